@@ -1,0 +1,67 @@
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { Static, TSchema } from 'typebox';
+
+/** Data that does not fit a schema. `problems` has one line a fault: where, what is expected, what was there. */
+export class InvalidData extends Error {
+  override readonly name = 'InvalidData';
+  readonly problems: readonly string[];
+  constructor(what: string, problems: readonly string[]) {
+    super(`${what}: ${problems.join('; ')}`);
+    this.problems = problems;
+  }
+}
+
+const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true });
+const compiled = new WeakMap<TSchema, ValidateFunction>();
+
+const validator = (schema: TSchema): ValidateFunction => {
+  const known = compiled.get(schema);
+  if (known) return known;
+  const fresh = ajv.compile(schema);
+  compiled.set(schema, fresh);
+  return fresh;
+};
+
+const valueAt = (data: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], data);
+
+const explain = (error: ErrorObject, data: unknown): string => {
+  const path = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const value = valueAt(data, path);
+  const detail =
+    error.keyword === 'additionalProperties'
+      ? ` '${error.params['additionalProperty']}'`
+      : error.keyword === 'enum'
+        ? ` ${(error.params['allowedValues'] as readonly unknown[]).join(', ')}`
+        : '';
+  const shown = typeof value === 'object' ? '' : ` (got ${JSON.stringify(value)?.slice(0, 80)})`;
+  return `${path.join('.') || 'the document'} ${error.message}${detail}${shown}`;
+};
+
+/** What is wrong with `data`, one line a fault; empty when it fits. */
+export const problemsOf = (schema: TSchema, data: unknown): readonly string[] => {
+  const check = validator(schema);
+  if (check(data)) return [];
+  return (check.errors ?? []).map((error) => explain(error, data));
+};
+
+/** `data` typed as the schema says. Throws {@link InvalidData} naming `what` when it does not fit. */
+export const parse = <T extends TSchema>(schema: T, data: unknown, what: string): Static<T> => {
+  const problems = problemsOf(schema, data);
+  if (problems.length > 0) throw new InvalidData(what, problems);
+  return data as Static<T>;
+};
+
+/** JSON text parsed and checked. Throws {@link InvalidData} for text that is not JSON, too. */
+export const parseJson = <T extends TSchema>(schema: T, text: string, what: string): Static<T> => {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new InvalidData(what, [`not JSON: ${(error as Error).message}`]);
+  }
+  return parse(schema, data, what);
+};
