@@ -1,0 +1,148 @@
+import Type, { type Static } from 'typebox';
+
+/** Version of the document that {@link Results} describes; readers refuse what they don't know. */
+export const resultsVersion = 1;
+
+const digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
+
+/**
+ * How an expectation, a step or a run ended. `failed` puts the blame on the product, `error` on the lab, `incomplete`
+ * says that something could not be judged.
+ */
+export const Verdict = Type.Enum(['passed', 'failed', 'error', 'incomplete']);
+export type Verdict = Static<typeof Verdict>;
+
+/** Where a step runs: on the board, inside an instance's namespace, or on the lab's side of the uplink. */
+export const Place = Type.Enum(['board', 'instance', 'lab']);
+export type Place = Static<typeof Place>;
+
+/** What kind of figures a machine can give (design, decision 13). */
+export const Fidelity = Type.Enum(['emulated', 'counted', 'native', 'hardware']);
+export type Fidelity = Static<typeof Fidelity>;
+
+const Expectation = Type.Object({
+  what: Type.String(),
+  verdict: Verdict,
+  expected: Type.Optional(Type.String()),
+  came: Type.Optional(Type.String()),
+});
+export type Expectation = Static<typeof Expectation>;
+
+const Step = Type.Object({
+  name: Type.String(),
+  place: Place,
+  verdict: Verdict,
+  expectations: Type.Array(Expectation),
+});
+export type Step = Static<typeof Step>;
+
+/** An input of the run by name, version and SHA-256: the kernel, the image, the component, wasmtime, QEMU … */
+const Input = Type.Object({
+  name: Type.String(),
+  version: Type.Optional(Type.String()),
+  sha256: Type.Optional(digest),
+  detail: Type.Optional(Type.String()),
+});
+export type Input = Static<typeof Input>;
+
+/**
+ * One measured quantity with one sample a replicate (a boot or a fresh deployment). `count` means the same on every
+ * machine; `performance` is only reported where the fidelity is native or hardware; `emulated` is a time seen under
+ * emulation: fit for noticing that something hangs, never for comparing.
+ */
+const Metric = Type.Object({
+  name: Type.String(),
+  unit: Type.Enum(['1', 's', 'ms', 'us', '1/s', 'bytes', '%']),
+  kind: Type.Enum(['count', 'performance', 'emulated']),
+  where: Place,
+  dimensions: Type.Record(Type.String(), Type.String()),
+  samples: Type.Array(Type.Number()),
+});
+export type Metric = Static<typeof Metric>;
+
+/** The first answer of the deployed service, whatever it was: body up to 1 KiB as text. */
+const FirstAnswer = Type.Object({
+  status: Type.Integer(),
+  headers: Type.Record(Type.String(), Type.String()),
+  body: Type.String(),
+  bodyBytes: Type.Integer(),
+});
+export type FirstAnswer = Static<typeof FirstAnswer>;
+
+/** A load's latency distribution in microseconds, as an HDR histogram (compressed, base64) with its usual marks. */
+const LatencyHistogram = Type.Object({
+  name: Type.String(),
+  unit: Type.Literal('us'),
+  count: Type.Integer(),
+  percentiles: Type.Record(Type.String(), Type.Number()),
+  hdr: Type.String(),
+});
+export type LatencyHistogram = Static<typeof LatencyHistogram>;
+
+/** The network as it really was, for the picture of the topology. */
+const Topology = Type.Object({
+  kind: Type.Enum(['bridged', 'veth']),
+  gateway: Type.String(),
+  gateway6: Type.Optional(Type.String()),
+  instances: Type.Array(
+    Type.Object({
+      task: Type.String(),
+      address: Type.String(),
+      address6: Type.Optional(Type.String()),
+      ports: Type.Array(Type.String()),
+    }),
+  ),
+});
+export type Topology = Static<typeof Topology>;
+
+const Timing = Type.Object({ name: Type.String(), startMs: Type.Number(), ms: Type.Number() });
+export type Timing = Static<typeof Timing>;
+
+/** Everything that may differ between two runs of the same inputs stands here and nowhere else. */
+const Run = Type.Object({
+  id: Type.String(),
+  started: Type.String({ format: 'date-time' }),
+  seconds: Type.Number(),
+  host: Type.Object({ platform: Type.String(), kernel: Type.String(), cpus: Type.Integer(), node: Type.String() }),
+  revision: Type.Object({ commit: Type.String(), dirty: Type.Boolean() }),
+  /** Set when package versions had to be resolved anew because the mirror no longer had the locked ones. */
+  unlocked: Type.Array(Type.String()),
+  emulator: Type.Optional(Type.Object({ arguments: Type.Array(Type.String()) })),
+  topology: Type.Optional(Topology),
+  firstAnswer: Type.Optional(FirstAnswer),
+  timings: Type.Array(Timing),
+  metrics: Type.Array(Metric),
+  latencies: Type.Array(LatencyHistogram),
+  notes: Type.Array(Type.String()),
+  logs: Type.Array(Type.Object({ name: Type.String(), file: Type.String() })),
+  failure: Type.Optional(
+    Type.Object({
+      step: Type.String(),
+      message: Type.String(),
+      log: Type.Optional(Type.Object({ name: Type.String(), lines: Type.Array(Type.String()) })),
+      next: Type.Array(Type.String()),
+    }),
+  ),
+});
+export type Run = Static<typeof Run>;
+
+/** `results.json`: what was run with which inputs, what was expected and came, and, under `run`, this very run. */
+export const Results = Type.Object(
+  {
+    version: Type.Literal(resultsVersion),
+    scenario: Type.Object({ name: Type.String(), about: Type.String() }),
+    machine: Type.Object({
+      name: Type.String(),
+      architecture: Type.Enum(['aarch64', 'x86_64']),
+      accelerator: Type.String(),
+      fidelity: Fidelity,
+    }),
+    options: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
+    inputs: Type.Array(Input),
+    verdict: Verdict,
+    steps: Type.Array(Step),
+    run: Run,
+  },
+  { $id: 'oakestra-wasm-lab/results', $schema: 'https://json-schema.org/draft/2020-12/schema' },
+);
+export type Results = Static<typeof Results>;
