@@ -1,0 +1,131 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { inspectComponent, NotWebAssembly, worldOf } from '../../../worker/contract/component.ts';
+
+const fixture = new URL('../../../fixtures/hello-wasi-http/hello-wasi-http.wasm', import.meta.url);
+const noFixture = existsSync(fixture) ? false : 'the fixture hello-wasi-http is not built';
+const seeded = { seed: 20_260_801, numRuns: 2000 };
+
+const reasonOf = (bytes: Uint8Array): string | undefined => {
+  try {
+    inspectComponent(bytes);
+    return undefined;
+  } catch (error) {
+    if (error instanceof NotWebAssembly) return error.reason;
+    throw error;
+  }
+};
+
+t.test('a wasi:http component is recognised by its export', { skip: noFixture }, async (t) => {
+  const info = inspectComponent(readFileSync(fixture));
+  t.equal(info.kind, 'component');
+  t.match(info.exports, [/^wasi:http\/incoming-handler@0\.2/]);
+  t.ok(info.imports.some((name) => name.startsWith('wasi:http/types@0.2')));
+  t.equal(worldOf(info), 'proxy');
+});
+
+type ModuleReader = (new (
+  bytes: Uint8Array,
+) => object) & {
+  readonly exports: (module: object) => readonly { readonly name: string }[];
+  readonly imports: (module: object) => readonly { readonly module: string }[];
+};
+const { Module } = Reflect.get(globalThis, 'WebAssembly') as { readonly Module: ModuleReader };
+
+const header = [0x00, 0x61, 0x73, 0x6d];
+const text = (value: string): number[] => [value.length, ...Buffer.from(value)];
+const section = (id: number, ...content: number[]): number[] => [id, content.length, ...content];
+const component = (...sections: number[]): Uint8Array =>
+  Uint8Array.from([...header, 0x0d, 0x00, 0x01, 0x00, ...sections]);
+
+t.test('a command and a component that nothing can start', async (t) => {
+  const exporting = (name: string) => component(...section(11, 1, 0x00, ...text(name), 0x05, 0x00, 0x00));
+  t.equal(worldOf(inspectComponent(exporting('wasi:cli/run@0.2.6'))), 'command');
+  t.equal(worldOf(inspectComponent(exporting('wasi:cli/runner@0.2.6'))), undefined);
+  t.equal(worldOf(inspectComponent(component())), undefined);
+});
+
+t.test('every description of an import is passed over', async (t) => {
+  const descriptions = [
+    [0x00, 0x11, 0],
+    [0x01, 1],
+    [0x02, 0x01, 0x7f],
+    [0x03, 0x00, 2],
+    [0x03, 0x01],
+    [0x04, 3],
+    [0x05, 4],
+  ];
+  const imports = descriptions.flatMap((description, index) => [0x00, ...text(`a:b/i${index}`), ...description]);
+  const info = inspectComponent(component(...section(10, descriptions.length, ...imports)));
+  t.same(
+    info.imports,
+    descriptions.map((_, index) => `a:b/i${index}`),
+  );
+});
+
+t.test('core modules are read as the JavaScript engine reads them', async (t) => {
+  const vendor = join(dirname(createRequire(import.meta.url).resolve('@bytecodealliance/jco-transpile')), '../vendor');
+  for (const name of ['wasm-tools.core.wasm', 'wasm-tools.core2.wasm', 'js-component-bindgen-component.core2.wasm']) {
+    const bytes = readFileSync(join(vendor, name));
+    const module = new Module(bytes);
+    const info = inspectComponent(bytes);
+    t.equal(info.kind, 'module');
+    t.same(
+      info.exports,
+      Module.exports(module).map((one) => one.name),
+      name,
+    );
+    t.same(info.imports, [...new Set(Module.imports(module).map((one) => one.module))], name);
+  }
+  const start = Uint8Array.from([...header, 1, 0, 0, 0, ...section(7, 1, ...text('_start'), 0, 0)]);
+  t.equal(worldOf(inspectComponent(start)), 'module');
+});
+
+t.test('other files are refused with the reason', async (t) => {
+  t.match(reasonOf(new Uint8Array()), /empty/);
+  t.match(reasonOf(Buffer.from('<!DOCTYPE html>')), /does not begin with/);
+  t.match(reasonOf(Buffer.from('(component)')), /text format/);
+  t.match(reasonOf(Buffer.from('\x7fELF\x02\x01')), /native code/);
+  t.match(reasonOf(Uint8Array.from([...header, 9, 0, 0, 0])), /version 09 00 00 00/);
+  t.match(reasonOf(component(99, 0)), /section 0x63/);
+});
+
+t.test('a truncated component never gains a name', { skip: noFixture }, async () => {
+  const bytes = readFileSync(fixture);
+  const whole = inspectComponent(bytes);
+  const begins = (all: readonly string[], part: readonly string[]) => part.every((name, index) => name === all[index]);
+  fc.assert(
+    fc.property(fc.nat(bytes.length - 1), (length) => {
+      const cut = bytes.subarray(0, length);
+      if (reasonOf(cut) !== undefined) return true;
+      const info = inspectComponent(cut);
+      return begins(whole.exports, info.exports) && begins(whole.imports, info.imports);
+    }),
+    seeded,
+  );
+});
+
+t.test('arbitrary bytes end in an answer or in NotWebAssembly', async () => {
+  const versions = fc.constantFrom([1, 0, 0, 0], [0x0d, 0, 1, 0]);
+  fc.assert(
+    fc.property(versions, fc.uint8Array({ maxLength: 64 }), (version, rest) => {
+      reasonOf(Uint8Array.from([...header, ...version, ...rest]));
+    }),
+    seeded,
+  );
+});
+
+t.test('a changed byte in a real component ends in an answer or in NotWebAssembly', { skip: noFixture }, async () => {
+  const original = readFileSync(fixture);
+  fc.assert(
+    fc.property(fc.nat(original.length - 1), fc.nat(255), (at, value) => {
+      const bytes = Uint8Array.from(original);
+      bytes[at] = value;
+      reasonOf(bytes);
+    }),
+    seeded,
+  );
+});
