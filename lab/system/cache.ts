@@ -1,0 +1,55 @@
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { acquireLock } from './pid-lock.mjs';
+
+/** The lab's cache folder: `$XDG_CACHE_HOME/oakestra-wasm-lab`. Everything in it can be made again. */
+export const cacheRoot = (): string =>
+  path.join(process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'oakestra-wasm-lab');
+
+/** A place in the cache. */
+export const cachePath = (...parts: readonly string[]): string => path.join(cacheRoot(), ...parts);
+
+const exists = (file: string): Promise<boolean> =>
+  fs.access(file).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * `file`, made by `make` when it is not there yet. `make` works on a temporary name beside it that is renamed when
+ * it is whole, so nobody ever sees half of it; of two processes that want the same, one makes it and the other waits.
+ * What a failed `make` left stays for the next one to go on with or to remove.
+ */
+export const cached = async (
+  file: string,
+  make: (temporary: string) => Promise<void>,
+  options: { readonly signal?: AbortSignal | undefined; readonly onWait?: (pid: number) => void } = {},
+): Promise<string> => {
+  if (await exists(file)) return file;
+  await fs.mkdir(path.dirname(file), { recursive: true });
+  const release = await acquireLock(`${file}.lock`, options);
+  try {
+    if (await exists(file)) return file;
+    const temporary = `${file}.partial`;
+    await make(temporary);
+    await fs.rename(temporary, file);
+    return file;
+  } finally {
+    release();
+  }
+};
+
+/** An empty folder, whatever was there before. */
+export const emptyFolder = async (folder: string): Promise<string> => {
+  await fs.rm(folder, { recursive: true, force: true });
+  await fs.mkdir(folder, { recursive: true });
+  return folder;
+};
+
+/** Writes a file under a temporary name and renames it. */
+export const writeWhole = async (file: string, content: string | Uint8Array, mode = 0o644): Promise<void> => {
+  const temporary = `${file}.${process.pid}.partial`;
+  await fs.writeFile(temporary, content, { mode });
+  await fs.rename(temporary, file);
+};

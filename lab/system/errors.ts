@@ -1,0 +1,39 @@
+/** Who is to blame, as the exit code says it. */
+export type Fault = 'product' | 'incomplete' | 'lab' | 'usage';
+
+const exitCodes: Readonly<Record<Fault, number>> = { product: 1, incomplete: 2, lab: 3, usage: 64 };
+
+/** An error that a person can act on: what went wrong, who is at fault, and the commands to go on with. */
+export class LabError extends Error {
+  override readonly name: string = 'LabError';
+  readonly fault: Fault;
+  readonly next: readonly string[];
+
+  constructor(message: string, details: { fault: Fault; next?: readonly string[]; cause?: unknown }) {
+    super(message, { cause: details.cause });
+    this.fault = details.fault;
+    this.next = details.next ?? [];
+  }
+}
+
+/** The exit code for an error that reached the top; whatever is not a {@link LabError} is the lab's own fault. */
+export const exitCodeOf = (error: unknown): number => exitCodes[error instanceof LabError ? error.fault : 'lab'];
+
+/** A failure of the lab itself: image, emulator, network, host. */
+export const labFault = (message: string, next: readonly string[] = [], cause?: unknown): LabError =>
+  new LabError(message, { fault: 'lab', next, cause });
+
+/** A wrong word on the command line or in a file that the user wrote. */
+export const usageFault = (message: string, next: readonly string[] = []): LabError =>
+  new LabError(message, { fault: 'usage', next });
+
+/** What an error says, its causes included, in one line. */
+export const messageOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`;
+  return `${error.message}${cause}`;
+};
+
+/** True when `error` only says that the user or a deadline ended the work. */
+export const isAbort = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause));

@@ -1,0 +1,83 @@
+import { createReadStream } from 'node:fs';
+import fs from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { extract, type Header } from 'tar-stream';
+import xz from 'xz-decompress';
+
+/** One member of a package's file tree; `path` has no leading `./`, `content` is empty for all but files. */
+export type TreeEntry = {
+  readonly path: string;
+  readonly type: 'file' | 'directory' | 'symlink' | 'link';
+  readonly mode: number;
+  readonly linkname: string;
+  readonly content: Buffer;
+};
+
+const magic = '!<arch>\n';
+const headerBytes = 60;
+
+/** Where the member of an `ar` archive (ar(5)) that `wanted` accepts begins and ends. */
+const findMember = async (
+  file: string,
+  wanted: (name: string) => boolean,
+): Promise<{ readonly name: string; readonly start: number; readonly size: number }> => {
+  await using handle = await fs.open(file);
+  const head = await handle.read(Buffer.alloc(magic.length), 0, magic.length, 0);
+  if (head.buffer.toString('latin1') !== magic) throw new Error(`${file} is not a Debian package`);
+  for (let at = magic.length; ; ) {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headerBytes), 0, headerBytes, at);
+    if (bytesRead < headerBytes) throw new Error(`${file} has no data member`);
+    const text = buffer.toString('latin1');
+    const name = text.slice(0, 16).trim().replace(/\/$/, '');
+    const size = Number(text.slice(48, 58).trim());
+    if (!Number.isSafeInteger(size) || size < 0) throw new Error(`${file} is damaged`);
+    if (wanted(name)) return { name, start: at + headerBytes, size };
+    at += headerBytes + size + (size % 2);
+  }
+};
+
+/** A stream of xz-compressed bytes, decompressed. */
+export const unxz = (source: Readable): Readable =>
+  Readable.from(new xz.XzReadableStream(Readable.toWeb(source) as ReadableStream<Uint8Array>));
+
+const decompressed = (name: string, raw: Readable): Readable => {
+  if (name.endsWith('.xz')) return unxz(raw);
+  if (name.endsWith('.zst')) return raw.pipe(createZstdDecompress());
+  if (name.endsWith('.gz')) return raw.pipe(createGunzip());
+  return raw;
+};
+
+const typeOf = (header: Header): TreeEntry['type'] | undefined =>
+  header.type === 'file' || header.type === 'directory' || header.type === 'symlink' || header.type === 'link'
+    ? header.type
+    : undefined;
+
+/** The paths of a package's tree that `keep` accepts, as they stand in its data member. */
+export async function* packageTree(
+  file: string,
+  keep: (path: string) => boolean = () => true,
+): AsyncGenerator<TreeEntry> {
+  const member = await findMember(file, (name) => name.startsWith('data.tar'));
+  const raw = createReadStream(file, { start: member.start, end: member.start + member.size - 1 });
+  const entries = decompressed(member.name, raw).pipe(extract());
+  for await (const entry of entries) {
+    const { header } = entry;
+    const path = header.name.replace(/^\.\//, '').replace(/\/$/, '');
+    const type = typeOf(header);
+    if (path.split('/').includes('..')) throw new Error(`${file}: path '${path}' leaves the tree`);
+    if (!type || path === '' || path === '.' || !keep(path)) {
+      entry.resume();
+      continue;
+    }
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk);
+    yield {
+      path,
+      type,
+      mode: header.mode ?? 0o644,
+      linkname: (header.linkname ?? '').replace(/^\.\//, ''),
+      content: Buffer.concat(chunks),
+    };
+  }
+}

@@ -1,0 +1,31 @@
+import Type, { type Static } from 'typebox';
+import { parse } from '../../../worker/contract/check.ts';
+import locked from './packages.lock.json' with { type: 'json' };
+
+/** One Debian package, pinned: its file's place below a mirror and its digest. */
+export const LockedPackage = Type.Object({
+  name: Type.String(),
+  version: Type.String(),
+  path: Type.String({ pattern: '^pool/' }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  size: Type.Integer(),
+});
+export type LockedPackage = Static<typeof LockedPackage>;
+
+/** `packages.lock.json`: for each set and architecture (`qemu/amd64`) its packages in the order of their names. */
+export const PackageLock = Type.Object({
+  suite: Type.String(),
+  sets: Type.Record(Type.String(), Type.Array(LockedPackage)),
+});
+export type PackageLock = Static<typeof PackageLock>;
+
+/** Debian's name of this computer's architecture. */
+export const hostArchitecture = (): 'amd64' | 'arm64' => (process.arch === 'arm64' ? 'arm64' : 'amd64');
+
+/** The committed lock's packages of a set such as `qemu/amd64`. */
+export const lockedSet = (set: string): readonly LockedPackage[] => {
+  const { sets } = parse(PackageLock, locked, 'packages.lock.json');
+  const packages = sets[set];
+  if (!packages) throw new Error(`packages.lock.json has no set '${set}'`);
+  return packages;
+};

@@ -1,0 +1,94 @@
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import { labFault } from '../errors.ts';
+import { fetchKeyring, type SetName } from './fetch.ts';
+import { packageIndex } from './index.ts';
+import type { PackageLock } from './lock.ts';
+import { debianMirror } from './mirror.ts';
+import wanted from './packages.json' with { type: 'json' };
+
+type WantedSet = {
+  readonly architecture: string;
+  readonly packages: readonly string[];
+  readonly without?: readonly string[];
+  readonly only?: string;
+};
+
+/** Settings of an apt world of its own: nothing of the host's apt is read or changed but the archive's keyring. */
+const aptConfig = (folder: string, architecture: string): string => `
+Dir "${folder}";
+Dir::Etc::sourcelist "${folder}/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferencesparts "-";
+Dir::Etc::main "-";
+Dir::Etc::parts "-";
+Dir::State "${folder}/state";
+Dir::State::Lists "${folder}/lists";
+Dir::State::status "${folder}/status";
+Dir::Cache "${folder}/cache";
+Acquire::Languages "none";
+APT::Architecture "${architecture}";
+APT::Architectures { "${architecture}"; };
+`;
+
+/** Names of everything that `packages` need on an empty system, by apt's own resolver. */
+const resolve = async (
+  folder: string,
+  packages: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> => {
+  const { stdout } = await execa(
+    'apt-get',
+    ['-qq', '--no-install-recommends', '--print-uris', 'install', ...packages],
+    { env: { APT_CONFIG: path.join(folder, 'apt.conf') }, ...(signal ? { cancelSignal: signal } : {}) },
+  );
+  return stdout.split('\n').flatMap((line) => /^'\S+' ([^_\s]+)_/.exec(line)?.[1] ?? []);
+};
+
+const aptWorld = async (folder: string, architecture: string, signal: AbortSignal | undefined): Promise<void> => {
+  for (const part of ['lists/partial', 'cache/archives/partial', 'state'])
+    await fs.mkdir(path.join(folder, part), { recursive: true });
+  await fs.writeFile(path.join(folder, 'status'), '');
+  await fs.writeFile(
+    path.join(folder, 'sources.list'),
+    `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${debianMirror()} ${wanted.suite} ${wanted.component}\n`,
+  );
+  await fs.writeFile(path.join(folder, 'apt.conf'), aptConfig(folder, architecture));
+  await execa('apt-get', ['-qq', 'update'], {
+    env: { APT_CONFIG: path.join(folder, 'apt.conf') },
+    ...(signal ? { cancelSignal: signal } : {}),
+  });
+};
+
+/**
+ * A new lock for all sets: apt resolves the names, the mirror's signed index gives versions, paths and digests.
+ * Needs a host with apt. Throws a lab fault when there is none.
+ */
+export const relock = async (signal?: AbortSignal): Promise<PackageLock> => {
+  const { exitCode } = await execa('apt-get', ['--version'], { reject: false });
+  if (exitCode !== 0) throw labFault('renewing the lock needs a host with apt (Debian or Ubuntu)');
+  await using stack = new AsyncDisposableStack();
+  const sets: Record<string, PackageLock['sets'][string]> = {};
+  const keyring = await fetchKeyring(signal);
+  for (const architecture of ['amd64', 'arm64'] as const) {
+    const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-apt-'));
+    stack.defer(() => fs.rm(folder, { recursive: true, force: true }));
+    await aptWorld(folder, architecture, signal);
+    const index = await packageIndex(debianMirror(), wanted.suite, architecture, keyring, signal);
+    for (const [name, set] of Object.entries(wanted.sets) as [SetName, WantedSet][]) {
+      if (set.architecture !== 'host' && set.architecture !== architecture) continue;
+      const only = set.only === undefined ? undefined : new RegExp(set.only);
+      const names = (await resolve(folder, set.packages, signal)).filter(
+        (entry) => !set.without?.includes(entry) && (!only || only.test(entry)),
+      );
+      sets[`${name}/${architecture}`] = names.toSorted().map((entry) => {
+        const found = index.get(entry);
+        if (!found) throw labFault(`${entry} is not in the index of ${wanted.suite}`);
+        return found;
+      });
+    }
+  }
+  return { suite: wanted.suite, sets };
+};
