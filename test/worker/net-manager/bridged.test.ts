@@ -1,0 +1,59 @@
+import t from 'tap';
+import { startCluster } from './cluster.ts';
+import { createDaemon } from './daemon.ts';
+import { footprint, get, inNamespace, serve } from './kernel.ts';
+import { inSandbox } from './sandbox.ts';
+
+const service = 'app.appns.svc.svcns';
+const task = `${service}.instance.0`;
+
+inSandbox(import.meta.url, () => {
+  t.test('a bridged instance is reachable and leaves nothing behind', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    const registration = { client_id: 'node1', cluster_address: '127.0.0.1' };
+    t.equal((await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 })).status, 400);
+    const registered = await daemon.post('/register', registration);
+    t.match(registered, { status: 200, text: '' });
+    t.equal((await daemon.post('/register', registration)).status, 200, 'registering again is no fault');
+    t.equal((await daemon.post('/register', { ...registration, client_id: 'other' })).status, 400);
+    const before = await footprint();
+    t.match(before.addresses, /goProxyBridge\s+inet 10\.10\.0\.1\/26/);
+    t.match(before.addresses, /goProxyBridge\s+inet6 fc00::101\/120/);
+
+    const deployed = await daemon.post('/wasm/deploy', {
+      pid: 0,
+      serviceName: service,
+      instanceNumber: 0,
+      portMappings: '80:8080',
+    });
+    t.same(deployed.json(), { serviceName: service, nsAddress: '10.10.0.2', nsAddressV6: 'fc00::102' });
+    const told = await cluster.message(({ topic }) => topic === 'nodes/node1/net/service/deployed');
+    t.same(told.body, {
+      appname: service,
+      status: 'DEPLOYED',
+      instance_number: 0,
+      nsip: '10.10.0.2',
+      nsipv6: 'fc00::102',
+      host_ip: '127.0.0.1',
+      host_port: '50103',
+    });
+    using _instance = await serve(task, 8080, 'hello');
+    for (const place of ['10.10.0.2:8080', '[fc00::102]:8080', '10.10.0.1:80', '[fc00::101]:80', '127.0.0.1:80'])
+      t.equal(await get(undefined, `http://${place}/`), 'hello', `from the board: ${place}`);
+    t.match(
+      await get(undefined, 'http://[::1]:80/'),
+      /after \d+ ms: (Couldn't connect|Connection refused)/,
+      '[::1] is refused, not left hanging',
+    );
+    using _board = await serve(undefined, 9000, 'board');
+    t.equal(await get(task, 'http://10.10.0.1:9000/'), 'board', 'the instance reaches the board');
+    t.match(await inNamespace(task, 'cat', '/proc/sys/net/ipv4/ip_unprivileged_port_start'), /^0$/m);
+
+    const undeployed = await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
+    t.match(undeployed.json(), { success: true });
+    t.same(await footprint(), before);
+    t.equal((await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 })).status, 404);
+    t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+  });
+});

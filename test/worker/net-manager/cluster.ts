@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { Aedes } from 'aedes';
+
+export type Message = { readonly topic: string; readonly body: Record<string, unknown> };
+
+/** A broker on 127.0.0.1 that answers subnet requests, and what was published on it. */
+export const startCluster = async (subnet = { address: '10.10.0.0', addressv6: 'fc00::100' }, port = 0) => {
+  const aedes = await Aedes.createBroker();
+  const server = createServer(aedes.handle);
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const messages: Message[] = [];
+  const waiting = new Set<() => void>();
+  const publish = (topic: string, body: unknown) =>
+    new Promise<void>((resolve, reject) =>
+      aedes.publish(
+        { cmd: 'publish', topic, payload: JSON.stringify(body), qos: 1, retain: false, dup: false },
+        (error) => (error ? reject(error) : resolve()),
+      ),
+    );
+  aedes.on('publish', ({ topic, payload }, client) => {
+    if (!client) return;
+    messages.push({ topic, body: JSON.parse(payload.toString()) as Record<string, unknown> });
+    for (const look of waiting) look();
+    const id = /^nodes\/(?<id>[^/]+)\/net\/subnet$/.exec(topic)?.groups?.['id'];
+    if (id !== undefined) void publish(`nodes/${id}/net/subnetwork/result`, subnet);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    messages,
+    publish,
+    /** The first message, past or future, that `accept` takes. */
+    message: (accept: (message: Message) => boolean): Promise<Message> => {
+      const { promise, resolve } = Promise.withResolvers<Message>();
+      const look = () => {
+        const found = messages.find(accept);
+        if (found) resolve(found);
+      };
+      waiting.add(look);
+      look();
+      return promise.finally(() => waiting.delete(look));
+    },
+    [Symbol.asyncDispose]: async () => {
+      await new Promise<void>((resolve) => aedes.close(resolve));
+      server.close();
+    },
+  };
+};

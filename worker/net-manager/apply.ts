@@ -1,0 +1,68 @@
+import { writeFile } from 'node:fs/promises';
+import { CommandFailed, run } from '../system/run.ts';
+import { type Change, type Plan, type Step, sysctlFile } from './plan.ts';
+
+/** A plan that stopped half-way. `done` is what had been changed by then and is to be taken back. */
+export class PlanFailed extends Error {
+  override readonly name = 'PlanFailed';
+  readonly done: Plan;
+  constructor(done: Plan, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.done = done;
+  }
+}
+
+const ip = (step: { readonly namespace?: string }): [string, ...string[]] =>
+  step.namespace === undefined ? ['ip'] : ['ip', '-n', step.namespace];
+
+const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
+
+/** The changes that came before the line that `ip -batch` stopped at, which it names by number. */
+const doneBefore = (changes: readonly Change[], error: unknown): readonly Change[] => {
+  const line = error instanceof CommandFailed ? /Command failed -:(\d+)/.exec(error.stderr)?.[1] : undefined;
+  return line === undefined ? changes : changes.slice(0, Number(line) - 1);
+};
+
+const applyStep = async (step: Step, signal: AbortSignal | undefined): Promise<void> => {
+  switch (step.tool) {
+    case 'ip':
+      await run([...ip(step), '-batch', '-'], { input: lines(step.changes.map((change) => change.do)), signal });
+      return;
+    case 'nft':
+      await run(['nft', '-f', '-'], { input: lines(step.do), signal });
+      return;
+    case 'sysctl':
+      for (const [key, value] of Object.entries(step.values)) await writeFile(sysctlFile(key), value);
+      return;
+    case 'zero':
+      await run(['ip', 'netns', 'exec', step.namespace, 'tee', ...step.keys.map(sysctlFile)], { input: '0', signal });
+  }
+};
+
+/** Applies a plan step by step. Throws {@link PlanFailed} that says how far it got. */
+export const applyPlan = async (plan: Plan, signal?: AbortSignal): Promise<void> => {
+  const done: Step[] = [];
+  for (const step of plan) {
+    try {
+      await applyStep(step, signal);
+      done.push(step);
+    } catch (error) {
+      if (step.tool === 'ip') done.push({ ...step, changes: doneBefore(step.changes, error) });
+      throw new PlanFailed(done, error);
+    }
+  }
+};
+
+const undoStep = async (step: Step): Promise<void> => {
+  if (step.tool === 'nft') await run(['nft', '-f', '-'], { input: lines(step.undo) });
+  if (step.tool !== 'ip') return;
+  const undo = step.changes.flatMap((change) => change.undo ?? []).toReversed();
+  if (undo.length > 0) await run([...ip(step), '-force', '-batch', '-'], { input: lines(undo) });
+};
+
+/** Takes back what a plan did, last step first; goes on after a failure and throws them all at the end. */
+export const undoPlan = async (done: Plan): Promise<void> => {
+  const failures: unknown[] = [];
+  for (const step of done.toReversed()) await undoStep(step).catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '));
+};

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Type, { type Static } from 'typebox';
+import { parseJson } from '../contract/check.ts';
+import { RegisterRequest } from '../contract/net-http.ts';
+import { SubnetResult } from '../contract/net-mqtt.ts';
+import { replaceFile } from '../system/atomic-file.ts';
+import type { Log } from '../system/log.ts';
+import { serialByKey } from '../system/serial.ts';
+import { Instance } from './instance.ts';
+
+/** An instance is written down before anything is made for it, and is `ready` once all of it stands. */
+const Entry = Type.Object({ instance: Instance, ready: Type.Boolean() });
+export type Entry = Static<typeof Entry>;
+
+const Contents = Type.Object({
+  registration: Type.Optional(RegisterRequest),
+  subnet: Type.Optional(SubnetResult),
+  topology: Type.Optional(Type.Enum(['bridged', 'veth'])),
+  /** Kernel settings as they were before this program changed them. */
+  previous: Type.Record(Type.String({ pattern: '^net/[A-Za-z0-9/_.-]+$' }), Type.String()),
+  entries: Type.Array(Entry),
+});
+export type Contents = Static<typeof Contents>;
+
+/** What this program owns in the kernel, kept on disk so that a killed process's successor can take it over. */
+export type Journal = {
+  readonly contents: Contents;
+  /** Changes the contents and resolves when the file has them. */
+  readonly write: (change: Partial<Contents>) => Promise<void>;
+};
+
+/** Opens the journal in a folder. One that can't be read is put aside by being overwritten, and the log says so. */
+export const openJournal = async (directory: string, log: Log): Promise<Journal> => {
+  const path = join(directory, 'journal.json');
+  let contents: Contents = { previous: {}, entries: [] };
+  try {
+    contents = parseJson(Contents, await readFile(path, 'utf8'), path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log.warn(`journal not used: ${(error as Error).message}`);
+  }
+  const inTurn = serialByKey();
+  return {
+    get contents() {
+      return contents;
+    },
+    write: (change) => {
+      contents = { ...contents, ...change };
+      return inTurn('file', () => replaceFile(path, JSON.stringify(contents), 0o600));
+    },
+  };
+};

@@ -1,0 +1,16 @@
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { isIP, isIPv6 } from 'node:net';
+
+/**
+ * The address that this node reaches `host` from: what other nodes can reach it by. No packet is sent.
+ * Throws when the name can't be resolved or no route leads there.
+ */
+export const addressTowards = async (host: string): Promise<string> => {
+  const target = isIP(host) ? host : (await lookup(host)).address;
+  const socket = createSocket(isIPv6(target) ? 'udp6' : 'udp4');
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  socket.once('error', reject);
+  socket.connect(9, target, () => resolve(socket.address().address));
+  return promise.finally(() => socket.close());
+};

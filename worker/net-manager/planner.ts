@@ -1,0 +1,119 @@
+import { addressAt, prefix } from './addresses.ts';
+import { bridge, type Instance, linksOf, namespaceOf } from './instance.ts';
+import type { Change, Plan } from './plan.ts';
+import { addElements, deleteElements, ruleset, table } from './ruleset.ts';
+import type { Settings } from './settings.ts';
+
+const gatewaySlot = 1;
+
+/**
+ * A locally administered link address made from the IPv4 address. Fixed, because a bridge otherwise takes its address
+ * from its ports and changes it under the neighbours' feet when one comes or goes.
+ */
+const macOf = (v4: string): string => {
+  const bytes = v4.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return ['0a', '58', ...bytes].join(':');
+};
+
+/** What the node needs once, before any instance: forwarding, the rules and, when bridged, the bridge. */
+export const planNode = (settings: Settings, instances: readonly Instance[] = []): Plan => {
+  const gateway = addressAt(settings.subnet, gatewaySlot);
+  const bridged = settings.topology === 'bridged';
+  const changes: readonly Change[] = [
+    {
+      do: `link add name ${bridge} address ${macOf(gateway.v4)} mtu ${settings.mtu} type bridge`,
+      undo: `link del ${bridge}`,
+    },
+    // A link-local address would come and go with the first instance; the gateway's own is enough.
+    { do: `link set ${bridge} addrgenmode none` },
+    { do: `addr add ${gateway.v4}/${prefix.v4} dev ${bridge}` },
+    { do: `addr add ${gateway.v6}/${prefix.v6} dev ${bridge} nodad` },
+    { do: `link set ${bridge} up` },
+  ];
+  return [
+    ...(bridged ? [{ tool: 'ip', changes } as const] : []),
+    {
+      tool: 'sysctl',
+      values: {
+        'net/ipv4/ip_forward': '1',
+        'net/ipv6/conf/all/forwarding': '1',
+        ...(bridged && { [`net/ipv4/conf/${bridge}/route_localnet`]: '1' }),
+      },
+    },
+    { tool: 'nft', do: ruleset(settings, instances), undo: [`delete table ${table}`] },
+  ];
+};
+
+/** The board's side of the link: a port of the bridge, or an unnumbered end with one route. */
+const hostSide = (settings: Settings, instance: Instance): readonly Change[] => {
+  const { host } = linksOf(instance);
+  if (settings.topology === 'bridged') return [{ do: `link set ${host} up master ${bridge}` }];
+  const gateway = addressAt(settings.subnet, gatewaySlot);
+  const own = addressAt(settings.subnet, instance.slot);
+  return [
+    { do: `addr add ${gateway.v4}/32 dev ${host}` },
+    { do: `addr add ${gateway.v6}/128 dev ${host} nodad` },
+    { do: `link set ${host} up` },
+    { do: `route add ${own.v4}/32 dev ${host} src ${gateway.v4}` },
+    { do: `route add ${own.v6}/128 dev ${host}` },
+  ];
+};
+
+/**
+ * The instance's side. With veth no neighbour stands on the link, so the prefix makes no route there and everything
+ * goes through the gateway: no proxying of ARP or neighbour discovery is needed.
+ */
+const innerSide = (settings: Settings, instance: Instance): readonly Change[] => {
+  const { inner } = linksOf(instance);
+  const gateway = addressAt(settings.subnet, gatewaySlot);
+  const own = addressAt(settings.subnet, instance.slot);
+  const [address, route] = settings.topology === 'veth' ? [' noprefixroute', ' onlink'] : ['', ''];
+  return [
+    { do: 'link set lo up' },
+    { do: `addr add ${own.v4}/${prefix.v4} dev ${inner}${address}` },
+    { do: `addr add ${own.v6}/${prefix.v6} dev ${inner} nodad${address}` },
+    { do: `link set ${inner} up` },
+    { do: `route add default via ${gateway.v4} dev ${inner}${route}` },
+    { do: `route add default via ${gateway.v6} dev ${inner}${route}` },
+  ];
+};
+
+/** The network of one instance, in the fewest processes: three, and one more when the rules have elements for it. */
+export const planInstance = (settings: Settings, instance: Instance): Plan => {
+  const namespace = namespaceOf(instance);
+  const { host, inner } = linksOf(instance);
+  const own = addressAt(settings.subnet, instance.slot);
+  const named = instance.pid === 0;
+  const elements = addElements(settings, instance);
+  return [
+    {
+      tool: 'ip',
+      changes: [
+        {
+          do: named ? `netns add ${namespace}` : `netns attach ${namespace} ${instance.pid}`,
+          undo: `netns del ${namespace}`,
+        },
+        {
+          do: `link add name ${host} mtu ${settings.mtu} type veth peer name ${inner} address ${macOf(own.v4)} mtu ${settings.mtu} netns ${namespace}`,
+          undo: `link del ${host}`,
+        },
+        ...hostSide(settings, instance),
+      ],
+    },
+    ...(settings.topology === 'veth'
+      ? [{ tool: 'sysctl', values: { [`net/ipv4/conf/${host}/route_localnet`]: '1' } } as const]
+      : []),
+    {
+      tool: 'zero',
+      namespace,
+      keys: [
+        'net/ipv6/conf/all/accept_dad',
+        `net/ipv6/conf/${inner}/accept_dad`,
+        // Instances run without capabilities and listen on port 80; a container's namespace is its engine's matter.
+        ...(named ? ['net/ipv4/ip_unprivileged_port_start'] : []),
+      ],
+    },
+    { tool: 'ip', namespace, changes: innerSide(settings, instance) },
+    ...(elements.length > 0 ? [{ tool: 'nft', do: elements, undo: deleteElements(settings, instance) } as const] : []),
+  ];
+};

@@ -1,0 +1,9 @@
+/** A request that is answered with an error. `status` is the HTTP status that the contract gives it. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly status: 400 | 404 | 500 | 503;
+  constructor(status: 400 | 404 | 500 | 503, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.status = status;
+  }
+}

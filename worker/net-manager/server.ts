@@ -1,0 +1,125 @@
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import type { Static, TSchema } from 'typebox';
+import { InvalidData, parseJson } from '../contract/check.ts';
+import { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
+import type { Log } from '../system/log.ts';
+import type { Manager } from './manager.ts';
+import { Refusal } from './refusal.ts';
+
+const bodyLimit = 64 * 1024;
+
+/** A status and a JSON document, or no body at all. */
+type Answer = { readonly status: number; readonly body?: object };
+type Route = (text: string) => Promise<Answer>;
+
+const bodyOf = async (request: IncomingMessage): Promise<string> => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > bodyLimit) throw new InvalidData('request', [`the body is longer than ${bodyLimit} bytes`]);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+};
+
+const route =
+  <T extends TSchema>(schema: T, handle: (request: Static<T>) => Promise<Answer>): Route =>
+  (text) =>
+    handle(parseJson(schema, text, 'request'));
+
+/** The paths of the contract, section 4. */
+const routesOf = (manager: Manager): Readonly<Record<string, Route>> => {
+  const deploy = (v6Key: 'nsAddressv6' | 'nsAddressV6') =>
+    route(NetDeployRequest, async (request) => {
+      const { v4, v6 } = await manager.deploy(request);
+      return { status: 200, body: { serviceName: request.serviceName, nsAddress: v4, [v6Key]: v6 } };
+    });
+  const undeploy = route(NetUndeployRequest, async (request) => {
+    await manager.undeploy(request);
+    return { status: 200 };
+  });
+  const undeployWasm = route(NetUndeployRequest, async (request) => {
+    await manager.undeploy(request);
+    return { status: 200, body: { success: true, message: `${request.serviceName} undeployed` } };
+  });
+  return {
+    '/register': route(RegisterRequest, async (request) => {
+      await manager.register(request);
+      return { status: 200 };
+    }),
+    '/wasm/deploy': deploy('nsAddressV6'),
+    '/wasm/undeploy': undeployWasm,
+    '/container/deploy': deploy('nsAddressv6'),
+    '/container/undeploy': undeploy,
+    '/docker/undeploy': undeploy,
+    '/unikernel/deploy': deploy('nsAddressv6'),
+    '/unikernel/undeploy': undeploy,
+  };
+};
+
+const failure = (path: string, error: unknown): Answer => {
+  const message = error instanceof Error ? error.message : String(error);
+  const status = error instanceof Refusal ? error.status : error instanceof InvalidData ? 400 : 500;
+  return { status, body: path === '/wasm/undeploy' ? { success: false, message } : { message } };
+};
+
+/** An HTTP server that answers a node engine; it listens nowhere yet. */
+export const createApi = (manager: Manager, log: Log): Server => {
+  const routes = routesOf(manager);
+  const answer = async (request: IncomingMessage): Promise<Answer> => {
+    const path = new URL(request.url ?? '/', 'http://net-manager').pathname;
+    const handle = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    if (!handle) return { status: 404, body: { message: `no such path: ${path}` } };
+    if (request.method !== 'POST') return { status: 405, body: { message: `${path} wants POST` } };
+    try {
+      return await handle(await bodyOf(request));
+    } catch (error) {
+      const failed = failure(path, error);
+      log.warn(`${path}: ${failed.status}: ${(error as Error).message}`);
+      return failed;
+    }
+  };
+  return createServer((request, response) => {
+    answer(request).then(
+      ({ status, body }) => {
+        response.writeHead(status, body ? { 'content-type': 'application/json' } : {});
+        response.end(body && JSON.stringify(body));
+      },
+      (error: unknown) => {
+        log.error(`request: ${(error as Error).message}`);
+        response.writeHead(500).end();
+      },
+    );
+  });
+};
+
+const isAnswered = (socket: string): Promise<boolean> => {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const probe = connect(socket, () => resolve(true));
+  probe.once('error', () => resolve(false));
+  return promise.finally(() => probe.destroy());
+};
+
+const listening = (server: Server, ...where: [string] | [number, string]): Promise<void> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  if (where.length === 1) server.listen(where[0], resolve);
+  else server.listen(where[0], where[1], resolve);
+  return promise.finally(() => server.off('error', reject));
+};
+
+/** Listens on a unix socket, in the place of one that a killed process left. Throws when a living process answers there. */
+export const listenOnSocket = async (server: Server, socket: string): Promise<void> => {
+  if (await isAnswered(socket)) throw new Error(`another NetManager answers on ${socket}; stop it first`);
+  await mkdir(dirname(socket), { recursive: true });
+  await rm(socket, { force: true });
+  await listening(server, socket);
+  await chmod(socket, 0o660);
+};
+
+/** Listens on a TCP port of the loopback interface. */
+export const listenOnPort = (server: Server, port: number): Promise<void> => listening(server, port, '127.0.0.1');

@@ -1,0 +1,24 @@
+import type { Subnet } from './addresses.ts';
+import type { Config } from './config.ts';
+
+/** Whether instances may open connections to other machines: to all, to none, or to the listed networks. */
+export type Egress = 'on' | 'off' | readonly string[];
+
+/** What every plan on this node depends on. */
+export type Settings = {
+  readonly topology: 'bridged' | 'veth';
+  readonly egress: Egress;
+  readonly mtu: number;
+  /** The interface that traffic of instances is masqueraded on; any but the instances' own when undefined. */
+  readonly uplink: string | undefined;
+  readonly subnet: Subnet;
+};
+
+/** The settings that a configuration and the cluster's subnet make. */
+export const settingsOf = ({ net, tunnel }: Config, subnet: Subnet): Settings => ({
+  topology: net.WasmTopology ?? 'bridged',
+  egress: net.Egress ?? 'on',
+  mtu: tunnel.MTUsize,
+  uplink: net.DefaultInterface || undefined,
+  subnet,
+});
