@@ -1,0 +1,75 @@
+import autocannon from 'autocannon';
+import { ask } from './request.ts';
+import type { Tally } from './tally.ts';
+
+/** What a closed loop needs to know: every connection sends its next request when the last one was answered. */
+export type ClosedLoop = {
+  readonly url: string;
+  readonly connections: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+};
+
+/** The shortest timeout that autocannon accepts. */
+const shortestTimeoutMs = 1000;
+
+/** autocannon looks this often whether it shall end. */
+const endingGranularityMs = 20;
+
+/**
+ * Keeps `connections` connections busy for `ms` milliseconds by autocannon. Throws the signal's reason when it aborts,
+ * and a RangeError for a timeout below one second.
+ *
+ * After a connection was closed in the middle, autocannon 9 gives later latencies of that client too long: with
+ * `errors` other than 0 the histogram is not to be trusted.
+ */
+export const keepAlive = async (loop: ClosedLoop, ms: number, tally: Tally): Promise<void> => {
+  const { url, connections, timeoutMs, signal } = loop;
+  signal.throwIfAborted();
+  if (timeoutMs < shortestTimeoutMs)
+    throw new RangeError(`timeoutMs is ${timeoutMs}; with kept connections it is ${shortestTimeoutMs} or more`);
+  const options = {
+    url,
+    connections,
+    timeout: timeoutMs / 1000,
+    duration: ms / 1000,
+    sampleInt: endingGranularityMs,
+    verifyBody: (body: unknown) => tally.body(String(body)),
+  };
+  const { promise, resolve, reject } = Promise.withResolvers<autocannon.Result>();
+  // The callback form: the typings of the promise form hide the event emitter that it also is.
+  const instance = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
+  instance.on('response', (_client, status, _bytes, latencyMs) => tally.response(status, latencyMs));
+  const stop = () => {
+    instance.stop();
+    reject(signal.reason);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const result = await promise;
+    const failed = result.errors - result.timeouts;
+    // A connection that is closed without a response is opened again without being counted. What is neither answered
+    // nor counted nor under way (one request a connection) was lost that way.
+    const lost = Math.max(0, result.requests.sent - connections - tally.responses - result.errors);
+    tally.sent = result.requests.sent;
+    tally.timeouts = result.timeouts;
+    tally.errors = failed + lost;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+};
+
+/**
+ * The same with a connection a request, by node:http: autocannon drops the responses that make it connect again.
+ * Requests under way when the time is up are waited for.
+ */
+export const freshConnections = async (loop: ClosedLoop, ms: number, tally: Tally): Promise<void> => {
+  const { url, connections, timeoutMs, signal } = loop;
+  const end = performance.now() + ms;
+  const client = async () => {
+    while (performance.now() < end && !signal.aborted)
+      await ask(url, false, timeoutMs, performance.now(), tally, signal);
+  };
+  await Promise.all(Array.from({ length: connections }, client));
+  signal.throwIfAborted();
+};

@@ -1,0 +1,43 @@
+import type { Histogram } from 'hdr-histogram-js';
+import { freshConnections, keepAlive } from './closed-loop.ts';
+import { type GeneratorUse, GeneratorWatch } from './generator.ts';
+import { type Expected, type LoadCounts, type LoadTimes, Tally } from './tally.ts';
+
+/** A closed loop of GET requests. */
+export type LoadPlan = {
+  readonly url: string;
+  readonly connections: number;
+  readonly durationMs: number;
+  /** Load before the measurement, not counted anywhere; 0 for none. */
+  readonly warmUpMs: number;
+  /** How long one response may take; 1000 or more with kept connections. */
+  readonly timeoutMs: number;
+  readonly expect: Expected;
+  /** False: a new connection for every request. */
+  readonly keepAlive: boolean;
+  readonly signal: AbortSignal;
+};
+
+export type LoadResult = LoadCounts &
+  LoadTimes & {
+    /** Latency of every response in microseconds. */
+    readonly latency: Histogram;
+    readonly generator: GeneratorUse;
+  };
+
+/** Everything that went wrong in a load; 0 for a clean one. */
+export const faults = ({ wrongStatus, wrongBody, errors, timeouts }: LoadCounts): number =>
+  wrongStatus + wrongBody + errors + timeouts;
+
+/**
+ * Loads a service and counts what comes back. Failing requests are counted, never thrown; throws the signal's reason
+ * at once when it aborts.
+ */
+export const runLoad = async (plan: LoadPlan): Promise<LoadResult> => {
+  const generate = plan.keepAlive ? keepAlive : freshConnections;
+  if (plan.warmUpMs > 0) await generate(plan, plan.warmUpMs, new Tally(plan.expect));
+  const tally = new Tally(plan.expect);
+  using generator = new GeneratorWatch();
+  await generate(plan, plan.durationMs, tally);
+  return { ...tally.counts(), ...tally.times(), latency: tally.latency, generator: generator.read() };
+};

@@ -1,0 +1,107 @@
+import { build, type Histogram } from 'hdr-histogram-js';
+
+/** What every response must be; without a body any body is right. */
+export type Expected = { readonly status: number; readonly body?: string };
+
+/** A latency histogram in whole microseconds, three significant digits, up to one hour. */
+export const microseconds = (): Histogram =>
+  build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 3_600_000_000,
+    numberOfSignificantValueDigits: 3,
+    bitBucketSize: 32,
+  });
+
+/** Records `ms`, a fraction of a millisecond kept. */
+export const recordMs = (histogram: Histogram, ms: number): void =>
+  histogram.recordValue(Math.max(1, Math.round(ms * 1000)));
+
+/** What a load counted. `sent` = `responses` + `errors` + `timeouts` + `unfinished`. */
+export type LoadCounts = {
+  readonly sent: number;
+  readonly responses: number;
+  /** Responses with another status than expected. */
+  readonly wrongStatus: number;
+  /** Responses with another body than expected. */
+  readonly wrongBody: number;
+  /** Requests whose connection failed or was closed without a response. */
+  readonly errors: number;
+  readonly timeouts: number;
+  /** Requests under way when the time was up. */
+  readonly unfinished: number;
+};
+
+/** When responses came, by the load's own clock. */
+export type LoadTimes = {
+  /** From the first response to the last one. */
+  readonly seconds: number;
+  /** Responses a second between the first and the last one; 0 when there were fewer than two. */
+  readonly rate: number;
+  /** Responses in each whole second since the first one. */
+  readonly perSecond: readonly number[];
+};
+
+/** Counts responses as they come. */
+export class Tally {
+  /** Latency of every response, wrong ones included, in microseconds. */
+  readonly latency = microseconds();
+  sent = 0;
+  errors = 0;
+  timeouts = 0;
+  readonly #expected: Expected;
+  readonly #perSecond: number[] = [];
+  #responses = 0;
+  #wrongStatus = 0;
+  #wrongBody = 0;
+  #first = 0;
+  #last = 0;
+
+  constructor(expected: Expected) {
+    this.#expected = expected;
+  }
+
+  get responses(): number {
+    return this.#responses;
+  }
+
+  response(status: number, ms: number): void {
+    const now = performance.now();
+    if (this.#responses === 0) this.#first = now;
+    this.#last = now;
+    this.#responses += 1;
+    if (status !== this.#expected.status) this.#wrongStatus += 1;
+    const second = Math.floor((now - this.#first) / 1000);
+    while (this.#perSecond.length <= second) this.#perSecond.push(0);
+    this.#perSecond[second] = (this.#perSecond[second] ?? 0) + 1;
+    recordMs(this.latency, ms);
+  }
+
+  /** True when `body` is the expected one. */
+  body(body: string): boolean {
+    const right = this.#expected.body === undefined || body === this.#expected.body;
+    if (!right) this.#wrongBody += 1;
+    return right;
+  }
+
+  counts(): LoadCounts {
+    const { sent, errors, timeouts } = this;
+    return {
+      sent,
+      responses: this.#responses,
+      wrongStatus: this.#wrongStatus,
+      wrongBody: this.#wrongBody,
+      errors,
+      timeouts,
+      unfinished: sent - this.#responses - errors - timeouts,
+    };
+  }
+
+  times(): LoadTimes {
+    const seconds = (this.#last - this.#first) / 1000;
+    return {
+      seconds,
+      rate: seconds > 0 ? (this.#responses - 1) / seconds : 0,
+      perSecond: this.#perSecond.slice(0, Math.floor(seconds)),
+    };
+  }
+}

@@ -1,0 +1,112 @@
+import t from 'tap';
+import { faults, type LoadPlan, runLoad } from '../../../lab/load/load.ts';
+import { listen } from './server.ts';
+
+const plan = (url: string, more: Partial<LoadPlan> = {}): LoadPlan => ({
+  url,
+  connections: 4,
+  durationMs: 300,
+  warmUpMs: 0,
+  timeoutMs: 2000,
+  expect: { status: 200, body: 'right\n' },
+  keepAlive: true,
+  signal: AbortSignal.timeout(20_000),
+  ...more,
+});
+
+for (const keepAlive of [true, false]) {
+  const kind = keepAlive ? 'kept connections' : 'fresh connections';
+
+  t.test(`${kind}: every response is counted and compared`, async (t) => {
+    let served = 0;
+    const connections = new Set<number | undefined>();
+    await using server = await listen((request, response) => {
+      served += 1;
+      connections.add(request.socket.remotePort);
+      response.statusCode = served % 10 === 0 ? 503 : 200;
+      response.end(served % 5 === 0 ? 'wrong\n' : 'right\n');
+    });
+    const result = await runLoad(plan(server.url, { keepAlive }));
+    t.ok(result.responses > 50, `${result.responses} responses`);
+    t.equal(result.latency.totalCount, result.responses);
+    t.equal(result.errors, 0);
+    t.equal(result.timeouts, 0);
+    t.ok(Math.abs(result.wrongBody - result.responses / 5) <= 4, `${result.wrongBody} wrong bodies`);
+    t.ok(Math.abs(result.wrongStatus - result.responses / 10) <= 4, `${result.wrongStatus} wrong statuses`);
+    t.equal(result.sent, result.responses + result.unfinished);
+    t.ok(result.unfinished <= 4, 'no more under way than there are connections');
+    t.ok(faults(result) > 0);
+    t.ok(keepAlive ? connections.size === 4 : connections.size > 20, `${connections.size} connections`);
+    t.ok(result.seconds > 0 && result.rate > 0);
+    t.ok(result.generator.cpuShare > 0);
+  });
+
+  t.test(`${kind}: a warm-up is not counted`, async (t) => {
+    let served = 0;
+    await using server = await listen((_request, response) => {
+      served += 1;
+      response.end('right\n');
+    });
+    const result = await runLoad(plan(server.url, { keepAlive, warmUpMs: 300 }));
+    t.ok(result.responses > 0 && served > result.responses + 20, `${served} served, ${result.responses} counted`);
+    t.equal(faults(result), 0);
+  });
+
+  t.test(`${kind}: a response that never comes is a timeout, a lost connection an error`, async (t) => {
+    let served = 0;
+    await using server = await listen((request, response) => {
+      served += 1;
+      if (served % 20 === 0) return;
+      if (served % 5 === 0) request.socket.end();
+      else response.end('right\n');
+    });
+    const result = await runLoad(plan(server.url, { keepAlive, timeoutMs: 1000, durationMs: 2500 }));
+    t.ok(result.timeouts > 0, `${result.timeouts} timeouts`);
+    t.ok(result.errors > 0, `${result.errors} errors`);
+    t.ok(result.responses > 0);
+    t.equal(result.sent, result.responses + result.errors + result.timeouts + result.unfinished);
+    t.ok(result.unfinished >= 0 && result.unfinished <= 4);
+  });
+
+  t.test(`${kind}: nobody there is an error for every request`, async (t) => {
+    const server = await listen(() => undefined);
+    await server[Symbol.asyncDispose]();
+    const result = await runLoad(plan(server.url, { keepAlive }));
+    t.equal(result.responses, 0);
+    t.ok(result.errors > 0);
+    t.equal(result.rate, 0);
+  });
+
+  t.test(`${kind}: an abort ends the load at once`, async (t) => {
+    const abort = new AbortController();
+    await using server = await listen((_request, response) => {
+      response.end('right\n');
+      abort.abort(new Error('enough'));
+    });
+    await t.rejects(runLoad(plan(server.url, { keepAlive, durationMs: 60_000, signal: abort.signal })), {
+      message: 'enough',
+    });
+    await t.rejects(runLoad(plan(server.url, { keepAlive, signal: abort.signal })), { message: 'enough' });
+  });
+}
+
+t.test('a timeout shorter than autocannon knows is refused', async (t) => {
+  await t.rejects(runLoad(plan('http://127.0.0.1:1/', { timeoutMs: 999 })), { name: 'RangeError' });
+});
+
+t.test('latencies keep their fractions of a millisecond and their order', async (t) => {
+  const slow = Promise.withResolvers<void>();
+  let served = 0;
+  await using server = await listen((_request, response) => {
+    served += 1;
+    if (served === 5) slow.promise.then(() => response.end('right\n'));
+    else {
+      response.end('right\n');
+      if (served === 50) slow.resolve();
+    }
+  });
+  const { latency, perSecond, seconds } = await runLoad(plan(server.url, { connections: 2, durationMs: 1500 }));
+  t.ok(latency.getValueAtPercentile(50) < latency.maxValue, 'the response held back is the slow one');
+  t.ok(latency.minNonZeroValue > 1 && latency.minNonZeroValue < 1_000_000);
+  t.equal(perSecond.length, Math.floor(seconds));
+});
