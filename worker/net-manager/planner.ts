@@ -47,7 +47,13 @@ export const planNode = (settings: Settings, instances: readonly Instance[] = []
 /** The board's side of the link: a port of the bridge, or an unnumbered end with one route. */
 const hostSide = (settings: Settings, instance: Instance): readonly Change[] => {
   const { host } = linksOf(instance);
-  if (settings.topology === 'bridged') return [{ do: `link set ${host} up master ${bridge}` }];
+  if (settings.topology === 'bridged')
+    return [
+      { do: `link set ${host} master ${bridge}` },
+      // Where br_netfilter is loaded, an instance's connection to its own mapped port returns through its own bridge port.
+      { do: `link set ${host} type bridge_slave hairpin on` },
+      { do: `link set ${host} up` },
+    ];
   const gateway = addressAt(settings.subnet, gatewaySlot);
   const own = addressAt(settings.subnet, instance.slot);
   return [

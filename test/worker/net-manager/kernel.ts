@@ -48,3 +48,36 @@ export const get = async (namespace: string | undefined, url: string): Promise<s
     return `failed: ${(error as { stderr?: string }).stderr?.trim()}`;
   }
 };
+
+/** Another machine: a namespace `lab` that an uplink joins to this one (192.168.50.1 and fd50::1 here, .2 and ::2 there). */
+export const attachLab = async (): Promise<void> => {
+  await run('ip', 'netns', 'add', 'lab');
+  await run('ip', 'link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', 'lab');
+  for (const [prefix, device, number] of [
+    [[], 'uplink', 1],
+    [['-n', 'lab'], 'eth0', 2],
+  ] as const) {
+    await run('ip', ...prefix, 'addr', 'add', `192.168.50.${number}/24`, 'dev', device);
+    await run('ip', ...prefix, 'addr', 'add', `fd50::${number}/64`, 'dev', device, 'nodad');
+    await run('ip', ...prefix, 'link', 'set', device, 'up');
+  }
+  await run('ip', '-n', 'lab', 'link', 'set', 'lo', 'up');
+};
+
+const udpClient = `
+const [port, host] = process.argv.slice(1);
+const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4');
+setTimeout(() => process.exit(1), 3000).unref();
+socket.on('message', (message) => { console.log(String(message)); process.exit(0); });
+socket.send('ping', Number(port), host);
+`;
+
+/** What a datagram `ping` to a port is answered with, or `failed`. */
+export const ask = async (namespace: string | undefined, host: string, port: number): Promise<string> => {
+  const argv = [process.execPath, '-e', udpClient, String(port), host];
+  try {
+    return (await (namespace === undefined ? run(...argv) : inNamespace(namespace, ...argv))).trim();
+  } catch {
+    return 'failed';
+  }
+};
