@@ -1,9 +1,14 @@
-/** A wait on the cluster that could not end well: it names what was awaited, the reason is the cause. */
-export class ClusterWaitError extends Error {
+import { LabError } from '../system/errors.ts';
+
+/**
+ * A wait on the cluster that could not end well: it names what was awaited. The worker is to blame, unless the wait
+ * was ended by an error that blames someone else.
+ */
+export class ClusterWaitError extends LabError {
   override readonly name = 'ClusterWaitError';
   readonly awaited: string;
   constructor(awaited: string, reason: string, cause?: unknown) {
-    super(`waiting for ${awaited}: ${reason}`, { cause });
+    super(`waiting for ${awaited}: ${reason}`, { fault: cause instanceof LabError ? cause.fault : 'product', cause });
     this.awaited = awaited;
   }
 }

@@ -3,6 +3,8 @@ import Type, { type Static } from 'typebox';
 /** Version of the document that {@link Results} describes; readers refuse what they don't know. */
 export const resultsVersion = 1;
 
+/** A moment in UTC as `Date.toISOString` writes it. */
+const moment = Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' });
 const digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
 /**
@@ -16,7 +18,7 @@ export type Verdict = Static<typeof Verdict>;
 export const Place = Type.Enum(['board', 'instance', 'lab']);
 export type Place = Static<typeof Place>;
 
-/** What kind of figures a machine can give (design, decision 13). */
+/** What kind of figures a machine can give: `counted` is instructions of a deterministic emulation. */
 export const Fidelity = Type.Enum(['emulated', 'counted', 'native', 'hardware']);
 export type Fidelity = Static<typeof Fidelity>;
 
@@ -79,6 +81,10 @@ const LatencyHistogram = Type.Object({
 });
 export type LatencyHistogram = Static<typeof LatencyHistogram>;
 
+/** How a load went over time: responses in each whole second since its first one. */
+const Throughput = Type.Object({ name: Type.String(), perSecond: Type.Array(Type.Integer()) });
+export type Throughput = Static<typeof Throughput>;
+
 /** The network as it really was, for the picture of the topology. */
 const Topology = Type.Object({
   kind: Type.Enum(['bridged', 'veth']),
@@ -101,7 +107,7 @@ export type Timing = Static<typeof Timing>;
 /** Everything that may differ between two runs of the same inputs stands here and nowhere else. */
 const Run = Type.Object({
   id: Type.String(),
-  started: Type.String({ format: 'date-time' }),
+  started: moment,
   seconds: Type.Number(),
   host: Type.Object({ platform: Type.String(), kernel: Type.String(), cpus: Type.Integer(), node: Type.String() }),
   revision: Type.Object({ commit: Type.String(), dirty: Type.Boolean() }),
@@ -113,6 +119,7 @@ const Run = Type.Object({
   timings: Type.Array(Timing),
   metrics: Type.Array(Metric),
   latencies: Type.Array(LatencyHistogram),
+  throughput: Type.Optional(Type.Array(Throughput)),
   notes: Type.Array(Type.String()),
   logs: Type.Array(Type.Object({ name: Type.String(), file: Type.String() })),
   failure: Type.Optional(

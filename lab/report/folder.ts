@@ -1,0 +1,67 @@
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { parse } from '../../worker/contract/check.ts';
+import { junit } from './junit.ts';
+import { percentileTable } from './latency.ts';
+import { Results } from './results.ts';
+import { summary } from './summary.ts';
+
+/** A further file of a report: a log, a transcript, a packet capture. */
+export type ExtraFile = { readonly name: string; readonly content: string | Uint8Array };
+
+/** Text that any file system takes as one name. */
+const fileName = (text: string): string => text.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[.-]+/, '') || 'unnamed';
+
+const unique = (): string => `.${process.pid}-${performance.now().toString(36).replace('.', '')}`;
+
+const writeWhole = async (path: string, content: string | Uint8Array): Promise<void> => {
+  const temporary = `${path}${unique()}`;
+  try {
+    await writeFile(temporary, content);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+};
+
+/** Every file that is made from the results alone. */
+const filesOf = (results: Results): readonly ExtraFile[] => [
+  ...results.run.latencies.map((latency) => ({
+    name: `latency-${fileName(latency.name)}.hgrm`,
+    content: percentileTable(latency),
+  })),
+  { name: 'junit.xml', content: junit(results) },
+  { name: 'summary.md', content: summary(results) },
+  { name: 'results.json', content: `${JSON.stringify(results, undefined, 2)}\n` },
+];
+
+const pointLatestTo = async (directory: string): Promise<void> => {
+  const latest = join(dirname(directory), 'latest');
+  const temporary = `${latest}${unique()}`;
+  await symlink(basename(directory), temporary);
+  try {
+    await rename(temporary, latest);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+};
+
+/**
+ * Writes a run's report into `directory`, which may hold logs already, and points `latest` beside it there. Each file
+ * appears whole or not at all, `results.json` last. Throws InvalidData, with nothing written, when `results` do not
+ * fit their schema.
+ */
+export const writeReport = async (
+  directory: string,
+  results: Results,
+  extras: readonly ExtraFile[] = [],
+): Promise<void> => {
+  parse(Results, results, 'the results of this run');
+  await mkdir(directory, { recursive: true });
+  const extraFiles = extras.map(({ name, content }) => ({ name: fileName(name), content }));
+  for (const { name, content } of [...extraFiles, ...filesOf(results)])
+    await writeWhole(join(directory, name), content);
+  await pointLatestTo(directory);
+};

@@ -1,0 +1,61 @@
+import type { LoadResult } from '../load/load.ts';
+import { latencyOf } from './latency.ts';
+import type { Fidelity, LatencyHistogram, Metric, Place, Throughput } from './results.ts';
+
+/** Where a load ran and what it was called; `name` tells the loads of one run apart. */
+export type LoadLabel = { readonly name: string; readonly where: Place; readonly fidelity: Fidelity };
+
+export type LoadRecord = {
+  readonly metrics: readonly Metric[];
+  readonly latency: LatencyHistogram;
+  readonly throughput: Throughput;
+  /** What a reader must know to judge the figures. */
+  readonly notes: readonly string[];
+};
+
+/** Times are performance only where no emulator made them. */
+export const timeKind = (fidelity: Fidelity): 'performance' | 'emulated' =>
+  fidelity === 'native' || fidelity === 'hardware' ? 'performance' : 'emulated';
+
+/** The counts of a load, in the order a table shows them. */
+export const loadCounts = [
+  'sent',
+  'responses',
+  'wrongStatus',
+  'wrongBody',
+  'errors',
+  'timeouts',
+  'unfinished',
+] as const satisfies readonly (keyof LoadResult)[];
+
+/** A load's result in the terms of the report: `load.*` metrics with the dimension `load`, one sample each. */
+export const recordLoad = ({ name, where, fidelity }: LoadLabel, result: LoadResult): LoadRecord => {
+  const kind = timeKind(fidelity);
+  const dimensions = { load: name };
+  const metric = (of: string, unit: Metric['unit'], sample: number, as: Metric['kind'] = kind): Metric => ({
+    name: `load.${of}`,
+    unit,
+    kind: as,
+    where,
+    dimensions,
+    samples: [sample],
+  });
+  const { latency, generator } = result;
+  return {
+    metrics: [
+      ...loadCounts.map((count) => metric(count, '1', result[count], 'count')),
+      metric('rate', '1/s', result.rate),
+      metric('seconds', 's', result.seconds),
+      ...[50, 90, 99].map((p) => metric(`latency.p${p}`, 'us', latency.getValueAtPercentile(p))),
+      metric('generator.cpu', '%', 100 * generator.cpuShare),
+      metric('generator.delay.p99', 'us', generator.eventLoopDelayP99Us),
+    ],
+    latency: latencyOf(name, latency),
+    throughput: { name, perSecond: [...result.perSecond] },
+    notes: generator.bound
+      ? [
+          `load '${name}': the load generator was at its limit; the rate says what it could send, not what the service can answer`,
+        ]
+      : [],
+  };
+};

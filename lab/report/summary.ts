@@ -1,0 +1,118 @@
+import { loadCounts } from './load-record.ts';
+import type { Metric, Results } from './results.ts';
+import { formatMetric, formatValue, metricsByLoad, reasonOf, titleOf, verdictWords, warningOf } from './story.ts';
+
+const cell = (text: string): string =>
+  text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('|', '\\|')
+    .replace(/[<>`*_[\]]/g, (character) => `\\${character}`)
+    .replace(/\s+/g, ' ');
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] =>
+  rows.length === 0
+    ? []
+    : [head, head.map(() => '---'), ...rows.map((row) => row.map(cell))].map((row) => `| ${row.join(' | ')} |`);
+
+const section = (title: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 0 ? [] : [`## ${title}`, '', ...lines, ''];
+
+/** The longest run of backticks in `text` plus one, at least three: a fence that it cannot close. */
+const fenced = (text: string): readonly string[] => {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = '`'.repeat(longest + 1);
+  return [fence, text.replace(/\n$/, ''), fence];
+};
+
+const stepRows = ({ steps }: Results): readonly (readonly string[])[] =>
+  steps.flatMap(({ name, place, verdict, expectations }) => [
+    [name, place, verdictWords[verdict], '', ''],
+    ...expectations
+      .filter((one) => one.verdict !== 'passed')
+      .map((one) => [`↳ ${one.what}`, place, verdictWords[one.verdict], one.expected ?? '', one.came ?? '']),
+  ]);
+
+const countRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
+  [...metricsByLoad(metrics)].map(([load, its]) => [
+    load,
+    ...loadCounts.map((count) => {
+      const metric = its.find(({ name }) => name === `load.${count}`);
+      return metric ? formatMetric(metric) : '';
+    }),
+  ]);
+
+const otherRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
+  metrics
+    .filter(({ name, kind }) => !(name.startsWith('load.') && kind === 'count') && !name.startsWith('load.latency.'))
+    .map((metric) => [
+      metric.name,
+      Object.values(metric.dimensions).join(', '),
+      metric.where,
+      metric.kind,
+      formatMetric(metric),
+    ]);
+
+const failureLines = ({ run: { failure } }: Results): readonly string[] => {
+  if (!failure) return [];
+  const { log, next } = failure;
+  const end = log ? [`The end of ${cell(log.name)}:`, '', ...fenced(log.lines.join('\n')), ''] : [];
+  return [...end, ...(next.length > 0 ? ['To look further:', '', ...fenced(next.join('\n'))] : [])];
+};
+
+/** `summary.md`: the outcome first, then steps, load counts and figures, and what the run was made of. */
+export const summary = (results: Results): string => {
+  const { run, machine, inputs } = results;
+  const reason = reasonOf(results);
+  const warning = warningOf(results);
+  const marks = Object.keys(run.latencies[0]?.percentiles ?? {});
+  return [
+    `# ${cell(titleOf(results))}: ${verdictWords[results.verdict]}`,
+    '',
+    ...(reason === undefined ? [] : [cell(reason), '']),
+    ...(warning === undefined ? [] : [`> **${machine.fidelity.toUpperCase()}.** ${warning}`, '']),
+    `${cell(results.scenario.about)}`,
+    '',
+    ...section('Failure', failureLines(results)),
+    ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'came'], stepRows(results))),
+    ...section(
+      'Load',
+      table(
+        ['load', 'sent', 'responses', 'wrong status', 'wrong body', 'errors', 'timeouts', 'unfinished'],
+        countRows(run.metrics),
+      ),
+    ),
+    ...section(
+      'Latency',
+      table(
+        ['load', 'responses', ...marks],
+        run.latencies.map(({ name, count, percentiles }) => [
+          name,
+          formatValue(count, '1'),
+          ...marks.map((mark) => formatValue(percentiles[mark] ?? 0, 'us')),
+        ]),
+      ),
+    ),
+    ...section('Figures', table(['figure', 'of', 'where', 'kind', 'value'], otherRows(run.metrics))),
+    ...section(
+      'First answer',
+      run.firstAnswer
+        ? [`Status ${run.firstAnswer.status}, ${run.firstAnswer.bodyBytes} bytes:`, '', ...fenced(run.firstAnswer.body)]
+        : [],
+    ),
+    ...section(
+      'Notes',
+      run.notes.map((note) => `- ${cell(note)}`),
+    ),
+    ...section(
+      'Made of',
+      table(
+        ['input', 'version', 'SHA-256', ''],
+        inputs.map(({ name, version = '', sha256 = '', detail = '' }) => [name, version, sha256, detail]),
+      ),
+    ),
+    `Machine ${cell(machine.name)} (${cell(machine.accelerator)}, ${machine.fidelity}), ` +
+      `commit ${run.revision.commit}${run.revision.dirty ? ' with changes' : ''}, ` +
+      `${run.started}, ${formatValue(run.seconds, 's')}.`,
+    '',
+  ].join('\n');
+};

@@ -1,0 +1,113 @@
+import { stripVTControlCharacters } from 'node:util';
+import { Chalk, type ChalkInstance } from 'chalk';
+import { loadCounts } from './load-record.ts';
+import type { Results, Verdict } from './results.ts';
+import {
+  expectationLine,
+  formatMetric,
+  formatValue,
+  metricsByLoad,
+  reasonOf,
+  titleOf,
+  verdictWords,
+  warningOf,
+} from './story.ts';
+
+export type TerminalOptions = {
+  /** Colours as chalk counts them: 0 for none. */
+  readonly colours: 0 | 1 | 2 | 3;
+  /** Where the report lies, shown before the verdict. */
+  readonly folder?: string;
+};
+
+const paints: Readonly<Record<Verdict, (chalk: ChalkInstance) => ChalkInstance>> = {
+  passed: (chalk) => chalk.green,
+  failed: (chalk) => chalk.red,
+  error: (chalk) => chalk.magenta,
+  incomplete: (chalk) => chalk.yellow,
+};
+const signs: Readonly<Record<Verdict, string>> = { passed: '✓', failed: '✗', error: '!', incomplete: '?' };
+
+const width = (text: string): number => [...stripVTControlCharacters(text)].length;
+
+/** Rows with their columns lined up. */
+const columns = (rows: readonly (readonly string[])[]): readonly string[] => {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((text, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, width(text));
+    });
+  return rows.map((row) =>
+    row
+      .map((text, i) => text + ' '.repeat((widths[i] ?? 0) - width(text)))
+      .join('  ')
+      .trimEnd(),
+  );
+};
+
+/** What came from a board or a service, without what a terminal would obey. */
+const plain = (text: string): string =>
+  stripVTControlCharacters(text).replace(/\p{Cc}/gu, (character) => (character === '\n' ? '\n  ' : ' '));
+
+/** The report for a terminal: steps with their times, load, first answer, failure, and the verdict as the last line. */
+export const terminal = (results: Results, { colours, folder }: TerminalOptions): string => {
+  const chalk = new Chalk({ level: colours });
+  const { run } = results;
+  const took = (name: string) => {
+    const ms = run.timings.find((timing) => timing.name === name)?.ms;
+    return ms === undefined ? '' : formatValue(ms, 'ms');
+  };
+  const heads = columns(
+    results.steps.map(({ name, place, verdict }) => [
+      paints[verdict](chalk)(signs[verdict]),
+      plain(name),
+      chalk.dim(place),
+      chalk.dim(took(name)),
+    ]),
+  );
+  const steps = results.steps.flatMap(({ expectations }, i) => [
+    heads[i] ?? '',
+    ...expectations
+      .filter((one) => one.verdict !== 'passed')
+      .map((one) => `   ${paints[one.verdict](chalk)(plain(expectationLine(one)))}`),
+  ]);
+  const loads = columns(
+    [...metricsByLoad(run.metrics)].map(([load, metrics]) => [
+      plain(load),
+      ...loadCounts
+        .map((count) => metrics.find(({ name }) => name === `load.${count}`))
+        .filter((metric) => metric !== undefined)
+        .map((metric) => `${metric.name.slice('load.'.length)} ${formatMetric(metric)}`),
+    ]),
+  );
+  const latencies = columns(
+    run.latencies.map(({ name, percentiles }) => [
+      plain(name),
+      ...Object.entries(percentiles).map(([mark, us]) => `${mark} ${formatValue(us, 'us')}`),
+    ]),
+  );
+  const warning = warningOf(results);
+  const { failure } = run;
+  const verdict = paints[results.verdict](chalk).bold(verdictWords[results.verdict]);
+  const reason = reasonOf(results);
+  const blocks: readonly (readonly string[])[] = [
+    [chalk.bold(plain(titleOf(results)))],
+    steps,
+    loads,
+    latencies,
+    warning === undefined ? [] : [chalk.yellow(warning)],
+    run.notes.map((note) => chalk.yellow(plain(note))),
+    failure?.log
+      ? [chalk.dim(`the end of ${plain(failure.log.name)}:`), ...failure.log.lines.map((line) => `  ${plain(line)}`)]
+      : [],
+    failure && failure.next.length > 0 ? ['to look further:', ...failure.next.map((line) => `  ${plain(line)}`)] : [],
+    [
+      ...(folder === undefined ? [] : [`report: ${folder}`]),
+      `${verdict} in ${formatValue(run.seconds, 's')}${reason === undefined ? '' : `: ${plain(reason)}`}`,
+    ],
+  ];
+  return `${blocks
+    .filter((block) => block.length > 0)
+    .map((block) => block.join('\n'))
+    .join('\n\n')}\n`;
+};

@@ -1,0 +1,70 @@
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { writeReport } from '../../../lab/report/folder.ts';
+import { publishedSchema, schemaText } from '../../../lab/report/publish-schema.ts';
+import { readResults } from '../../../lab/report/read.ts';
+import type { Results } from '../../../lab/report/results.ts';
+import { failedResults, passedResults } from './example.ts';
+
+const reports = async (stack: AsyncDisposableStack): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'lab-report-'));
+  stack.defer(() => rm(folder, { recursive: true }));
+  return folder;
+};
+
+t.test('a report is a folder whose results can be read again', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const root = await reports(stack);
+  await mkdir(join(root, 'one'));
+  await writeFile(join(root, 'one', 'console.log'), 'booted\n');
+  await writeReport(join(root, 'one'), passedResults(), [{ name: '../transcript: a/b', content: 'typed\n' }]);
+  const files = (await readdir(join(root, 'one'))).toSorted();
+  t.strictSame(files, [
+    'console.log',
+    'junit.xml',
+    'latency-bridge.hgrm',
+    'latency-port-mapping.hgrm',
+    'results.json',
+    'summary.md',
+    'transcript-a-b',
+  ]);
+  t.match(await readFile(join(root, 'one', 'latency-bridge.hgrm'), 'utf8'), /Value +Percentile +TotalCount/);
+  t.strictSame(await readResults(join(root, 'one')), passedResults());
+  t.equal(await readlink(join(root, 'latest')), 'one');
+  await writeReport(join(root, 'two'), failedResults());
+  t.equal((await readResults(join(root, 'latest'))).verdict, 'failed', 'latest is the newest');
+});
+
+t.test('reports written at the same time leave whole files and one latest', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const root = await reports(stack);
+  const names = ['a', 'b', 'c', 'd'];
+  await Promise.all(names.map((name) => writeReport(join(root, name), passedResults())));
+  t.strictSame((await readdir(root)).toSorted(), [...names, 'latest']);
+  t.ok(names.includes(await readlink(join(root, 'latest'))));
+});
+
+t.test('results that do not fit the schema are not written', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const root = await reports(stack);
+  const wrong = { ...passedResults(), verdict: 'fine' } as unknown as Results;
+  await t.rejects(writeReport(join(root, 'one'), wrong), { name: 'InvalidData', message: /verdict/ });
+  t.strictSame(await readdir(root), []);
+});
+
+t.test('a report that cannot be read says why', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const root = await reports(stack);
+  const file = join(root, 'results.json');
+  await t.rejects(readResults(root), { fault: 'usage', message: /no report at/ });
+  await writeFile(file, JSON.stringify({ ...passedResults(), version: 0 }));
+  await t.rejects(readResults(root), { fault: 'incomplete', message: /has version 0; this lab reads version 1/ });
+  await writeFile(file, JSON.stringify({ version: 1 }));
+  await t.rejects(readResults(root), { fault: 'incomplete', message: /damaged/ });
+});
+
+t.test('the published schema is the one that reports are checked against', async (t) => {
+  t.equal(await readFile(publishedSchema, 'utf8'), schemaText(), 'else run `node lab/report/publish-schema.ts`');
+});
