@@ -1,0 +1,75 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const entry = fileURLToPath(new URL('../../../worker/node-engine/main.ts', import.meta.url));
+
+export const fixture = (name: string): URL => new URL(`../../../fixtures/${name}/${name}.wasm`, import.meta.url);
+
+const wasmtime = process.env['LAB_TEST_WASMTIME'] ?? 'wasmtime';
+
+const runs = (): boolean => {
+  try {
+    execFileSync(wasmtime, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Why wasmtime cannot be used, or false. */
+export const noWasmtime = runs() ? false : 'wasmtime is neither in LAB_TEST_WASMTIME nor on PATH';
+
+/** A NodeEngine with its own folders, which stay the same when it is started again. */
+export const createDaemon = async (clusterPort: number, conf: Record<string, unknown> = {}, options: string[] = []) => {
+  const folder = await mkdtemp(join(tmpdir(), 'node-engine-test-'));
+  const at = (name: string) => join(folder, name);
+  const logs = at('logs');
+  const config = { cluster_address: '127.0.0.1', cluster_port: clusterPort, app_logs: logs, ...conf };
+  await writeFile(at('conf.json'), JSON.stringify(config));
+  const folders = ['--cache', at('cache'), '--precompiled', at('precompiled'), '--state', at('state')];
+  const files = ['--config', at('conf.json'), '--net-manager', at('nm.sock'), '--wasmtime', wasmtime];
+  let child: ChildProcess | undefined;
+  let output = '';
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    const ending = child;
+    child = undefined;
+    if (ending === undefined || ending.exitCode !== null) return ending?.exitCode ?? null;
+    ending.kill(signal);
+    return ((await once(ending, 'exit')) as [number | null])[0];
+  };
+  return {
+    folder,
+    at,
+    logs,
+    socket: at('nm.sock'),
+    log: () => output,
+    start: () => {
+      const started = spawn(process.execPath, [entry, ...folders, ...files, ...options]);
+      for (const stream of [started.stdout, started.stderr]) stream.on('data', (text) => (output += String(text)));
+      child = started;
+      return started;
+    },
+    end,
+    [Symbol.asyncDispose]: async () => {
+      await end('SIGKILL');
+      if (!t.passing()) t.comment(output);
+      await rm(folder, { recursive: true });
+    },
+  };
+};
+
+/** Status and body of an HTTP answer. */
+export const fetchText = (url: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    get(url, { agent: false }, async (response) => {
+      let text = '';
+      for await (const chunk of response) text += String(chunk);
+      resolve(`${response.statusCode} ${text}`);
+    }).once('error', reject);
+  });

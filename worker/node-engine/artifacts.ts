@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ComponentInfo, inspectComponent } from '../contract/component.ts';
+import { FetchError, type Incoming } from './download.ts';
+import { openReference } from './fetch.ts';
+import { parseReference } from './reference.ts';
+
+/** A component that lies in the cache, checked and inspected. */
+export type Artifact = { readonly file: string; readonly digest: string; readonly info: ComponentInfo };
+
+/** The most bytes that a component may have. */
+export const mostBytes = 128 * 1024 * 1024;
+
+const tooLarge = (): never => {
+  throw new FetchError(`the component is larger than ${mostBytes / 1024 / 1024} MB`);
+};
+
+/** Components in a folder, each named by its SHA-256; instances share them. */
+export class ArtifactCache {
+  readonly #folder: string;
+  #incoming = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Makes the folder and removes what interrupted downloads left in it. */
+  async prepare(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o755 });
+    const partial = (await readdir(this.#folder)).filter((name) => name.endsWith('.part'));
+    await Promise.all(partial.map((name) => rm(join(this.#folder, name), { force: true })));
+  }
+
+  /**
+   * The component that `image` names: from the cache when the image says its digest, else fetched. The bytes get their
+   * place only after size, digest and format are checked, and cached ones are checked again. Throws
+   * {@link FetchError}, {@link NotWebAssembly} or {@link InvalidData}.
+   */
+  async fetch(image: string, signal: AbortSignal): Promise<Artifact> {
+    const reference = parseReference(image);
+    if (reference.digest !== undefined) {
+      const cached = await this.#cached(reference.digest);
+      if (cached !== undefined) return cached;
+    }
+    this.#incoming += 1;
+    const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
+    try {
+      const incoming = await openReference(reference, signal);
+      const expected = new Set([reference.digest, incoming.digest].filter((digest) => digest !== undefined));
+      const digest = await save(incoming, part);
+      for (const wanted of expected)
+        if (wanted !== digest) throw new FetchError(`the component's SHA-256 is ${digest}, expected ${wanted}`);
+      const info = inspectComponent(await readFile(part));
+      const file = this.#place(digest);
+      await rename(part, file);
+      return { file, digest, info };
+    } finally {
+      await rm(part, { force: true });
+    }
+  }
+
+  #place(digest: string): string {
+    return join(this.#folder, `${digest}.wasm`);
+  }
+
+  async #cached(digest: string): Promise<Artifact | undefined> {
+    const file = this.#place(digest);
+    const bytes = await readFile(file).catch(() => undefined);
+    if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== digest) return undefined;
+    return { file, digest, info: inspectComponent(bytes) };
+  }
+}
+
+/** Writes bytes to a new file and resolves with their SHA-256. */
+const save = async (incoming: Incoming, file: string): Promise<string> => {
+  if ((incoming.size ?? 0) > mostBytes) tooLarge();
+  const hash = createHash('sha256');
+  let size = 0;
+  await using handle = await open(file, 'wx', 0o644);
+  for await (const chunk of incoming.bytes) {
+    size += chunk.length;
+    if (size > mostBytes) tooLarge();
+    hash.update(chunk);
+    await handle.writeFile(chunk);
+  }
+  if (incoming.size !== undefined && size !== incoming.size)
+    throw new FetchError(`the download ended after ${size} of ${incoming.size} bytes`);
+  await handle.datasync();
+  return hash.digest('hex');
+};

@@ -1,0 +1,37 @@
+import type { IncomingMessage, RequestOptions } from 'node:http';
+
+/** A request; `body` is sent as it is. */
+export type Request = RequestOptions & { readonly body?: string; readonly signal: AbortSignal };
+
+/** Sends a request and resolves with the answer as soon as its head is there. Rejects when `signal` aborts. */
+export const send = async ({ body, ...options }: Request): Promise<IncomingMessage> => {
+  const { request } = options.protocol === 'https:' ? await import('node:https') : await import('node:http');
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  request(options, resolve)
+    .on('error', (error) => reject(options.signal.aborted ? options.signal.reason : error))
+    .end(body);
+  return promise;
+};
+
+/** The first `limit` bytes of an answer as text; the rest is not read. */
+export const readText = async (answer: IncomingMessage, limit: number): Promise<string> => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= limit) break;
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, limit);
+};
+
+/** Posts `data` as JSON; resolves with the status and the first 64 KiB of the answer. */
+export const postJson = async (
+  request: Omit<Request, 'body' | 'method'>,
+  data: unknown,
+): Promise<{ readonly status: number; readonly text: string }> => {
+  const body = JSON.stringify(data);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  const answer = await send({ ...request, method: 'POST', headers, body });
+  return { status: answer.statusCode ?? 0, text: await readText(answer, 65_536) };
+};

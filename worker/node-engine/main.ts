@@ -1,0 +1,53 @@
+import { join, resolve } from 'node:path';
+import { consoleLog } from '../system/log.ts';
+import { ArtifactCache } from './artifacts.ts';
+import { explain } from './explain.ts';
+import { Journal } from './journal.ts';
+import { NetClient } from './net-client.ts';
+import { parseOptions, UsageError, usage } from './options.ts';
+import { usualPace } from './session.ts';
+import { readSettings } from './settings.ts';
+import { findWasmtime } from './wasmtime.ts';
+import { work } from './worker.ts';
+
+const log = consoleLog(false);
+
+const run = async (argv: readonly string[]): Promise<number> => {
+  const options = parseOptions(argv);
+  if (options === undefined) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const settings = await readSettings(options.config, options.netManager);
+  const { cluster } = settings;
+  if (cluster === undefined) {
+    log.info(`${options.config} names no cluster: set cluster_address; nothing to do`);
+    return 0;
+  }
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(`${signal} received`));
+  const artifacts = new ArtifactCache(options.cache);
+  const [wasmtime] = await Promise.all([findWasmtime(options.wasmtime, log), artifacts.prepare()]);
+  log.info(`wasmtime ${wasmtime.version} (${wasmtime.path})`);
+  const node = {
+    network: settings.network === undefined ? undefined : new NetClient(settings.network),
+    artifacts,
+    wasmtime,
+    journal: new Journal(join(resolve(options.state), 'instances')),
+    log,
+    logs: settings.logs,
+    precompiled: options.precompiled,
+  };
+  await work(cluster, settings, options.dialect, node, usualPace, stopping.signal);
+  log.info('stopped; running instances go on and are taken over at the next start');
+  return 0;
+};
+
+const fail = (error: unknown): number => {
+  log.error(explain(error));
+  return error instanceof UsageError ? 64 : 1;
+};
+
+void run(process.argv.slice(2))
+  .catch(fail)
+  .then((code) => process.exit(code));

@@ -1,0 +1,55 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** A process that cannot be mistaken for a later one with the same number: `start` is in clock ticks since boot. */
+export type ProcessId = { readonly pid: number; readonly start: number };
+
+/** What /proc/<pid>/stat says (proc(5)): one letter of state, CPU time and start in clock ticks. */
+export type ProcStat = { readonly state: string; readonly cpuTicks: number; readonly start: number };
+
+/** Parses /proc/<pid>/stat; the command's name in it may hold spaces and brackets. */
+export const parseProcStat = (text: string): ProcStat => {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return {
+    state: fields[0] ?? '',
+    cpuTicks: Number(fields[11] ?? 0) + Number(fields[12] ?? 0),
+    start: Number(fields[19] ?? 0),
+  };
+};
+
+/** The process's stat, or undefined when there is no such process, or only its remains. */
+export const procStat = async (pid: number): Promise<ProcStat | undefined> => {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const stat = parseProcStat(text);
+  return stat.state === 'Z' || stat.state === 'X' ? undefined : stat;
+};
+
+/** True while that very process runs. */
+export const isRunning = async (id: ProcessId): Promise<boolean> => (await procStat(id.pid))?.start === id.start;
+
+/** Sends a signal to that very process; false when it is gone. */
+export const signalProcess = async (id: ProcessId, signal: NodeJS.Signals): Promise<boolean> => {
+  if (!(await isRunning(id))) return false;
+  try {
+    return process.kill(id.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+};
+
+/** Processes that carry `NAME=value` in the environment that they were started with, by value. */
+export const processesMarked = async (name: string): Promise<ReadonlyMap<string, ProcessId>> => {
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid): Promise<readonly [string, ProcessId] | undefined> => {
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      const entry = environment.split('\0').find((one) => one.startsWith(`${name}=`));
+      const stat = entry === undefined ? undefined : await procStat(pid);
+      return entry === undefined || stat === undefined
+        ? undefined
+        : [entry.slice(name.length + 1), { pid, start: stat.start }];
+    }),
+  );
+  return new Map(found.filter((one) => one !== undefined));
+};

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { parseJson } from '../contract/check.ts';
+import { EngineConfig } from '../contract/config.ts';
+
+/** Where NetManager listens. */
+export type NetTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
+/** What conf.json means for this engine. */
+export type Settings = {
+  /** The cluster to join; undefined when the file names none. */
+  readonly cluster: { readonly host: string; readonly port: number; readonly secure: boolean } | undefined;
+  /** Undefined when networking is switched off. */
+  readonly network: NetTarget | undefined;
+  readonly logs: string;
+  /** Names under which jobs ask for WebAssembly ("wasm" as a rule). */
+  readonly runtimes: readonly string[];
+  /** Set when components are to be compiled ahead of time on this node. */
+  readonly compile: boolean;
+  readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+};
+
+const networkOf = (config: EngineConfig, socket: string | undefined): NetTarget | undefined => {
+  if (socket !== undefined) return { socketPath: socket };
+  const overlay = config.overlay_network ?? 'default';
+  if (overlay === '' || overlay === 'disabled') return undefined;
+  if (overlay.startsWith('custom:')) return { socketPath: overlay.slice('custom:'.length) };
+  const port = config.overlay_network_port ?? 0;
+  return port > 0 ? { host: '127.0.0.1', port } : { socketPath: '/etc/netmanager/netmanager.sock' };
+};
+
+type Runtime = { readonly name: string; readonly flags: readonly unknown[] };
+
+const runtimesOf = (config: EngineConfig): readonly Runtime[] =>
+  (config.virtualizations ?? [])
+    .filter((entry) => entry.virtualization_active ?? entry.virutalizaiton_active ?? true)
+    .filter((entry) => (entry.virtualization_runtime ?? entry.virutalizaiton_runtime) === 'wasm')
+    .map((entry) => ({
+      name: entry.virtualization_name ?? entry.virutalizaiton_name ?? 'wasm',
+      flags: entry.virtualization_config ?? entry.virutalizaiton_config ?? [],
+    }));
+
+/**
+ * The settings in a checked conf.json; `socket` overrides where NetManager listens. The virtualization's
+ * configuration list may hold "precompile": compile components ahead of time on this node.
+ */
+export const settingsOf = (config: EngineConfig, socket: string | undefined): Settings => {
+  const named = config.cluster_address !== '' && config.cluster_address !== '0.0.0.0';
+  const runtimes = runtimesOf(config);
+  const { mqtt_cert_file: cert = '', mqtt_key_file: key = '' } = config;
+  return {
+    cluster: named
+      ? { host: config.cluster_address, port: config.cluster_port, secure: config.cluster_ssl ?? false }
+      : undefined,
+    network: networkOf(config, socket),
+    logs: config.app_logs ?? '/tmp',
+    runtimes: runtimes.length > 0 ? runtimes.map((runtime) => runtime.name) : ['wasm'],
+    compile: runtimes.some((runtime) => runtime.flags.includes('precompile')),
+    certificate: cert === '' || key === '' ? undefined : { cert, key },
+  };
+};
+
+/** Reads conf.json. Throws what reading throws, or {@link InvalidData} naming every fault. */
+export const readSettings = async (file: string, socket: string | undefined): Promise<Settings> =>
+  settingsOf(parseJson(EngineConfig, await readFile(file, 'utf8'), file), socket);

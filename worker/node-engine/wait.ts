@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Pauses between attempts, in ms: from `first`, growing by `growth` up to `most`. */
+export type Backoff = { readonly first: number; readonly growth: number; readonly most: number };
+
+/** `signal` and a time limit in ms in one; its reason says what was waited for. */
+export const deadline = (signal: AbortSignal, ms: number, what: string): AbortSignal & Disposable => {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error(`${what} took longer than ${ms / 1000} s`)), ms);
+  const combined = AbortSignal.any([signal, controller.signal]);
+  return Object.assign(combined, { [Symbol.dispose]: () => clearTimeout(timer) });
+};
+
+/**
+ * Calls `attempt` until it succeeds, pausing between attempts. `onFailure` hears of every failure and may throw to
+ * give up. Rejects with the signal's reason once it aborts.
+ */
+export const retry = async <T>(
+  attempt: () => Promise<T>,
+  backoff: Backoff,
+  signal: AbortSignal,
+  onFailure: (error: unknown, attempts: number) => void,
+): Promise<T> => {
+  let pause = backoff.first;
+  for (let attempts = 1; ; attempts += 1) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      onFailure(error, attempts);
+    }
+    await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+    pause = Math.min(pause * backoff.growth, backoff.most);
+  }
+};
