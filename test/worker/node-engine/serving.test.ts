@@ -4,31 +4,8 @@ import t from 'tap';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon, fetchText, fixture, noWasmtime } from './daemon.ts';
+import { hello, job, processes, service } from './jobs.ts';
 import { startNetManager } from './net-manager.ts';
-
-const service = 'app.appns.svc.svcns';
-const hello = '200 Hello, wasi:http/proxy world!\n';
-
-const job = (image: string, more: Record<string, unknown> = {}) => ({
-  job_name: service,
-  instance_number: 0,
-  image,
-  virtualization: 'wasm',
-  port: '8080:80',
-  memory: 100,
-  vcpus: 1,
-  cmd: null,
-  environment: [],
-  ...more,
-});
-
-const processes = async (folder: string): Promise<readonly string[]> => {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const environments = await Promise.all(
-    pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')] as const),
-  );
-  return environments.filter(([, text]) => text.includes(`OAKESTRA_INSTANCE=${folder}`)).map(([pid]) => pid);
-};
 
 inSandbox(import.meta.url, () => {
   t.test('a service is deployed, answers, is reported and is removed', { skip: noWasmtime }, async (t) => {

@@ -1,0 +1,28 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+export const service = 'app.appns.svc.svcns';
+/** What the fixture answers, as `fetchText` gives it. */
+export const hello = '200 Hello, wasi:http/proxy world!\n';
+
+/** A job document as a cluster sends it. */
+export const job = (image: string, more: Record<string, unknown> = {}) => ({
+  job_name: service,
+  instance_number: 0,
+  image,
+  virtualization: 'wasm',
+  port: '8080:80',
+  memory: 100,
+  vcpus: 1,
+  cmd: null,
+  environment: [],
+  ...more,
+});
+
+/** The pids of the instances of the engine that keeps its state in `folder`. */
+export const processes = async (folder: string): Promise<readonly string[]> => {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const environments = await Promise.all(
+    pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')] as const),
+  );
+  return environments.filter(([, text]) => text.includes(`OAKESTRA_INSTANCE=${folder}`)).map(([pid]) => pid);
+};

@@ -1,0 +1,112 @@
+import { readdir } from 'node:fs/promises';
+import t from 'tap';
+import { inSandbox } from '../net-manager/sandbox.ts';
+import { startCluster } from './cluster.ts';
+import { createDaemon, fetchText, fixture, noWasmtime } from './daemon.ts';
+import { hello, job, processes, service } from './jobs.ts';
+import { startNetManager } from './net-manager.ts';
+
+const skip = noWasmtime;
+
+/** A worker with one running instance. */
+const running = async () => {
+  await using stack = new AsyncDisposableStack();
+  const cluster = stack.use(await startCluster());
+  const daemon = stack.use(await createDaemon(cluster.port));
+  const network = stack.use(await startNetManager(daemon.socket));
+  daemon.start();
+  await cluster.subscribed();
+  const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
+  await cluster.send('deploy', job(image));
+  await cluster.status('CREATED');
+  const [pid = ''] = await processes(daemon.folder);
+  const remove = async () => {
+    await cluster.send('delete', { job_name: service, instance_number: 0 });
+    await cluster.status('UNDEPLOYED');
+  };
+  const parts = { cluster, daemon, network, image, pid: Number(pid), remove };
+  const all = stack.move();
+  return { ...parts, [Symbol.asyncDispose]: () => all.disposeAsync() };
+};
+
+inSandbox(import.meta.url, () => {
+  t.test('an instance that ends is reported DEAD once, cleaned up, and may come again', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, image, pid } = worker;
+    process.kill(pid, 'SIGKILL');
+    t.match(await cluster.status('DEAD'), { status_detail: 'wasmtime was ended by SIGKILL' });
+    t.same(await readdir('/run/netns'), []);
+    const heard = cluster.messages.length;
+    await cluster.send('delete', { job_name: service, instance_number: 0 });
+    await cluster.status('UNDEPLOYED');
+    await cluster.send('deploy', job(image, { instance_number: 1 }));
+    await cluster.reported(1);
+    t.notOk(
+      cluster.messages.slice(heard).some(({ body }) => JSON.stringify(body).includes('"instance":0,"job_name"')),
+      'an ended instance is never reported',
+    );
+    t.same(cluster.statuses(), ['CREATING', 'CREATED', 'DEAD', 'UNDEPLOYED']);
+    t.same(cluster.violations, []);
+    await cluster.send('delete', { job_name: service, instance_number: 1 });
+    await cluster.status('UNDEPLOYED', 1);
+    t.same(await processes(daemon.folder), []);
+  });
+
+  t.test('a killed engine takes its instances over', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, image, pid, remove } = worker;
+    await daemon.end('SIGKILL');
+    t.equal(await fetchText('http://10.10.0.2/'), hello, 'the instance does not need the engine');
+    daemon.start();
+    t.match(await cluster.reported(0), { body: { services: [{ job_name: service, instance: 0 }] } });
+    await cluster.send('deploy', job(image));
+    await cluster.reported(0);
+    t.same(await processes(daemon.folder), [String(pid)], 'it is neither started again nor doubled');
+    t.same(cluster.statuses(), ['CREATING', 'CREATED']);
+    process.kill(pid, 'SIGKILL');
+    t.match(await cluster.status('DEAD'), { status_detail: /ended unobserved/ });
+    await remove();
+    t.same(await readdir('/run/netns'), []);
+    t.same(cluster.violations, []);
+  });
+
+  t.test('an instance that ended meanwhile is cleaned up and reported', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, pid } = worker;
+    t.equal(await daemon.end('SIGTERM'), 0);
+    t.equal(await fetchText('http://10.10.0.2/'), hello, 'stopping the engine leaves instances running');
+    process.kill(pid, 'SIGKILL');
+    daemon.start();
+    t.match(await cluster.status('DEAD'), { status_detail: /while the engine was not running/ });
+    t.same(await readdir('/run/netns'), []);
+    t.same(await readdir(`${daemon.at('state')}/instances`), []);
+  });
+
+  t.test('a lost connection is made again and instances stay', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, network, pid, remove } = worker;
+    cluster.hangUp();
+    await cluster.until(() => cluster.registrations[1], 'second registration');
+    await cluster.reported(0);
+    t.same(await processes(daemon.folder), [String(pid)]);
+    t.equal(network.count('/register'), 1, 'NetManager knows the worker already');
+    await remove();
+    t.same(cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
+  });
+
+  t.test('deleting breaks off a deployment and is answered once', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, remove } = worker;
+    const asked = Promise.withResolvers<void>();
+    cluster.answer('never', () => asked.resolve());
+    const image = `http://127.0.0.1:${cluster.port}/never`;
+    await cluster.send('deploy', job(image, { instance_number: 1 }));
+    await asked.promise;
+    await cluster.send('delete', { job_name: service, instance_number: 1 });
+    await cluster.status('UNDEPLOYED', 1);
+    t.same(cluster.statuses(1), ['CREATING', 'UNDEPLOYED']);
+    await remove();
+    t.same(await readdir('/run/netns'), []);
+    t.same(await readdir(`${daemon.at('state')}/instances`), []);
+  });
+});
