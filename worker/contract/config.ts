@@ -32,7 +32,7 @@ export const EngineConfig = Type.Object({
 });
 export type EngineConfig = Static<typeof EngineConfig>;
 
-/** `netcfg.json` of the net manager. `WasmTopology` and `Egress` are this worker's own keys. */
+/** `netcfg.json` of the net manager. `WasmTopology`, `Egress` and `OnStop` are this worker's own keys. */
 export const NetConfig = Type.Object({
   NodePublicAddress: Type.String(),
   NodePublicPort: Type.String({ pattern: '^[0-9]{1,5}$' }),
@@ -45,6 +45,7 @@ export const NetConfig = Type.Object({
   MqttKey: Type.Optional(Type.String()),
   WasmTopology: Type.Optional(Type.Enum(['bridged', 'veth'])),
   Egress: Type.Optional(Type.Union([Type.Enum(['on', 'off']), Type.Array(Type.String())])),
+  OnStop: Type.Optional(Type.Enum(['keep', 'remove'])),
 });
 export type NetConfig = Static<typeof NetConfig>;
 

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
 import { CommandFailed, run } from '../system/run.ts';
+import { writeSysctl } from './kernel.ts';
 import { type Change, type Plan, type Step, sysctlFile } from './plan.ts';
 
 /** A plan that stopped half-way. `done` is what had been changed by then and is to be taken back. */
@@ -32,7 +32,7 @@ const applyStep = async (step: Step, signal: AbortSignal | undefined): Promise<v
       await run(['nft', '-f', '-'], { input: lines(step.do), signal });
       return;
     case 'sysctl':
-      for (const [key, value] of Object.entries(step.values)) await writeFile(sysctlFile(key), value);
+      for (const [key, value] of Object.entries(step.values)) await writeSysctl(key, value);
       return;
     case 'zero':
       await run(['ip', 'netns', 'exec', step.namespace, 'tee', ...step.keys.map(sysctlFile)], { input: '0', signal });

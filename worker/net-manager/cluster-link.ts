@@ -20,7 +20,8 @@ export type ClusterLink = AsyncDisposable & {
   readonly trouble: string | undefined;
   /** Asks for the node's addresses, again and again, until they come. Rejects when `signal` aborts. */
   readonly subnet: (signal: AbortSignal) => Promise<SubnetResult>;
-  readonly announce: (message: ServiceDeployed) => void;
+  /** Sends as soon as there is a connection. */
+  readonly publish: (topic: 'serviceDeployed' | 'addressChanged', message: ServiceDeployed) => void;
 };
 
 const askAgainMs = 3_000;
@@ -91,8 +92,8 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
         signal.removeEventListener('abort', giveUp);
       });
     },
-    announce: (message) => {
-      publish(topics.serviceDeployed, message);
+    publish: (topic, message) => {
+      publish(topics[topic], message);
     },
     [Symbol.asyncDispose]: async () => {
       await client.endAsync(true);

@@ -17,8 +17,11 @@ const Contents = Type.Object({
   registration: Type.Optional(RegisterRequest),
   subnet: Type.Optional(SubnetResult),
   topology: Type.Optional(Type.Enum(['bridged', 'veth'])),
-  /** Kernel settings as they were before this program changed them. */
-  previous: Type.Record(Type.String({ pattern: '^net/[A-Za-z0-9/_.-]+$' }), Type.String()),
+  /** Kernel settings of the whole node that were changed, by their keys under `/proc/sys`. */
+  changed: Type.Record(
+    Type.String({ pattern: '^net/[A-Za-z0-9/_.-]+$' }),
+    Type.Object({ was: Type.String(), now: Type.String() }),
+  ),
   entries: Type.Array(Entry),
 });
 export type Contents = Static<typeof Contents>;
@@ -26,14 +29,14 @@ export type Contents = Static<typeof Contents>;
 /** What this program owns in the kernel, kept on disk so that a killed process's successor can take it over. */
 export type Journal = {
   readonly contents: Contents;
-  /** Changes the contents and resolves when the file has them. */
-  readonly write: (change: Partial<Contents>) => Promise<void>;
+  /** Changes the contents at once and resolves when the file has them. */
+  readonly update: (change: (contents: Contents) => Contents) => Promise<void>;
 };
 
 /** Opens the journal in a folder. One that can't be read is put aside by being overwritten, and the log says so. */
 export const openJournal = async (directory: string, log: Log): Promise<Journal> => {
   const path = join(directory, 'journal.json');
-  let contents: Contents = { previous: {}, entries: [] };
+  let contents: Contents = { changed: {}, entries: [] };
   try {
     contents = parseJson(Contents, await readFile(path, 'utf8'), path);
   } catch (error) {
@@ -44,8 +47,8 @@ export const openJournal = async (directory: string, log: Log): Promise<Journal>
     get contents() {
       return contents;
     },
-    write: (change) => {
-      contents = { ...contents, ...change };
+    update: (change) => {
+      contents = change(contents);
       return inTurn('file', () => replaceFile(path, JSON.stringify(contents), 0o600));
     },
   };

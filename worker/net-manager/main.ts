@@ -1,30 +1,37 @@
 import { once } from 'node:events';
 import { consoleLog } from '../system/log.ts';
+import { parseSubnet } from './addresses.ts';
 import { readConfig } from './config.ts';
 import { openJournal } from './journal.ts';
 import { createManager } from './manager.ts';
+import { reconcile } from './node.ts';
 import { type Options, parseOptions, UsageError, usage } from './options.ts';
-import { createApi, listenOnPort, listenOnSocket } from './server.ts';
+import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
+import { settingsOf } from './settings.ts';
 
 const serve = async (options: Options): Promise<void> => {
   const config = await readConfig(options.config);
   const log = consoleLog(config.net.Debug ?? false);
-  const journal = await openJournal(options.state, log);
-  await using manager = createManager(config, journal, log);
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort(name));
+
+  await refuseSecond(options.socket);
+  const journal = await openJournal(options.state, log);
+  const { subnet, topology } = journal.contents;
+  if (subnet)
+    await reconcile(settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology), journal, log);
+  const manager = createManager(config, journal, log);
+  manager.resume();
 
   const onSocket = createApi(manager, log);
   const onPort = createApi(manager, log);
   await listenOnSocket(onSocket, options.socket);
   if (options.port !== undefined) await listenOnPort(onPort, options.port);
   log.info(`answering on ${options.socket}`);
-  await once(stop.signal, 'abort');
+  if (!stop.signal.aborted) await once(stop.signal, 'abort');
   log.info(`${stop.signal.reason}: stopping`);
-  for (const server of [onSocket, onPort]) {
-    server.close();
-    server.closeIdleConnections();
-  }
+  await Promise.all([closed(onSocket), closed(onPort)]);
+  await manager.stop();
 };
 
 const main = async (): Promise<number> => {

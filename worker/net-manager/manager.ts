@@ -1,35 +1,30 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { InvalidData } from '../contract/check.ts';
 import { isServiceName } from '../contract/names.ts';
 import type { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
-import type { SubnetResult } from '../contract/net-mqtt.ts';
 import { parsePorts } from '../contract/ports.ts';
 import type { Log } from '../system/log.ts';
-import { type AddressPair, parseSubnet } from './addresses.ts';
-import { type ClusterLink, openClusterLink } from './cluster-link.ts';
+import type { AddressPair } from './addresses.ts';
 import type { Config } from './config.ts';
-import type { Instance } from './instance.ts';
 import type { Journal } from './journal.ts';
-import { type Network, startNetwork, type Wanted } from './network.ts';
-import { addressTowards } from './node-address.ts';
+import type { Network, Wanted } from './network.ts';
+import { tearDownNode } from './node.ts';
 import { Refusal } from './refusal.ts';
-import { settingsOf } from './settings.ts';
+import { openSession, type Session } from './session.ts';
 
-/** What a node engine can ask for. Every method throws {@link Refusal} when it can't be done. */
-export type Manager = AsyncDisposable & {
+/** What a node engine can ask for. Every method throws `Refusal` or `InvalidData` when it can't be done. */
+export type Manager = {
   readonly register: (request: RegisterRequest) => Promise<void>;
   readonly deploy: (request: NetDeployRequest) => Promise<AddressPair>;
   readonly undeploy: (request: NetUndeployRequest) => Promise<void>;
-};
-
-type Session = {
-  readonly registration: RegisterRequest;
-  readonly link: ClusterLink;
-  /** The network once the cluster has given addresses; rejects only when the session ends or nothing can be made. */
-  readonly network: Promise<Network>;
+  /** Registers again as the journal says, without waiting for the cluster. */
+  readonly resume: () => void;
+  /** Ends the session; instances stay or go as configured, and with the last one the node's part of the network. */
+  readonly stop: () => Promise<void>;
 };
 
 // A node engine waits 10 s for an answer.
-const registerPatienceMs = 8_000;
+const patienceMs = 8_000;
 
 /** The request with its name and ports checked. Throws `InvalidData`. */
 export const wantedFrom = (request: NetDeployRequest): Wanted => {
@@ -45,101 +40,92 @@ export const wantedFrom = (request: NetDeployRequest): Wanted => {
   };
 };
 
+type Current = {
+  readonly id: string;
+  readonly session: Promise<Session>;
+  /** Named by the node engine in this process's life, not only by the journal. */
+  confirmed: boolean;
+};
+
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {
-  const closing = new AbortController();
-  let session: Session | undefined;
+  let current: Current | undefined;
 
-  const brokerOf = (host: string) => {
-    const { ClusterMqttPort, MqttCert, MqttKey } = config.net;
-    return {
-      host,
-      port: Number(ClusterMqttPort),
-      certificate: MqttCert && MqttKey ? { cert: MqttCert, key: MqttKey } : undefined,
-    };
+  const begin = (request: RegisterRequest, confirmed: boolean): Current => ({
+    id: request.client_id,
+    session: openSession(request, config, journal, log),
+    confirmed,
+  });
+
+  /** A registration that only the journal remembers gives way to another one as long as nothing runs under it. */
+  const select = async (request: RegisterRequest): Promise<Session> => {
+    const replaceable = current && !current.confirmed && journal.contents.entries.length === 0;
+    if (current && current.id !== request.client_id && !replaceable)
+      throw new Refusal(400, `registered as ${current.id} already`);
+    if (current && current.id !== request.client_id) {
+      const former = current.session;
+      current = undefined;
+      await former.then((session) => session[Symbol.asyncDispose]());
+      await tearDownNode(journal, log);
+    }
+    current ??= begin(request, true);
+    current.confirmed = true;
+    return current.session;
   };
-
-  const makeNetwork = async (subnet: SubnetResult): Promise<Network> => {
-    const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6));
-    const network = await startNetwork(settings, journal, log);
-    log.info(`the network stands: ${settings.topology}, ${subnet.address} and ${subnet.addressv6}`);
-    return network;
-  };
-
-  const open = async (registration: RegisterRequest): Promise<Session> => {
-    const link = await openClusterLink(brokerOf(registration.cluster_address), registration.client_id, log);
-    const network = link.subnet(closing.signal).then(makeNetwork);
-    network.catch((error: unknown) => {
-      if (!closing.signal.aborted) log.error(`no network: ${(error as Error).message}`);
-    });
-    return { registration, link, network };
-  };
-
-  let opening: Promise<Session> | undefined;
 
   const register = async (request: RegisterRequest): Promise<void> => {
-    if (session && session.registration.client_id !== request.client_id)
-      throw new Refusal(400, `registered as ${session.registration.client_id} already`);
-    opening ??= open(request);
-    session = await opening;
-    const patience = AbortSignal.timeout(registerPatienceMs);
-    const tooLong = new Promise<never>((_, reject) =>
-      patience.addEventListener('abort', () =>
-        reject(
-          new Refusal(
-            503,
-            `no addresses from the cluster yet (${session?.link.trouble ?? 'it has not answered'}); still asking`,
-          ),
-        ),
-      ),
-    );
-    await Promise.race([session.network, tooLong]);
+    const session = await select(request);
+    const patience = new AbortController();
+    try {
+      const network = await Promise.race([
+        session.whenReady(),
+        delay(patienceMs, undefined, { signal: patience.signal }),
+      ]);
+      if (network) return;
+    } finally {
+      patience.abort();
+    }
+    throw new Refusal(503, `no addresses from the cluster yet (${session.link.trouble ?? 'no answer'}); still asking`);
   };
 
   const ready = async (): Promise<{ readonly session: Session; readonly network: Network }> => {
-    if (!session) throw new Refusal(400, 'not registered: POST /register first');
-    const { link } = session;
-    const waiting = Symbol('waiting');
-    const network = await Promise.race([session.network, Promise.resolve(waiting)]);
-    if (typeof network === 'symbol')
-      throw new Refusal(500, `the cluster has given no addresses yet (${link.trouble ?? 'it has not answered'})`);
-    return { session, network };
-  };
-
-  const announce = async (active: Session, network: Network, instance: Instance): Promise<void> => {
-    const { NodePublicAddress, NodePublicPort } = config.net;
-    const own = network.addressesOf(instance);
-    const host =
-      NodePublicAddress === '0.0.0.0' ? await addressTowards(active.registration.cluster_address) : NodePublicAddress;
-    active.link.announce({
-      appname: instance.service,
-      status: 'DEPLOYED',
-      instance_number: instance.instance,
-      nsip: own.v4,
-      nsipv6: own.v6,
-      host_ip: host,
-      host_port: NodePublicPort,
-    });
+    if (!current) throw new Refusal(400, 'not registered: POST /register first');
+    const session = await current.session;
+    if (!session.network)
+      throw new Refusal(500, `the cluster has given no addresses yet (${session.link.trouble ?? 'no answer'})`);
+    return { session, network: session.network };
   };
 
   return {
     register,
+    resume: () => {
+      const { registration } = journal.contents;
+      if (!registration) return;
+      current = begin(registration, false);
+      current.session
+        .then((session) => session.whenReady())
+        .catch((error: unknown) => log.warn(`not yet registered again: ${(error as Error).message}`));
+    },
     deploy: async (request) => {
       const wanted = wantedFrom(request);
-      const { session: active, network } = await ready();
+      const { session, network } = await ready();
       const instance = await network.deploy(wanted);
-      announce(active, network, instance).catch((error: unknown) =>
-        log.warn(`the cluster was not told of ${instance.service}: ${(error as Error).message}`),
-      );
-      return network.addressesOf(instance);
+      const addresses = network.addressesOf(instance);
+      void session.announcer.deployed([{ instance, addresses }]);
+      return addresses;
     },
     undeploy: async (request) => {
       const { network } = await ready();
       await network.undeploy(request);
     },
-    [Symbol.asyncDispose]: async () => {
-      closing.abort(new Error('the net manager is stopping'));
-      await session?.link[Symbol.asyncDispose]();
+    stop: async () => {
+      const session = await current?.session;
+      const network = session?.network;
+      if (network && config.net.OnStop === 'remove')
+        for (const { service, instance } of network.instances)
+          await network.undeploy({ serviceName: service, instanceNumber: instance });
+      await session?.[Symbol.asyncDispose]();
+      if (journal.contents.subnet && journal.contents.entries.length === 0) await tearDownNode(journal, log);
     },
   };
 };

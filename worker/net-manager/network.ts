@@ -1,14 +1,14 @@
-import { access } from 'node:fs/promises';
 import type { NetDeployRequest, NetUndeployRequest } from '../contract/net-http.ts';
 import type { PortMapping } from '../contract/ports.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
 import { type AddressPair, addressAt, freeSlot } from './addresses.ts';
 import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
-import { type Instance, linksOf, namespaceOf } from './instance.ts';
+import { type Instance, namespaceOf } from './instance.ts';
 import type { Entry, Journal } from './journal.ts';
+import { instanceIsGone, namespaceExists } from './kernel.ts';
 import { portsInUse } from './listeners.ts';
-import { planInstance, planNode } from './planner.ts';
+import { planInstance } from './planner.ts';
 import { Refusal } from './refusal.ts';
 import type { Settings } from './settings.ts';
 
@@ -24,21 +24,14 @@ export type Network = {
   readonly undeploy: (which: NetUndeployRequest) => Promise<Instance>;
 };
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 const same = (a: Instance, wanted: Wanted): boolean =>
   a.pid === wanted.pid && JSON.stringify(a.ports) === JSON.stringify(wanted.ports);
 
-/** Makes the node's part of the network and returns what deploys into it. */
-export const startNetwork = async (settings: Settings, journal: Journal, log: Log): Promise<Network> => {
+/** Deploys into a node's network that stands already; the journal says what is in it. */
+export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
   const inTurn = serialByKey();
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
-  const without = (name: string) => entries().filter((entry) => namespaceOf(entry.instance) !== name);
 
   const reserve = async (wanted: Wanted): Promise<Instance> => {
     const slot = freeSlot(entries().map((entry) => entry.instance.slot));
@@ -56,13 +49,9 @@ export const startNetwork = async (settings: Settings, journal: Journal, log: Lo
       slot,
       ports: [...wanted.ports],
     };
-    await journal.write({ entries: [...entries(), { instance, ready: false }] });
+    await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] }));
     return instance;
   };
-
-  const isGone = async (instance: Instance): Promise<boolean> =>
-    !(await exists(`/sys/class/net/${linksOf(instance).host}`)) &&
-    !(await exists(`/run/netns/${namespaceOf(instance)}`));
 
   /** The address and the ports are given back only when what used them is gone. */
   const remove = async (instance: Instance, done = planInstance(settings, instance)): Promise<void> => {
@@ -70,11 +59,11 @@ export const startNetwork = async (settings: Settings, journal: Journal, log: Lo
     try {
       await undoPlan(done);
     } catch (error) {
-      if (!(await isGone(instance)))
+      if (!(await instanceIsGone(instance)))
         throw new Refusal(500, `${name} could not be removed whole: ${(error as Error).message}`, error);
       log.warn(`${name}: parts were already gone: ${(error as Error).message}`);
     }
-    await journal.write({ entries: without(name) });
+    await journal.update((now) => ({ ...now, entries: now.entries.filter((entry) => entry.instance !== instance) }));
   };
 
   const deploy = async (wanted: Wanted): Promise<Instance> => {
@@ -83,7 +72,7 @@ export const startNetwork = async (settings: Settings, journal: Journal, log: Lo
     if (known?.ready && same(known.instance, wanted)) return known.instance;
     if (known)
       throw new Refusal(500, `${name} is deployed already, with other ports or another pid; undeploy it first`);
-    if (await exists(`/run/netns/${name}`))
+    if (await namespaceExists(name))
       throw new Refusal(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
     const busy = await portsInUse();
     const taken = wanted.ports.find(({ host, protocol }) => busy[protocol].has(host));
@@ -99,9 +88,10 @@ export const startNetwork = async (settings: Settings, journal: Journal, log: Lo
       await remove(instance, error instanceof PlanFailed ? error.done : undefined);
       throw new Refusal(500, `${name}: ${(error as Error).message}`, error);
     }
-    await journal.write({
-      entries: entries().map((entry) => (entry.instance === instance ? { instance, ready: true } : entry)),
-    });
+    await journal.update((now) => ({
+      ...now,
+      entries: now.entries.map((entry) => (entry.instance === instance ? { instance, ready: true } : entry)),
+    }));
     return instance;
   };
 
@@ -113,7 +103,6 @@ export const startNetwork = async (settings: Settings, journal: Journal, log: Lo
     return known.instance;
   };
 
-  await applyPlan(planNode(settings));
   return {
     get instances() {
       return entries().flatMap(({ instance, ready }) => (ready ? [instance] : []));

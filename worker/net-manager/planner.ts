@@ -15,35 +15,6 @@ const macOf = (v4: string): string => {
   return ['0a', '58', ...bytes].join(':');
 };
 
-/** What the node needs once, before any instance: forwarding, the rules and, when bridged, the bridge. */
-export const planNode = (settings: Settings, instances: readonly Instance[] = []): Plan => {
-  const gateway = addressAt(settings.subnet, gatewaySlot);
-  const bridged = settings.topology === 'bridged';
-  const changes: readonly Change[] = [
-    {
-      do: `link add name ${bridge} address ${macOf(gateway.v4)} mtu ${settings.mtu} type bridge`,
-      undo: `link del ${bridge}`,
-    },
-    // A link-local address would come and go with the first instance; the gateway's own is enough.
-    { do: `link set ${bridge} addrgenmode none` },
-    { do: `addr add ${gateway.v4}/${prefix.v4} dev ${bridge}` },
-    { do: `addr add ${gateway.v6}/${prefix.v6} dev ${bridge} nodad` },
-    { do: `link set ${bridge} up` },
-  ];
-  return [
-    ...(bridged ? [{ tool: 'ip', changes } as const] : []),
-    {
-      tool: 'sysctl',
-      values: {
-        'net/ipv4/ip_forward': '1',
-        'net/ipv6/conf/all/forwarding': '1',
-        ...(bridged && { [`net/ipv4/conf/${bridge}/route_localnet`]: '1' }),
-      },
-    },
-    { tool: 'nft', do: ruleset(settings, instances), undo: [`delete table ${table}`] },
-  ];
-};
-
 /** The board's side of the link: a port of the bridge, or an unnumbered end with one route. */
 const hostSide = (settings: Settings, instance: Instance): readonly Change[] => {
   const { host } = linksOf(instance);
@@ -62,6 +33,45 @@ const hostSide = (settings: Settings, instance: Instance): readonly Change[] => 
     { do: `link set ${host} up` },
     { do: `route add ${own.v4}/32 dev ${host} src ${gateway.v4}` },
     { do: `route add ${own.v6}/128 dev ${host}` },
+  ];
+};
+
+/** What was found on the node that its plan depends on. */
+export type NodeState = {
+  readonly instances: readonly Instance[];
+  readonly hasBridge: boolean;
+  /** Interfaces that take their default route from router advertisements, which a forwarding node ignores otherwise. */
+  readonly advertised: readonly string[];
+};
+
+/** What the node needs once, before any instance: forwarding, the rules and, when bridged, the bridge. */
+export const planNode = (settings: Settings, { instances, hasBridge, advertised }: NodeState): Plan => {
+  const gateway = addressAt(settings.subnet, gatewaySlot);
+  const bridged = settings.topology === 'bridged';
+  const changes: readonly Change[] = [
+    {
+      do: `link add name ${bridge} address ${macOf(gateway.v4)} mtu ${settings.mtu} type bridge`,
+      undo: `link del ${bridge}`,
+    },
+    // A link-local address would come and go with the first instance; the gateway's own is enough.
+    { do: `link set ${bridge} addrgenmode none` },
+    { do: `addr add ${gateway.v4}/${prefix.v4} dev ${bridge}` },
+    { do: `addr add ${gateway.v6}/${prefix.v6} dev ${bridge} nodad` },
+    { do: `link set ${bridge} up` },
+    ...instances.flatMap((instance) => hostSide(settings, instance)),
+  ];
+  return [
+    ...(bridged && !hasBridge ? [{ tool: 'ip', changes } as const] : []),
+    {
+      tool: 'sysctl',
+      values: {
+        ...Object.fromEntries(advertised.map((name) => [`net/ipv6/conf/${name}/accept_ra`, '2'])),
+        'net/ipv4/ip_forward': '1',
+        'net/ipv6/conf/all/forwarding': '1',
+        ...(bridged && { [`net/ipv4/conf/${bridge}/route_localnet`]: '1' }),
+      },
+    },
+    { tool: 'nft', do: ruleset(settings, instances), undo: [`delete table ${table}`] },
   ];
 };
 

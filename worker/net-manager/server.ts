@@ -112,9 +112,13 @@ const listening = (server: Server, ...where: [string] | [number, string]): Promi
   return promise.finally(() => server.off('error', reject));
 };
 
-/** Listens on a unix socket, in the place of one that a killed process left. Throws when a living process answers there. */
-export const listenOnSocket = async (server: Server, socket: string): Promise<void> => {
+/** Throws when a living process answers on the socket: two of them would undo each other's work. */
+export const refuseSecond = async (socket: string): Promise<void> => {
   if (await isAnswered(socket)) throw new Error(`another NetManager answers on ${socket}; stop it first`);
+};
+
+/** Listens on a unix socket, in the place of one that a killed process left. */
+export const listenOnSocket = async (server: Server, socket: string): Promise<void> => {
   await mkdir(dirname(socket), { recursive: true });
   await rm(socket, { force: true });
   await listening(server, socket);
@@ -123,3 +127,11 @@ export const listenOnSocket = async (server: Server, socket: string): Promise<vo
 
 /** Listens on a TCP port of the loopback interface. */
 export const listenOnPort = (server: Server, port: number): Promise<void> => listening(server, port, '127.0.0.1');
+
+/** Resolves once a server has answered what it was asked and takes nothing more. */
+export const closed = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    // The error says that it never listened.
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });

@@ -14,9 +14,14 @@ export type Settings = {
   readonly subnet: Subnet;
 };
 
-/** The settings that a configuration and the cluster's subnet make. */
-export const settingsOf = ({ net, tunnel }: Config, subnet: Subnet): Settings => ({
-  topology: net.WasmTopology ?? 'bridged',
+type Topology = Settings['topology'];
+
+/**
+ * The settings that a configuration and the cluster's subnet make. Instances that stand already keep the topology
+ * that they were made with.
+ */
+export const settingsOf = ({ net, tunnel }: Config, subnet: Subnet, standing?: Topology): Settings => ({
+  topology: standing ?? net.WasmTopology ?? 'bridged',
   egress: net.Egress ?? 'on',
   mtu: tunnel.MTUsize,
   uplink: net.DefaultInterface || undefined,

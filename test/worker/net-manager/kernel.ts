@@ -17,7 +17,7 @@ export const footprint = async () => ({
   addresses: (await run('ip', '-o', 'addr')).replaceAll(/ tentative| valid_lft.*$/gm, ''),
   routes: ((await run('ip', 'route')) + (await run('ip', '-6', 'route'))).replaceAll(' linkdown', ''),
   rules: await run('nft', 'list', 'ruleset'),
-  namespaces: await readdir('/run/netns').catch(() => []),
+  namespaces: await readdir('/run/netns').catch((): string[] => []),
 });
 
 const server = `

@@ -1,0 +1,88 @@
+import type { Log } from '../system/log.ts';
+import { run } from '../system/run.ts';
+import { applyPlan, undoPlan } from './apply.ts';
+import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from './instance.ts';
+import type { Journal } from './journal.ts';
+import {
+  advertisedLinks,
+  bridgeExists,
+  instanceIsGone,
+  instanceStands,
+  linkNames,
+  readSysctl,
+  writeSysctl,
+} from './kernel.ts';
+import type { Plan } from './plan.ts';
+import { planInstance, planNode } from './planner.ts';
+import { table } from './ruleset.ts';
+import type { Settings } from './settings.ts';
+
+const valuesOf = (plan: Plan): readonly (readonly [string, string])[] =>
+  plan.flatMap((step) => (step.tool === 'sysctl' ? Object.entries(step.values) : []));
+
+/** Writes down the settings of the whole node that a plan will change, unless an earlier run did. */
+const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
+  const changed = { ...journal.contents.changed };
+  for (const [key, now] of valuesOf(plan)) {
+    const was = await readSysctl(key);
+    if (was !== undefined && was !== now) changed[key] ??= { was, now };
+  }
+  await journal.update((contents) => ({ ...contents, changed }));
+};
+
+/** Makes the node's part of the network or completes what is there; running instances don't notice. */
+export const setUpNode = async (settings: Settings, journal: Journal): Promise<void> => {
+  const instances = journal.contents.entries.map(({ instance }) => instance);
+  const [hasBridge, advertised] = await Promise.all([bridgeExists(), advertisedLinks()]);
+  const plan = planNode(settings, { instances, hasBridge, advertised });
+  await recordSettings(plan, journal);
+  await applyPlan(plan);
+};
+
+/** Gives the node back as it was found, as far as nobody else has changed it since. */
+export const tearDownNode = async (journal: Journal, log: Log): Promise<void> => {
+  const attempt = async (what: string, work: Promise<unknown>) => {
+    await work.catch((error: unknown) => log.warn(`${what}: ${(error as Error).message}`));
+  };
+  // `delete` alone fails on a table that is not there.
+  const gone = `table ${table} {}\ndelete table ${table}\n`;
+  await attempt('rules not removed', run(['nft', '-f', '-'], { input: gone }));
+  if (await bridgeExists()) await attempt('bridge not removed', run(['ip', 'link', 'del', bridge]));
+  for (const [key, { was, now }] of Object.entries(journal.contents.changed))
+    if ((await readSysctl(key)) === now) await attempt(`${key} not restored`, writeSysctl(key, was));
+  await journal.update(({ subnet: _, topology: __, ...rest }) => ({ ...rest, changed: {} }));
+};
+
+const isOrphan = (name: string, kept: readonly Instance[]): boolean =>
+  name.startsWith(hostLinkMark) && !kept.some((instance) => linksOf(instance).host === name);
+
+/**
+ * After a restart: keeps the instances whose deployment was complete and that still stand, removes what is left of
+ * the others, and makes the node's part whole again, or takes it back when no instance is left.
+ */
+export const reconcile = async (settings: Settings, journal: Journal, log: Log): Promise<void> => {
+  const kept: Instance[] = [];
+  for (const { instance, ready } of journal.contents.entries) {
+    if (ready && (await instanceStands(instance))) {
+      kept.push(instance);
+      continue;
+    }
+    log.warn(`${namespaceOf(instance)} did not survive; removing what is left of it`);
+    // Its rules need no undoing: the table is replaced as a whole below.
+    const links = planInstance(settings, instance).filter((step) => step.tool === 'ip');
+    await undoPlan(links).catch((error: unknown) => log.debug((error as Error).message));
+    if (!(await instanceIsGone(instance))) log.error(`${namespaceOf(instance)} could not be removed whole`);
+  }
+  for (const name of (await linkNames()).filter((link) => isOrphan(link, kept))) {
+    log.warn(`removing the orphaned link ${name}`);
+    await run(['ip', 'link', 'del', name]);
+  }
+  await journal.update((contents) => ({
+    ...contents,
+    entries: contents.entries.filter(({ instance }) => kept.includes(instance)),
+  }));
+  if (kept.length > 0) {
+    await setUpNode(settings, journal);
+    log.info(`took over ${kept.length} running instances`);
+  } else await tearDownNode(journal, log);
+};

@@ -1,0 +1,77 @@
+import type { RegisterRequest } from '../contract/net-http.ts';
+import type { Log } from '../system/log.ts';
+import { parseSubnet } from './addresses.ts';
+import { type Announcer, createAnnouncer } from './announcer.ts';
+import { type ClusterLink, openClusterLink } from './cluster-link.ts';
+import type { Config } from './config.ts';
+import type { Journal } from './journal.ts';
+import { type Network, openNetwork } from './network.ts';
+import { setUpNode } from './node.ts';
+import { settingsOf } from './settings.ts';
+
+/** A registration with a cluster, and the network that its addresses made possible. */
+export type Session = AsyncDisposable & {
+  readonly link: ClusterLink;
+  readonly announcer: Announcer;
+  /** The network if it stands by now. */
+  readonly network: Network | undefined;
+  /** The network as soon as it stands. Rejects when it can't be made; asking again tries again. */
+  readonly whenReady: () => Promise<Network>;
+};
+
+/** Connects to the cluster, takes the node's addresses from the journal or asks for them, and makes the network. */
+export const openSession = async (
+  registration: RegisterRequest,
+  config: Config,
+  journal: Journal,
+  log: Log,
+): Promise<Session> => {
+  const closing = new AbortController();
+  const { ClusterMqttPort, MqttCert, MqttKey } = config.net;
+  const broker = {
+    host: registration.cluster_address,
+    port: Number(ClusterMqttPort),
+    certificate: MqttCert && MqttKey ? { cert: MqttCert, key: MqttKey } : undefined,
+  };
+  await journal.update((contents) => ({ ...contents, registration }));
+  const link = await openClusterLink(broker, registration.client_id, log);
+  let network: Network | undefined;
+  let attempt: Promise<Network> | undefined;
+
+  const placed = (made: Network) =>
+    made.instances.map((instance) => ({ instance, addresses: made.addressesOf(instance) }));
+  const running = () => (network ? placed(network) : []);
+  const announcer = createAnnouncer(config.net, registration.cluster_address, link, running, log);
+
+  const make = async (): Promise<Network> => {
+    const subnet = journal.contents.subnet ?? (await link.subnet(closing.signal));
+    const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.contents.topology);
+    const { topology } = settings;
+    await journal.update((contents) => ({ ...contents, subnet, topology }));
+    await setUpNode(settings, journal);
+    network = openNetwork(settings, journal, log);
+    log.info(`the network stands: ${topology}, ${subnet.address} and ${subnet.addressv6}`);
+    await announcer.deployed(running());
+    return network;
+  };
+
+  return {
+    link,
+    announcer,
+    get network() {
+      return network;
+    },
+    whenReady: () => {
+      attempt ??= make().catch((error: unknown) => {
+        attempt = undefined;
+        throw error;
+      });
+      return attempt;
+    },
+    [Symbol.asyncDispose]: async () => {
+      closing.abort(new Error('the registration ended'));
+      announcer[Symbol.dispose]();
+      await link[Symbol.asyncDispose]();
+    },
+  };
+};
