@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { processes } from './jobs.ts';
 
 const entry = fileURLToPath(new URL('../../../worker/node-engine/main.ts', import.meta.url));
 
 export const fixture = (name: string): URL => new URL(`../../../fixtures/${name}/${name}.wasm`, import.meta.url);
 
-const wasmtime = process.env['LAB_TEST_WASMTIME'] ?? 'wasmtime';
+export const wasmtime = process.env['LAB_TEST_WASMTIME'] ?? 'wasmtime';
 
 const runs = (): boolean => {
   try {
@@ -58,6 +59,7 @@ export const createDaemon = async (clusterPort: number, conf: Record<string, unk
     end,
     [Symbol.asyncDispose]: async () => {
       await end('SIGKILL');
+      for (const pid of await processes(folder)) process.kill(Number(pid), 'SIGKILL');
       if (!t.passing()) t.comment(output);
       await rm(folder, { recursive: true });
     },

@@ -1,0 +1,45 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
+
+const command = (body: string) => `(component
+  (core module $m (func (export "run") (result i32) ${body}))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $r (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $r)))`;
+
+const texts = {
+  /** A command that ends well, one that fails, one that never ends. */
+  succeeds: command('i32.const 0'),
+  fails: command('i32.const 1'),
+  lasts: command('loop br 0 end unreachable'),
+  /** A core module that writes its arguments and its environment, each ended by a zero byte. */
+  echo: `(module
+    (import "wasi_snapshot_preview1" "args_sizes_get" (func $args-sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ-sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_get" (func $environ (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func $say (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24))))
+    (func (export "_start")
+      (i32.store (i32.const 16) (i32.const 8192))
+      (drop (call $args-sizes (i32.const 0) (i32.const 20)))
+      (drop (call $args (i32.const 1024) (i32.const 8192)))
+      (call $say)
+      (drop (call $environ-sizes (i32.const 0) (i32.const 20)))
+      (drop (call $environ (i32.const 1024) (i32.const 8192)))
+      (call $say)))`,
+  /** A core module that nothing can start. */
+  library: '(module (func (export "add")))',
+} as const;
+
+export type Program = keyof typeof texts;
+
+/** Writes a program's binary into a folder and returns the file's path. */
+export const writeProgram = async (folder: string, name: Program): Promise<string> => {
+  const file = join(folder, `${name}.wasm`);
+  await writeFile(file, await parse(texts[name]));
+  return file;
+};

@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { inSandbox } from '../net-manager/sandbox.ts';
+import { startCluster } from './cluster.ts';
+import { createDaemon, fetchText, fixture, noWasmtime, wasmtime } from './daemon.ts';
+import { hello, job, processes, service } from './jobs.ts';
+import { startNetManager } from './net-manager.ts';
+import { type Program, writeProgram } from './programs.ts';
+
+const skip = noWasmtime;
+const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+
+const startWorker = async () => {
+  await using stack = new AsyncDisposableStack();
+  const cluster = stack.use(await startCluster());
+  const daemon = stack.use(await createDaemon(cluster.port));
+  stack.use(await startNetManager(daemon.socket));
+  daemon.start();
+  await cluster.subscribed();
+  const run = async (instance: number, program: Program, more: Record<string, unknown> = {}) => {
+    const image = `file://${await writeProgram(daemon.folder, program)}`;
+    await cluster.send('deploy', job(image, { instance_number: instance, port: '', ...more }));
+  };
+  const remove = async (instance: number) => {
+    await cluster.send('delete', { job_name: service, instance_number: instance });
+    await cluster.status('UNDEPLOYED', instance);
+  };
+  const parts = { cluster, daemon, run, remove };
+  const all = stack.move();
+  return { ...parts, [Symbol.asyncDispose]: () => all.disposeAsync() };
+};
+
+/** Where the engine looks for native code of the fixture. */
+const precompiledName = async (): Promise<string> => {
+  const digest = createHash('sha256')
+    .update(await readFile(fixture('hello-wasi-http')))
+    .digest('hex');
+  const version = execFileSync(wasmtime, ['--version'], { encoding: 'utf8' }).split(' ')[1];
+  return `${digest}-${version}-${architecture}.cwasm`;
+};
+
+inSandbox(import.meta.url, () => {
+  t.test('native code that root has put there is run, and only then', { skip }, async (t) => {
+    await using worker = await startWorker();
+    const { cluster, daemon, remove } = worker;
+    const folder = daemon.at('precompiled');
+    await mkdir(folder, { mode: 0o755 });
+    const file = join(folder, await precompiledName());
+    execFileSync(wasmtime, ['compile', fileURLToPath(fixture('hello-wasi-http')), '-o', file]);
+    await chmod(file, 0o644);
+    const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
+    const deploy = async (instance: number) => {
+      await cluster.send('deploy', job(image, { instance_number: instance }));
+      const { status_detail: detail } = await cluster.status('CREATED', instance);
+      t.equal(await fetchText(`http://10.10.${instance}.2/`), hello);
+      const [pid = ''] = await processes(daemon.folder);
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8');
+      await remove(instance);
+      return { detail, native: command.includes('.cwasm') };
+    };
+    t.same(await deploy(0), { detail: '', native: true });
+    await chmod(file, 0o666);
+    t.same(await deploy(1), { detail: '', native: false }, 'a file that anyone can write is not trusted');
+    await chmod(file, 0o644);
+    await writeFile(file, 'of another version');
+    t.match(await deploy(2), { detail: /^precompiled code was refused, compiled anew/, native: false });
+    t.same(cluster.violations, []);
+  });
+
+  t.test('commands and core modules run with their arguments and environment', { skip }, async (t) => {
+    await using worker = await startWorker();
+    const { cluster, daemon, run, remove } = worker;
+    await run(0, 'lasts');
+    await cluster.status('CREATED', 0);
+    await cluster.reported(0);
+    await remove(0);
+    t.same(cluster.statuses(0), ['CREATING', 'CREATED', 'UNDEPLOYED'], 'a busy loop can be ended');
+
+    await run(1, 'succeeds', { one_shot: true });
+    await cluster.status('COMPLETED', 1);
+    await run(2, 'succeeds');
+    await cluster.status('DEAD', 2);
+    await run(3, 'fails', { one_shot: true });
+    await cluster.until(() => cluster.statuses(3).find((status) => status === 'DEAD' || status === 'FAILED'), 'end');
+
+    const words = ["it's", '$(reboot)', '--help', 'a b'];
+    await run(4, 'echo', { one_shot: true, cmd: words, environment: ['GREETING=hello world', 'EMPTY='] });
+    t.match(await cluster.status('CREATED', 4), { status_detail: /without network/ });
+    await cluster.status('COMPLETED', 4);
+    const said = (await readFile(join(daemon.logs, `${service}.instance.4`), 'utf8')).split('\0');
+    t.same(said.slice(1, 5), words);
+    t.ok(said.includes('GREETING=hello world') && said.includes('EMPTY='));
+
+    await run(5, 'library');
+    t.match(await cluster.status('FAILED', 5), { status_detail: /exports add, but not '_start'/ });
+    t.same(cluster.violations, []);
+  });
+});
