@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Dialect } from '../../../worker/contract/registration.ts';
+import { ArtifactCache } from '../../../worker/node-engine/artifacts.ts';
+import { Journal } from '../../../worker/node-engine/journal.ts';
+import { settingsOf } from '../../../worker/node-engine/settings.ts';
+import { work } from '../../../worker/node-engine/worker.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { job } from './jobs.ts';
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A worker without a network, which is enough for all that it says about itself. */
+const startWorker = async (cluster: Cluster, dialect: Dialect | undefined, silence = 600_000) => {
+  const folder = await mkdtemp(join(tmpdir(), 'node-engine-test-'));
+  const stopping = new AbortController();
+  const settings = settingsOf(
+    { cluster_address: '127.0.0.1', cluster_port: cluster.port, overlay_network: '' },
+    undefined,
+  );
+  const address = { host: '127.0.0.1', port: cluster.port, secure: false };
+  const node = {
+    network: undefined,
+    artifacts: new ArtifactCache(folder),
+    wasmtime: { path: 'wasmtime', version: '48.0.2', prefix: ['setpriv'] as const },
+    journal: new Journal(join(folder, 'instances')),
+    log: silent,
+    logs: folder,
+    precompiled: folder,
+  };
+  const pace = { report: 50, silence, betweenRegistrations: 100 };
+  const working = work(address, settings, dialect, node, pace, stopping.signal);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort('the test is over');
+      await working;
+      await rm(folder, { recursive: true });
+    },
+  };
+};
+
+const first = 'a'.repeat(24);
+const second = 'b'.repeat(24);
+
+t.test('both dialects, as configured', async (t) => {
+  for (const dialect of ['400', '403'] as const) {
+    await using cluster = await startCluster({ dialect });
+    await using _worker = await startWorker(cluster, dialect);
+    await cluster.subscribed();
+    t.match(cluster.registrations, [{ id: '', port: '3000' }]);
+    t.same(cluster.violations, []);
+  }
+});
+
+t.test("the cluster's dialect is learned from its refusals", async (t) => {
+  await using cluster = await startCluster({ dialect: '400' });
+  await using _worker = await startWorker(cluster, undefined);
+  await cluster.subscribed();
+  t.equal(cluster.registrations.length, 4, 'three times in the newer dialect, then in the older one');
+  t.same(cluster.violations, []);
+});
+
+t.test('a cluster that is not ready is asked again in its own dialect', async (t) => {
+  await using cluster = await startCluster({ register: (times) => (times < 3 ? 503 : first) });
+  await using _worker = await startWorker(cluster, undefined);
+  await cluster.subscribed();
+  t.equal(cluster.registrations.length, 3);
+  t.same(cluster.violations, []);
+});
+
+t.test('a cluster that has forgotten the worker is registered with again', async (t) => {
+  await using cluster = await startCluster({ register: (times) => (times === 1 ? first : second) });
+  await using _worker = await startWorker(cluster, '403');
+  await cluster.subscribed();
+  const forgotten = () =>
+    cluster.messages.find(({ topic, body }) => topic === `nodes/${second}/information` && body['id'] === second);
+  const told = setInterval(() => void cluster.send('error', { message: 'Node not registered to the cluster' }), 50);
+  t.teardown(() => clearInterval(told));
+  t.ok(await cluster.until(forgotten, 'report as the new worker'));
+});
+
+t.test('a long silence makes the worker register again', async (t) => {
+  await using cluster = await startCluster();
+  await using _worker = await startWorker(cluster, '403', 200);
+  await cluster.until(() => cluster.registrations[2], 'third registration');
+  t.ok(cluster.messages.length > 0);
+});
+
+t.test('an instance without a network is refused with what to do', async (t) => {
+  await using cluster = await startCluster();
+  await using _worker = await startWorker(cluster, '403');
+  await cluster.subscribed();
+  await cluster.send('deploy', job('file:///nothing'));
+  t.match(await cluster.status('FAILED'), { status_detail: /set overlay_network/ });
+  for (const text of ['', '{', 'null', '[]', '{"job_name":7}', '{"job_name":""}']) await cluster.send('deploy', text);
+  await cluster.send('delete', { job_name: 'x.y.z.w', instance_number: 3 });
+  await cluster.status('UNDEPLOYED', 3);
+  t.same(cluster.statuses(), ['CREATING', 'FAILED'], 'what cannot be understood is answered to nobody');
+  t.same(cluster.violations, []);
+});
