@@ -2,12 +2,14 @@ import type { DeleteRequest, DeployRequest, JobStatus } from '../contract/job.ts
 import { isServiceName, taskId } from '../contract/names.ts';
 import { serialByKey } from '../system/serial.ts';
 import { checkJob } from './command.ts';
-import { deployInstance, logFile, type Node, undoNetwork } from './deploy.ts';
+import { deployInstance, undoNetwork } from './deploy.ts';
 import { explain } from './explain.ts';
 import { adopt, type Exit, markVariable, type Running, stop } from './launch.ts';
 import type { InstanceUsage } from './messages.ts';
+import { logFile, type Node } from './node.ts';
 import { processesMarked } from './proc.ts';
 import { describeExit } from './readiness.ts';
+import { rotate } from './rotate.ts';
 import { UndoStack } from './undo.ts';
 import { usageMeter } from './usage.ts';
 
@@ -86,7 +88,7 @@ export class Engine {
    * is removed as soon as NetManager lets it, and reported.
    */
   async adopt(signal: AbortSignal): Promise<void> {
-    const { journal, log } = this.#node;
+    const { journal, log, network, groups } = this.#node;
     const [entries, processes] = await Promise.all([journal.read(log), processesMarked(markVariable)]);
     for (const { job, ready } of entries) {
       const task = taskId(job.job_name, job.instance_number);
@@ -94,8 +96,9 @@ export class Engine {
       const instance: Instance = { job, undo: new UndoStack(), abort: new AbortController(), usage: undefined };
       this.#instances.set(task, instance);
       instance.undo.push('the journal', () => journal.remove(task));
-      if (this.#node.network !== undefined) undoNetwork(job, this.#node.network, instance.undo);
+      if (network !== undefined) undoNetwork(job, network, instance.undo);
       const running = id === undefined ? undefined : adopt(id, signal);
+      if (groups !== undefined) instance.undo.push('the control group', groups.group(task).remove);
       if (running !== undefined) instance.undo.push('the process', () => stop(running));
       if (running === undefined || !ready) {
         void this.#serial(task, () => this.#abandon(task, instance, ready));
@@ -126,6 +129,12 @@ export class Engine {
     return (await Promise.all(measured)).filter((usage) => usage !== undefined);
   }
 
+  /** Sets the output of running instances aside where it has grown large. */
+  async rotateLogs(): Promise<void> {
+    for (const [task, { usage }] of this.#instances)
+      if (usage !== undefined && (await rotate(logFile(this.#node, task)))) this.#node.log.info(`${task}: log rotated`);
+  }
+
   #check(job: DeployRequest): void {
     if (!isServiceName(job.job_name))
       throw new Refused('a job name has four parts of 1 to 30 letters and digits, joined by dots');
@@ -146,9 +155,11 @@ export class Engine {
 
   async #ended(task: string, instance: Instance, exit: Exit): Promise<void> {
     if (this.#instances.get(task) !== instance) return;
+    const starved = (await this.#node.groups?.group(task).ranOutOfMemory()) ?? false;
     await this.#remove(task, instance);
     const completed = exit.code === 0 && instance.job.one_shot === true;
-    this.#tell(instance.job, completed ? 'COMPLETED' : 'DEAD', `wasmtime ${describeExit(exit)}`);
+    const why = starved ? `; the kernel ended it at its limit of ${instance.job.memory} MB` : '';
+    this.#tell(instance.job, completed ? 'COMPLETED' : 'DEAD', `wasmtime ${describeExit(exit)}${why}`);
   }
 
   async #abandon(task: string, instance: Instance, wasReady: boolean): Promise<void> {

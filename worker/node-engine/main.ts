@@ -3,6 +3,7 @@ import { consoleLog } from '../system/log.ts';
 import { ArtifactCache } from './artifacts.ts';
 import { explain } from './explain.ts';
 import { Journal } from './journal.ts';
+import { findGroups } from './limits.ts';
 import { NetClient } from './net-client.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
 import { usualPace } from './session.ts';
@@ -27,12 +28,17 @@ const run = async (argv: readonly string[]): Promise<number> => {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(`${signal} received`));
   const artifacts = new ArtifactCache(options.cache);
-  const [wasmtime] = await Promise.all([findWasmtime(options.wasmtime, log), artifacts.prepare()]);
+  const [wasmtime, groups] = await Promise.all([
+    findWasmtime(options.wasmtime, log),
+    findGroups(log),
+    artifacts.prepare(),
+  ]);
   log.info(`wasmtime ${wasmtime.version} (${wasmtime.path})`);
   const node = {
     network: settings.network === undefined ? undefined : new NetClient(settings.network),
     artifacts,
     wasmtime,
+    groups,
     journal: new Journal(join(resolve(options.state), 'instances')),
     log,
     logs: settings.logs,

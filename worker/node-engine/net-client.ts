@@ -4,7 +4,7 @@ import type { Log } from '../system/log.ts';
 import { explain } from './explain.ts';
 import { postJson } from './http.ts';
 import type { NetTarget } from './settings.ts';
-import { retry } from './wait.ts';
+import { deadline, retry } from './wait.ts';
 
 /** The addresses of an instance, without prefix lengths. */
 export type Addresses = { readonly v4: string; readonly v6: string };
@@ -23,6 +23,10 @@ export class NetworkError extends Error {
 }
 
 const answerMs = 30_000;
+
+/** How long a NetManager that does not answer, while it is being restarted for one, is asked to remove a network. */
+const undoMs = 60_000;
+const undoing = { first: 250, growth: 2, most: 5000 };
 
 type Answer = { readonly status: number; readonly text: string };
 
@@ -100,7 +104,13 @@ export class NetClient {
   /** Removes what {@link deploy} made; what is already gone counts as removed. Throws {@link NetworkError}. */
   async undeploy(service: string, instance: number): Promise<void> {
     const data = { serviceName: service, instanceNumber: instance };
-    const answer = await this.#change('undeploy', data);
+    using limit = deadline(new AbortController().signal, undoMs, 'removing the network');
+    const answer = await retry(
+      () => this.#change('undeploy', data),
+      undoing,
+      limit,
+      () => undefined,
+    );
     if (answer.status !== 404) accepted(answer, 'to remove the network');
   }
 }

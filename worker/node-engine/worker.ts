@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobStatusMessage } from '../contract/job.ts';
 import type { Dialect } from '../contract/registration.ts';
 import { connectBroker } from './broker.ts';
-import type { Node } from './deploy.ts';
 import { Engine } from './engine.ts';
 import { explain } from './explain.ts';
 import { statusMessage } from './messages.ts';
+import type { Node } from './node.ts';
 import { nodeFacts } from './node-facts.ts';
 import { Outbox } from './outbox.ts';
 import { type ClusterAddress, type Registration, registrar } from './registration.ts';
@@ -15,6 +15,8 @@ import { retry } from './wait.ts';
 
 const registering = { first: 500, growth: 1.5, most: 15_000 };
 const reconnecting = { first: 250, growth: 2, most: 15_000 };
+
+const rotatingMs = 10_000;
 
 /** A session that lasted this long was a good one: the next connection is tried without delay. */
 const goodSessionMs = 30_000;
@@ -73,6 +75,7 @@ export const work = async (
   };
 
   await engine.adopt(signal);
+  const rotating = setInterval(() => void engine.rotateLogs().catch((error) => log.warn(explain(error))), rotatingMs);
   let pause = reconnecting.first;
   while (!signal.aborted) {
     const began = performance.now();
@@ -83,5 +86,6 @@ export const work = async (
     pause = performance.now() - began > goodSessionMs ? reconnecting.first : pause * reconnecting.growth;
     await sleep(Math.min(pause, reconnecting.most), undefined, { signal }).catch(() => undefined);
   }
+  clearInterval(rotating);
   await engine.close();
 };

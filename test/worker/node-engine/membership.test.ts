@@ -25,6 +25,7 @@ const startWorker = async (cluster: Cluster, dialect: Dialect | undefined, silen
     network: undefined,
     artifacts: new ArtifactCache(folder),
     wasmtime: { path: 'wasmtime', version: '48.0.2', prefix: ['setpriv'] as const },
+    groups: undefined,
     journal: new Journal(join(folder, 'instances')),
     log: silent,
     logs: folder,
