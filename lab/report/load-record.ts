@@ -1,4 +1,5 @@
 import type { LoadResult } from '../load/load.ts';
+import type { LoadCounts } from '../load/tally.ts';
 import { latencyOf } from './latency.ts';
 import type { Fidelity, LatencyHistogram, Metric, Place, Throughput } from './results.ts';
 
@@ -17,16 +18,18 @@ export type LoadRecord = {
 export const timeKind = (fidelity: Fidelity): 'performance' | 'emulated' =>
   fidelity === 'native' || fidelity === 'hardware' ? 'performance' : 'emulated';
 
-/** The counts of a load, in the order a table shows them. */
-export const loadCounts = [
-  'sent',
-  'responses',
-  'wrongStatus',
-  'wrongBody',
-  'errors',
-  'timeouts',
-  'unfinished',
-] as const satisfies readonly (keyof LoadResult)[];
+/** The counts of a load in the order a table shows them, with the words for its head. */
+export const loadCounts = {
+  sent: 'sent',
+  responses: 'responses',
+  wrongStatus: 'wrong status',
+  wrongBody: 'wrong body',
+  errors: 'errors',
+  timeouts: 'timeouts',
+  unfinished: 'unfinished',
+} as const satisfies Record<keyof LoadCounts, string>;
+
+const counted = Object.keys(loadCounts) as readonly (keyof LoadCounts)[];
 
 /** A load's result in the terms of the report: `load.*` metrics with the dimension `load`, one sample each. */
 export const recordLoad = ({ name, where, fidelity }: LoadLabel, result: LoadResult): LoadRecord => {
@@ -43,7 +46,7 @@ export const recordLoad = ({ name, where, fidelity }: LoadLabel, result: LoadRes
   const { latency, generator } = result;
   return {
     metrics: [
-      ...loadCounts.map((count) => metric(count, '1', result[count], 'count')),
+      ...counted.map((count) => metric(count, '1', result[count], 'count')),
       metric('rate', '1/s', result.rate),
       metric('seconds', 's', result.seconds),
       ...[50, 90, 99].map((p) => metric(`latency.p${p}`, 'us', latency.getValueAtPercentile(p))),

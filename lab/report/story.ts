@@ -1,4 +1,6 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { Expectation, Metric, Results, Verdict } from './results.ts';
+import { median } from './statistics.ts';
 
 /** The words that every writer uses for a verdict. */
 export const verdictWords: Readonly<Record<Verdict, string>> = {
@@ -43,12 +45,11 @@ export const warningOf = ({ machine }: Results): string | undefined => {
   return undefined;
 };
 
-/** The middle sample, or the mean of the two middle ones; undefined of none. */
-export const median = (samples: readonly number[]): number | undefined => {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
-  return middle.length === 0 ? undefined : middle.reduce((sum, sample) => sum + sample, 0) / middle.length;
-};
+/**
+ * Text from a board or a service without what a terminal would obey: escape sequences are dropped, control characters
+ * other than line breaks are blanks.
+ */
+export const plain = (text: string): string => stripVTControlCharacters(text).replace(/[^\P{Cc}\n]/gu, ' ');
 
 const digits = (value: number): string =>
   new Intl.NumberFormat('en', {

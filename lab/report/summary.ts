@@ -1,9 +1,18 @@
 import { loadCounts } from './load-record.ts';
 import type { Metric, Results } from './results.ts';
-import { formatMetric, formatValue, metricsByLoad, reasonOf, titleOf, verdictWords, warningOf } from './story.ts';
+import {
+  formatMetric,
+  formatValue,
+  metricsByLoad,
+  plain,
+  reasonOf,
+  titleOf,
+  verdictWords,
+  warningOf,
+} from './story.ts';
 
 const cell = (text: string): string =>
-  text
+  plain(text)
     .replaceAll('\\', '\\\\')
     .replaceAll('|', '\\|')
     .replace(/[<>`*_[\]]/g, (character) => `\\${character}`)
@@ -18,7 +27,8 @@ const section = (title: string, lines: readonly string[]): readonly string[] =>
   lines.length === 0 ? [] : [`## ${title}`, '', ...lines, ''];
 
 /** The longest run of backticks in `text` plus one, at least three: a fence that it cannot close. */
-const fenced = (text: string): readonly string[] => {
+const fenced = (raw: string): readonly string[] => {
+  const text = plain(raw);
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const fence = '`'.repeat(longest + 1);
   return [fence, text.replace(/\n$/, ''), fence];
@@ -35,7 +45,7 @@ const stepRows = ({ steps }: Results): readonly (readonly string[])[] =>
 const countRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
   [...metricsByLoad(metrics)].map(([load, its]) => [
     load,
-    ...loadCounts.map((count) => {
+    ...Object.keys(loadCounts).map((count) => {
       const metric = its.find(({ name }) => name === `load.${count}`);
       return metric ? formatMetric(metric) : '';
     }),
@@ -74,15 +84,9 @@ export const summary = (results: Results): string => {
     '',
     ...section('Failure', failureLines(results)),
     ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'came'], stepRows(results))),
+    ...section('Load', table(['load', ...Object.values(loadCounts)], countRows(run.metrics))),
     ...section(
-      'Load',
-      table(
-        ['load', 'sent', 'responses', 'wrong status', 'wrong body', 'errors', 'timeouts', 'unfinished'],
-        countRows(run.metrics),
-      ),
-    ),
-    ...section(
-      'Latency',
+      warning === undefined ? 'Latency' : `Latency (${machine.fidelity}, not performance)`,
       table(
         ['load', 'responses', ...marks],
         run.latencies.map(({ name, count, percentiles }) => [

@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import { Chalk, type ChalkInstance } from 'chalk';
+import { columns } from './columns.ts';
 import { loadCounts } from './load-record.ts';
 import type { Results, Verdict } from './results.ts';
 import {
@@ -7,6 +7,7 @@ import {
   formatMetric,
   formatValue,
   metricsByLoad,
+  plain,
   reasonOf,
   titleOf,
   verdictWords,
@@ -27,27 +28,6 @@ const paints: Readonly<Record<Verdict, (chalk: ChalkInstance) => ChalkInstance>>
   incomplete: (chalk) => chalk.yellow,
 };
 const signs: Readonly<Record<Verdict, string>> = { passed: '✓', failed: '✗', error: '!', incomplete: '?' };
-
-const width = (text: string): number => [...stripVTControlCharacters(text)].length;
-
-/** Rows with their columns lined up. */
-const columns = (rows: readonly (readonly string[])[]): readonly string[] => {
-  const widths: number[] = [];
-  for (const row of rows)
-    row.forEach((text, i) => {
-      widths[i] = Math.max(widths[i] ?? 0, width(text));
-    });
-  return rows.map((row) =>
-    row
-      .map((text, i) => text + ' '.repeat((widths[i] ?? 0) - width(text)))
-      .join('  ')
-      .trimEnd(),
-  );
-};
-
-/** What came from a board or a service, without what a terminal would obey. */
-const plain = (text: string): string =>
-  stripVTControlCharacters(text).replace(/\p{Cc}/gu, (character) => (character === '\n' ? '\n  ' : ' '));
 
 /** The report for a terminal: steps with their times, load, first answer, failure, and the verdict as the last line. */
 export const terminal = (results: Results, { colours, folder }: TerminalOptions): string => {
@@ -74,10 +54,10 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
   const loads = columns(
     [...metricsByLoad(run.metrics)].map(([load, metrics]) => [
       plain(load),
-      ...loadCounts
-        .map((count) => metrics.find(({ name }) => name === `load.${count}`))
-        .filter((metric) => metric !== undefined)
-        .map((metric) => `${metric.name.slice('load.'.length)} ${formatMetric(metric)}`),
+      ...Object.entries(loadCounts).map(([count, words]) => {
+        const metric = metrics.find(({ name }) => name === `load.${count}`);
+        return metric ? `${words} ${formatMetric(metric)}` : '';
+      }),
     ]),
   );
   const latencies = columns(
