@@ -99,12 +99,20 @@ const makeLog = async (node: Node, task: string): Promise<void> => {
   if (existsSync(file)) await rename(file, `${file}.1`);
 };
 
+const nativeCode = async ({ node, signal }: Deployment, artifact: Artifact): Promise<Program | undefined> => {
+  const { compile, log, precompiled, wasmtime } = node;
+  const found = await findPrecompiled(precompiled, artifact, wasmtime.version, log);
+  if (found !== undefined || !compile) return found;
+  const { compileAhead } = await import('./compile.ts');
+  return compileAhead(precompiled, artifact, wasmtime, signal);
+};
+
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, address: string): Promise<Deployed> => {
   const { job, node, task } = deployment;
   const plan = planRun(job, artifact.info);
   const portable: Program = { file: artifact.file, precompiled: false };
-  const native = await findPrecompiled(node.precompiled, artifact, node.wasmtime.version, node.log);
+  const native = await nativeCode(deployment, artifact);
   if (native === undefined) return start(deployment, plan, portable, address);
   try {
     return await start(deployment, plan, native, address);

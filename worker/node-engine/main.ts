@@ -43,6 +43,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     log,
     logs: settings.logs,
     precompiled: options.precompiled,
+    compile: settings.compile,
   };
   await work(cluster, settings, options.dialect, node, usualPace, stopping.signal);
   log.info('stopped; running instances go on and are taken over at the next start');

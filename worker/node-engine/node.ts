@@ -20,6 +20,8 @@ export type Node = {
   readonly logs: string;
   /** Folder of native code made from components. */
   readonly precompiled: string;
+  /** True when this node makes such code itself. */
+  readonly compile: boolean;
 };
 
 /** The file that holds an instance's output (contract, section 2). */

@@ -10,6 +10,8 @@ export type Wasmtime = {
   /** As `wasmtime --version` prints it, "48.0.2". */
   readonly version: string;
   readonly prefix: Words;
+  /** The user that it runs as; undefined for the engine's own. */
+  readonly user: number | undefined;
 };
 
 type Words = readonly [string, ...string[]];
@@ -55,7 +57,7 @@ export const findWasmtime = async (path: string, log: Log): Promise<Wasmtime> =>
   if (otherUser) {
     const prefix = weaken(true);
     try {
-      return { path, prefix, version: await versionBy(prefix, path) };
+      return { path, prefix, user: nobody, version: await versionBy(prefix, path) };
     } catch {
       log.warn(
         `${path} cannot be run by user ${nobody}: instances run as the engine's user; put it where all can read it`,
@@ -64,7 +66,7 @@ export const findWasmtime = async (path: string, log: Log): Promise<Wasmtime> =>
   }
   const prefix = weaken(false);
   try {
-    return { path, prefix, version: await versionBy(prefix, path) };
+    return { path, prefix, user: undefined, version: await versionBy(prefix, path) };
   } catch (error) {
     throw new NoWasmtime(`'${path}' cannot be run; install wasmtime or name it with --wasmtime`, { cause: error });
   }

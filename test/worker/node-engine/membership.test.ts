@@ -24,12 +24,13 @@ const startWorker = async (cluster: Cluster, dialect: Dialect | undefined, silen
   const node = {
     network: undefined,
     artifacts: new ArtifactCache(folder),
-    wasmtime: { path: 'wasmtime', version: '48.0.2', prefix: ['setpriv'] as const },
+    wasmtime: { path: 'wasmtime', version: '48.0.2', prefix: ['setpriv'] as const, user: undefined },
     groups: undefined,
     journal: new Journal(join(folder, 'instances')),
     log: silent,
     logs: folder,
     precompiled: folder,
+    compile: false,
   };
   const pace = { report: 50, silence, betweenRegistrations: 100 };
   const working = work(address, settings, dialect, node, pace, stopping.signal);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -14,10 +14,10 @@ import { type Program, writeProgram } from './programs.ts';
 const skip = noWasmtime;
 const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 
-const startWorker = async () => {
+const startWorker = async (conf: Record<string, unknown> = {}) => {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await startCluster());
-  const daemon = stack.use(await createDaemon(cluster.port));
+  const daemon = stack.use(await createDaemon(cluster.port, conf));
   stack.use(await startNetManager(daemon.socket));
   daemon.start();
   await cluster.subscribed();
@@ -69,6 +69,24 @@ inSandbox(import.meta.url, () => {
     await writeFile(file, 'of another version');
     t.match(await deploy(2), { detail: /^precompiled code was refused, compiled anew/, native: false });
     t.same(cluster.violations, []);
+  });
+
+  t.test('components are compiled ahead of time where conf.json asks for it', { skip }, async (t) => {
+    const virtualization = {
+      virtualization_name: 'wasm',
+      virtualization_runtime: 'wasm',
+      virtualization_config: ['precompile'],
+    };
+    await using worker = await startWorker({ virtualizations: [virtualization] });
+    const { cluster, daemon, remove } = worker;
+    const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
+    await cluster.send('deploy', job(image));
+    await cluster.status('CREATED');
+    t.equal(await fetchText('http://10.10.0.2/'), hello);
+    t.same(await readdir(daemon.at('precompiled')), [await precompiledName()]);
+    const [pid = ''] = await processes(daemon.folder);
+    t.match(await readFile(`/proc/${pid}/cmdline`, 'utf8'), /--allow-precompiled.*\.cwasm/);
+    await remove(0);
   });
 
   t.test('commands and core modules run with their arguments and environment', { skip }, async (t) => {
