@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { cachePath, cached, emptyFolder } from '../cache.ts';
+import { cached, cachePath, emptyFolder } from '../cache.ts';
 import { sha256 } from '../digest.ts';
 import { packageTree } from './deb.ts';
 import { type FetchProgress, fetchSet, type SetName } from './fetch.ts';
@@ -16,7 +16,8 @@ export type Tools = {
   readonly digest: string;
   readonly version: (name: string) => string;
   readonly unlocked: readonly string[];
-  readonly program: (name: string) => Program;
+  /** A program by its path; `called` is the name it sees itself started by, where that makes a difference. */
+  readonly program: (name: string, called?: string) => Program;
 };
 
 const platform = {
@@ -64,9 +65,9 @@ export const fetchTools = async (set: SetName, progress?: FetchProgress, signal?
     digest,
     unlocked,
     version: (name) => packages.find((entry) => entry.name === name)?.version ?? 'unknown',
-    program: (name) => ({
+    program: (name, called) => ({
       file: path.join(libraries, loader),
-      args: ['--library-path', libraries, path.join(root, name)],
+      args: ['--library-path', libraries, '--argv0', called ?? name, path.join(root, name)],
     }),
   };
 };

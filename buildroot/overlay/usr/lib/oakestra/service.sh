@@ -1,0 +1,74 @@
+# Sourced by the start scripts. They set DAEMON (a name in /usr/bin) and, if there is one, NEEDS (a daemon that has to
+# run before).
+RUN=/run/oakestra
+PIDFILE=$RUN/$DAEMON.pid
+LOG=/var/log/oakestra/$DAEMON.log
+
+running() {
+	pid=$(cat "$RUN/$1.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+}
+
+# Without the address of a cluster there is nothing to work for.
+names_cluster() {
+	address=$(sed -n 's/.*"cluster_address"[^"]*"\([^"]*\)".*/\1/p' /etc/oakestra/conf.json)
+	[ -n "$address" ] && [ "$address" != 0.0.0.0 ]
+}
+
+start() {
+	if running "$DAEMON"; then
+		echo "$DAEMON is running already"
+		return 0
+	fi
+	if ! names_cluster; then
+		echo "$DAEMON not started: /etc/oakestra/conf.json names no cluster"
+		return 0
+	fi
+	if [ -n "${NEEDS:-}" ] && ! running "$NEEDS"; then
+		echo "$DAEMON not started: it needs $NEEDS, which is not running"
+		return 1
+	fi
+	mkdir -p "$RUN"
+	echo "Starting $DAEMON"
+	start-stop-daemon -S -q -b -m -p "$PIDFILE" -x /usr/lib/oakestra/supervise -- "$LOG" "/usr/bin/$DAEMON"
+}
+
+stop() {
+	if ! running "$DAEMON"; then
+		rm -f "$PIDFILE"
+		echo "$DAEMON is not running"
+		return 0
+	fi
+	echo "Stopping $DAEMON"
+	pid=$(cat "$PIDFILE")
+	kill -TERM "$pid"
+	waited=0
+	while kill -0 "$pid" 2>/dev/null; do
+		if [ "$waited" -ge 300 ]; then
+			echo "$DAEMON does not end"
+			return 1
+		fi
+		waited=$((waited + 1))
+		sleep 0.1
+	done
+	rm -f "$PIDFILE"
+}
+
+status() {
+	if running "$DAEMON"; then
+		echo "$DAEMON is running (supervised by $(cat "$PIDFILE"))"
+	else
+		echo "$DAEMON is not running"
+		return 3
+	fi
+}
+
+case "${1:-}" in
+start | stop | status) "$1" ;;
+restart)
+	stop && start
+	;;
+*)
+	echo "usage: $0 {start|stop|restart|status}"
+	exit 64
+	;;
+esac

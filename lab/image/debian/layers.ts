@@ -1,0 +1,78 @@
+import { fileURLToPath } from 'node:url';
+import { buildWorker } from '../../../scripts/build-worker.ts';
+import { sha256 } from '../../system/digest.ts';
+import { packageTree, type TreeEntry } from '../../system/packages/deb.ts';
+import type { FetchedSet } from '../../system/packages/fetch.ts';
+import type { Tools } from '../../system/packages/tools.ts';
+import type { Wasmtime } from '../../wasm/wasmtime.ts';
+import { fileEntry, folderEntry, folderTree, linkEntry } from '../entries.ts';
+import type { LayerRecipe } from '../layer.ts';
+import { nodeIntegrity } from '../node-program.ts';
+import { stripped } from '../strip.ts';
+import applets from './busybox.json' with { type: 'json' };
+import type { Kernel } from './modules.ts';
+
+const here = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+const isOfNoUse =
+  /^(etc\/(init\.d|default|systemd|apparmor\.d|pam\.d|security|ld\.so\.conf\.d|ldap|X11|cron[^/]*)|usr\/share(?!\/iproute2)|usr\/lib\/(systemd|udev|tmpfiles\.d|sysusers\.d|[^/]+\/(gconv|ossl-modules|engines-3))|usr\/include|var)(\/|$)/;
+
+/** Folders, and the links that maintainer scripts would make: none of them is ever run. */
+const skeleton = (): readonly TreeEntry[] => [
+  ...['dev', 'proc', 'sys', 'run', 'mnt', 'var/log', 'var/lib', 'var/cache'].map((name) => folderEntry(name)),
+  folderEntry('root', 0o700),
+  ...['tmp', 'var/tmp'].map((name) => folderEntry(name, 0o1777)),
+  linkEntry('var/run', '/run'),
+  ...['bin', 'sbin', 'lib'].map((name) => linkEntry(name, `usr/${name}`)),
+  ...applets.map((name) => linkEntry(`usr/bin/${name}`, '/usr/bin/busybox')),
+  linkEntry('usr/sbin/init', '/usr/bin/busybox'),
+  // Debian's busybox shell runs its own applets before PATH, and its `ip` knows no namespaces
+  linkEntry('usr/bin/sh', 'dash'),
+];
+
+/** Userland and Node. Packages win over busybox where both have a program. */
+export const systemLayer = (userland: FetchedSet, node: string, tools: Tools): LayerRecipe => ({
+  name: 'system',
+  key: [...userland.packages.map(({ sha256 }) => sha256), nodeIntegrity, sha256(JSON.stringify(skeleton()))],
+  entries: async function* () {
+    yield* skeleton();
+    for (const { file } of userland.packages)
+      for await (const entry of packageTree(file, (path) => !isOfNoUse.test(path))) yield entry;
+    yield fileEntry('usr/bin/node', await stripped(node, tools), 0o755);
+  },
+});
+
+/** The kernel's modules, and which of them are loaded at boot. */
+export const kernelLayer = (kernel: Kernel, load: readonly string[]): LayerRecipe => ({
+  name: 'kernel',
+  key: [kernel.modules, ...load],
+  entries: async function* () {
+    yield* await folderTree(kernel.modules);
+    yield fileEntry('etc/modules', `${load.join('\n')}\n`);
+  },
+});
+
+/** wasmtime as it is started on the board. */
+export const wasmtimeLayer = (wasmtime: Wasmtime, tools: Tools): LayerRecipe => ({
+  name: 'wasmtime',
+  key: [wasmtime.sha256],
+  entries: async function* () {
+    yield fileEntry('usr/bin/wasmtime', await stripped(wasmtime.file, tools), 0o755);
+  },
+});
+
+/** The worker, its start scripts and default configuration, and what this image has of its own. */
+export const workerLayer = async (workspace: string, hostname: string): Promise<LayerRecipe> => {
+  await buildWorker(workspace);
+  const entries: readonly TreeEntry[] = [
+    ...(await folderTree(here('overlay'))),
+    ...(await folderTree(here('../../../buildroot/overlay'))),
+    ...(await folderTree(workspace)).map((entry) => ({ ...entry, path: `usr/lib/oakestra/${entry.path}` })),
+    fileEntry('etc/hostname', `${hostname}\n`),
+  ];
+  return {
+    name: 'worker',
+    key: entries.map(({ path, mode, content, linkname }) => `${path} ${mode} ${linkname} ${sha256(content)}`),
+    entries: () => entries,
+  };
+};

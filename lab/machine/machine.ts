@@ -1,0 +1,76 @@
+import type { Fidelity, Input } from '../report/results.ts';
+import type { Architecture } from '../system/elf.ts';
+
+/** What a scenario may ask of a machine. */
+export type Capability =
+  | 'bridge'
+  | 'veth'
+  | 'nft'
+  | 'ipv6'
+  | 'serve'
+  | 'port-forward'
+  /** Rates, CPU per request and memory are figures here, not artefacts of emulation. */
+  | 'performance';
+
+/**
+ * How the board and the lab reach each other. A worker on the board finds the lab's servers at `lab`; the lab binds
+ * them to `bind` on this computer.
+ */
+export type Uplink = { readonly board: string; readonly lab: string; readonly bind: string };
+
+/** How a command ended; `code` is 128 + signal when a signal ended it. */
+export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+export type ExecOptions = {
+  readonly stdin?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Where on this computer a port of the board is reached. */
+export type Endpoint = { readonly host: string; readonly port: number };
+
+/** A text that a machine leaves behind, such as its console. */
+export type MachineLog = { readonly name: string; readonly read: () => Promise<string> };
+
+/**
+ * A running board. It is where a worker runs, whatever it is made of: an emulator, namespaces on this computer, or
+ * hardware at the end of an ssh connection. Disposing of it ends it and everything in it.
+ */
+export type Machine = AsyncDisposable & {
+  readonly name: string;
+  readonly architecture: Architecture;
+  readonly accelerator: string;
+  readonly fidelity: Fidelity;
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly uplink: Uplink;
+  /** How much longer than on native hardware things may take here: deadlines are multiplied by it. */
+  readonly slowness: number;
+  /** What it is made of, by digest. */
+  readonly inputs: readonly Input[];
+  /** The emulator's command line, where there is one. */
+  readonly command?: readonly string[];
+  readonly logs: readonly MachineLog[];
+  /** Aborted, with the reason, when the machine ends by itself. */
+  readonly gone: AbortSignal;
+
+  /** Runs a program on the board to its end. Rejects when the machine is gone or `signal` is aborted. */
+  exec(argv: readonly [string, ...string[]], options?: ExecOptions): Promise<Ended>;
+  /** Writes a file as root, making the folders that it needs. */
+  writeFile(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
+  /** A file's bytes. Rejects when there is none. */
+  readFile(path: string): Promise<Buffer>;
+  /** Makes a TCP port of the board reachable from this computer. */
+  forward(boardPort: number, signal?: AbortSignal): Promise<Endpoint>;
+};
+
+/** Runs a program on the board that has to succeed. Throws with what it printed when it does not. */
+export const execOk = async (
+  machine: Machine,
+  argv: readonly [string, ...string[]],
+  options?: ExecOptions,
+): Promise<string> => {
+  const { code, stdout, stderr } = await machine.exec(argv, options);
+  if (code !== 0) throw new Error(`'${argv.join(' ')}' on the board ended with ${code}: ${(stderr || stdout).trim()}`);
+  return stdout;
+};

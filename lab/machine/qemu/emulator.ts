@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { labFault, messageOf } from '../../system/errors.ts';
+import type { Program } from '../../system/packages/tools.ts';
+import type { RunFolder } from '../../system/runs.ts';
+import { until } from '../../system/wait.ts';
+import { runFiles } from './command.ts';
+import { JsonChannel } from './json-channel.ts';
+
+const consoleLines = 30;
+
+/** A started emulator: its monitor, its agent channel, and a signal that says when and why it ended. */
+export type Emulator = AsyncDisposable & {
+  readonly monitor: JsonChannel;
+  readonly agent: JsonChannel;
+  readonly gone: AbortSignal;
+  readonly consoleText: () => Promise<string>;
+};
+
+const connect = (folder: string, name: string, gone: AbortSignal): Promise<JsonChannel> =>
+  until(() => JsonChannel.open(path.join(folder, name)).catch(() => undefined), gone);
+
+/** The last lines of a console, for a message. */
+export const tail = (text: string, lines = consoleLines): string => text.trimEnd().split('\n').slice(-lines).join('\n');
+
+/**
+ * Starts the emulator in the run's folder, in a session of its own so that Ctrl-C leaves its end to us. Disposing of it
+ * ends it. When it ends by itself, `gone` is aborted with what it printed and the console's last lines.
+ */
+export const startEmulator = async (program: Program, args: readonly string[], run: RunFolder): Promise<Emulator> => {
+  const { folder } = run;
+  const gone = new AbortController();
+  const consoleText = () => fs.readFile(path.join(folder, runFiles.console), 'utf8').catch(() => '');
+  const output = await fs.open(path.join(folder, 'emulator.log'), 'a');
+  const child = spawn(program.file, [...program.args, ...args], {
+    cwd: folder,
+    env: { ...process.env, ...run.env },
+    detached: true,
+    stdio: ['ignore', output.fd, output.fd],
+  });
+  await output.close();
+  const exit = Promise.withResolvers<string>();
+  child.once('error', (error) => exit.resolve(`could not be started: ${error.message}`));
+  child.once('exit', (code, signal) => exit.resolve(signal ? `was ended by ${signal}` : `ended with ${code}`));
+  const ended = exit.promise.then(async (why) => {
+    const printed = await fs.readFile(path.join(folder, 'emulator.log'), 'utf8').catch(() => '');
+    const parts = [tail(printed), tail(await consoleText())].filter((part) => part !== '');
+    gone.abort(labFault(`the emulator ${why}${parts.length > 0 ? `\n${parts.join('\n')}` : ''}`));
+  });
+  try {
+    const monitor = await connect(folder, runFiles.monitor, gone.signal);
+    await monitor.request('qmp_capabilities', {}, gone.signal);
+    const agent = await connect(folder, runFiles.agent, gone.signal);
+    return {
+      monitor,
+      agent,
+      gone: gone.signal,
+      consoleText,
+      [Symbol.asyncDispose]: async () => {
+        monitor[Symbol.dispose]();
+        agent[Symbol.dispose]();
+        child.kill('SIGKILL');
+        await ended;
+      },
+    };
+  } catch (error) {
+    child.kill('SIGKILL');
+    await ended;
+    throw gone.signal.aborted ? gone.signal.reason : labFault(`the emulator did not start: ${messageOf(error)}`);
+  }
+};

@@ -1,0 +1,73 @@
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import Type from 'typebox';
+import { parseJson } from '../../../worker/contract/check.ts';
+import { abortable } from '../../system/wait.ts';
+
+const Message = Type.Object({
+  id: Type.Optional(Type.Integer()),
+  return: Type.Optional(Type.Unknown()),
+  error: Type.Optional(Type.Object({ class: Type.String(), desc: Type.String() })),
+  event: Type.Optional(Type.String()),
+});
+
+type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
+
+/** The emulator or the agent answered a request with an error. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+}
+
+/**
+ * Requests and answers as JSON lines over a unix socket, matched by id: QEMU's monitor and its guest agent speak this
+ * alike (docs/interop/qmp-spec, docs/interop/qemu-ga).
+ */
+export class JsonChannel implements Disposable {
+  readonly #socket: net.Socket;
+  readonly #pending = new Map<number, Pending>();
+  readonly #onEvent: (name: string) => void;
+  #last = 0;
+
+  private constructor(socket: net.Socket, onEvent: (name: string) => void) {
+    this.#socket = socket;
+    this.#onEvent = onEvent;
+    createInterface({ input: socket }).on('line', (line) => this.#receive(line));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      for (const { reject } of this.#pending.values()) reject(new Error('the channel to the emulator was closed'));
+      this.#pending.clear();
+    });
+  }
+
+  /** Connects to a socket that listens already. */
+  static async open(path: string, onEvent: (name: string) => void = () => {}): Promise<JsonChannel> {
+    const socket = net.connect(path);
+    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+    return new JsonChannel(socket, onEvent);
+  }
+
+  /** One request's answer. Rejects with {@link Refused} when the other side says no. */
+  request(execute: string, parameters: object = {}, signal?: AbortSignal): Promise<unknown> {
+    if (this.#socket.destroyed) return Promise.reject(new Error('the channel to the emulator is closed'));
+    const id = ++this.#last;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.set(id, { resolve, reject });
+    this.#socket.write(`${JSON.stringify({ execute, arguments: parameters, id })}\n`);
+    return abortable(promise, signal).finally(() => this.#pending.delete(id));
+  }
+
+  #receive(line: string): void {
+    const text = line.replace(/^[^{]*/, '');
+    if (text === '') return;
+    const message = parseJson(Message, text, 'message of the emulator');
+    if (message.event !== undefined) this.#onEvent(message.event);
+    const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
+    if (!pending) return;
+    if (message.error) pending.reject(new Refused(message.error.desc));
+    else pending.resolve(message.return);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,92 @@
+import path from 'node:path';
+import virt from '../../../qemu/virt.json' with { type: 'json' };
+import type { BootImage } from '../../image/image.ts';
+import { fileDigest } from '../../system/digest.ts';
+import { labFault, messageOf } from '../../system/errors.ts';
+import { fetchTools } from '../../system/packages/tools.ts';
+import { freePort } from '../../system/ports.ts';
+import type { RunFolder } from '../../system/runs.ts';
+import { deadline } from '../../system/wait.ts';
+import { type Capability, execOk, type Machine } from '../machine.ts';
+import { GuestAgent } from './agent.ts';
+import { emulatorArguments, userNetwork } from './command.ts';
+import { startEmulator, tail } from './emulator.ts';
+
+const bootDeadlineMs = 120_000;
+const capabilities: readonly Capability[] = ['bridge', 'veth', 'nft', 'ipv6', 'serve', 'port-forward'];
+
+export type VirtOptions = {
+  readonly image: BootImage;
+  readonly run: RunFolder;
+  /** A QEMU of the user's own, used in place of the pinned one. */
+  readonly qemu?: string | undefined;
+  readonly signal: AbortSignal;
+};
+
+/** The emulator: the pinned one from its own package set, or the one that the user named. */
+const emulatorProgram = async ({ qemu, signal }: VirtOptions) => {
+  if (qemu !== undefined)
+    return {
+      program: { file: path.resolve(qemu), args: [] },
+      firmware: '/usr/share/qemu',
+      inputs: [{ name: 'qemu', detail: path.basename(qemu), sha256: await fileDigest(qemu) }],
+    };
+  const tools = await fetchTools('qemu', undefined, signal);
+  return {
+    program: tools.program('usr/bin/qemu-system-aarch64'),
+    firmware: path.join(tools.root, 'usr/share/qemu'),
+    inputs: [{ name: 'qemu', version: tools.version('qemu-system-arm'), sha256: tools.digest }],
+  };
+};
+
+/**
+ * Boots QEMU's `virt` machine (aarch64, pure emulation) and resolves when it runs commands. Throws a lab fault with
+ * the console's last lines when it panics, ends, or is not ready in time.
+ */
+export const startVirt = async (options: VirtOptions): Promise<Machine> => {
+  const { image, run } = options;
+  const { program, firmware, inputs } = await emulatorProgram(options);
+  const args = emulatorArguments(virt, image, { firmware, name: `lab-${run.id}` });
+  await using stack = new AsyncDisposableStack();
+  const emulator = stack.use(await startEmulator(program, args, run));
+  const agent = new GuestAgent(emulator.agent);
+  try {
+    await agent.ready(deadline(bootDeadlineMs, 'boot', options.signal, emulator.gone));
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (emulator.gone.aborted) throw emulator.gone.reason;
+    throw labFault(`the machine does not come up: ${messageOf(error)}\n${tail(await emulator.consoleText())}`);
+  }
+  const resources = stack.move();
+  const withGone = (signal: AbortSignal | undefined): AbortSignal =>
+    signal ? AbortSignal.any([emulator.gone, signal]) : emulator.gone;
+  const machine: Machine = {
+    name: 'virt',
+    architecture: 'aarch64',
+    accelerator: 'tcg',
+    fidelity: 'emulated',
+    capabilities: new Set(capabilities),
+    uplink: { board: userNetwork.board, lab: userNetwork.lab, bind: '127.0.0.1' },
+    slowness: 10,
+    inputs: [...image.inputs, ...inputs],
+    command: [path.basename(program.args.at(-1) ?? program.file), ...args],
+    logs: [{ name: 'console', read: emulator.consoleText }],
+    gone: emulator.gone,
+    exec: (argv, execOptions = {}) => agent.exec(argv, { ...execOptions, signal: withGone(execOptions.signal) }),
+    writeFile: async (file, content, mode = 0o644) => {
+      await execOk(machine, ['/usr/bin/mkdir', '-p', path.dirname(file)]);
+      await agent.writeFile(file, content);
+      await execOk(machine, ['/usr/bin/chmod', mode.toString(8), file]);
+    },
+    readFile: (file) => agent.readFile(file),
+    forward: (boardPort, signal) =>
+      freePort('127.0.0.1', async (port) => {
+        const rule = `hostfwd_add uplink tcp:127.0.0.1:${port}-${userNetwork.board}:${boardPort}`;
+        const parameters = { 'command-line': rule };
+        const answer = await emulator.monitor.request('human-monitor-command', parameters, withGone(signal));
+        return answer === '' ? { host: '127.0.0.1', port } : undefined;
+      }),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+  return machine;
+};
