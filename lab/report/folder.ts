@@ -1,6 +1,7 @@
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import { parse } from '../../worker/contract/check.ts';
+import { htmlReport, type LogText } from './html.ts';
 import { junit } from './junit.ts';
 import { percentileTable } from './latency.ts';
 import { Results } from './results.ts';
@@ -25,13 +26,35 @@ const writeWhole = async (path: string, content: string | Uint8Array): Promise<v
   }
 };
 
-/** Every file that is made from the results alone. */
-const filesOf = (results: Results): readonly ExtraFile[] => [
+/** How much of a log's end stands in report.html. */
+const logTailBytes = 64 * 1024;
+
+const readTail = async (path: string): Promise<string> => {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const length = Math.min(size, logTailBytes);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+  return `${size > length ? '…\n' : ''}${buffer.subarray(0, bytesRead).toString()}`;
+};
+
+/** The ends of the logs that the results name, as far as they lie in the report's folder and can be read. */
+const readLogs = async (directory: string, { run }: Results): Promise<readonly LogText[]> => {
+  const inside = run.logs.filter(({ file }) => !relative(directory, join(directory, file)).startsWith('..'));
+  const texts = await Promise.allSettled(inside.map(({ file }) => readTail(join(directory, file))));
+  return inside.flatMap(({ name }, i) => {
+    const text = texts[i];
+    return text?.status === 'fulfilled' ? [{ name, text: text.value }] : [];
+  });
+};
+
+/** Every file that is made from the results and their logs. */
+const filesOf = (results: Results, logs: readonly LogText[]): readonly ExtraFile[] => [
   ...results.run.latencies.map((latency) => ({
     name: `latency-${fileName(latency.name)}.hgrm`,
     content: percentileTable(latency),
   })),
   { name: 'junit.xml', content: junit(results) },
+  { name: 'report.html', content: htmlReport(results, logs) },
   { name: 'summary.md', content: summary(results) },
   { name: 'results.json', content: `${JSON.stringify(results, undefined, 2)}\n` },
 ];
@@ -61,7 +84,8 @@ export const writeReport = async (
   parse(Results, results, 'the results of this run');
   await mkdir(directory, { recursive: true });
   const extraFiles = extras.map(({ name, content }) => ({ name: fileName(name), content }));
-  for (const { name, content } of [...extraFiles, ...filesOf(results)])
-    await writeWhole(join(directory, name), content);
+  for (const { name, content } of extraFiles) await writeWhole(join(directory, name), content);
+  const logs = await readLogs(directory, results);
+  for (const { name, content } of filesOf(results, logs)) await writeWhole(join(directory, name), content);
   await pointLatestTo(directory);
 };

@@ -90,11 +90,15 @@ const Topology = Type.Object({
   kind: Type.Enum(['bridged', 'veth']),
   gateway: Type.String(),
   gateway6: Type.Optional(Type.String()),
+  /** The bridge's name, of a bridged network. */
+  bridge: Type.Optional(Type.String()),
   instances: Type.Array(
     Type.Object({
       task: Type.String(),
       address: Type.String(),
       address6: Type.Optional(Type.String()),
+      /** The board's end of the instance's link. */
+      link: Type.Optional(Type.String()),
       ports: Type.Array(Type.String()),
     }),
   ),

@@ -67,8 +67,15 @@ export const passedResults = (fidelity: Fidelity = 'emulated'): Results => {
         kind: 'bridged',
         gateway: '10.10.0.1',
         gateway6: 'fc00::1',
+        bridge: 'goProxyBridge',
         instances: [
-          { task: 'hello.test.web.test.instance.0', address: '10.10.0.2', address6: 'fc00::2', ports: ['80:80/tcp'] },
+          {
+            task: 'hello.test.web.test.instance.0',
+            address: '10.10.0.2',
+            address6: 'fc00::2',
+            link: 'veth000',
+            ports: ['80:80/tcp'],
+          },
         ],
       },
       firstAnswer: {
@@ -78,6 +85,7 @@ export const passedResults = (fidelity: Fidelity = 'emulated'): Results => {
         bodyBytes: 30,
       },
       timings: [
+        { name: 'boot', startMs: 600, ms: 5200 },
         { name: 'deploy', startMs: 5800, ms: 1900 },
         { name: 'http from the board', startMs: 7700, ms: 60 },
         { name: 'load', startMs: 7760, ms: 4800 },

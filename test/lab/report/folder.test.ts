@@ -26,6 +26,7 @@ t.test('a report is a folder whose results can be read again', async (t) => {
     'junit.xml',
     'latency-bridge.hgrm',
     'latency-port-mapping.hgrm',
+    'report.html',
     'results.json',
     'summary.md',
     'transcript-a-b',
