@@ -14,6 +14,7 @@ p{margin:.4rem 0}small{color:var(--soft);font-size:.82rem}code,pre{font:.85em/1.
 .verdict{background:var(--card);border:1px solid var(--line);border-left:.5rem solid var(--of);border-radius:.4rem;padding:1rem 1.2rem}
 .verdict>strong{display:block;font-size:1.3rem;color:var(--of)}
 .passed{--of:var(--passed)}.failed{--of:var(--failed)}.error{--of:var(--error)}.incomplete{--of:var(--incomplete)}.aside{--of:var(--soft)}
+.verdict>small{display:block}
 .warning{border:2px solid var(--incomplete);border-radius:.4rem;padding:.6rem 1rem;margin:1rem 0;background:var(--card)}
 nav ul,.legend,.timeline,.timeline ul,.topology ul{list-style:none;padding:0;margin:0}
 nav ul,.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem}nav{margin:1rem 0}
@@ -35,6 +36,6 @@ figure svg{display:block;width:100%;height:auto}figure text{font-size:11.5px;fil
 .topology ul{margin-left:1.2rem;border-left:2px solid var(--s0)}.topology li{display:flex;align-items:center;padding-top:.6rem}
 .wire{flex:none;min-width:3.4rem;padding:0 .4rem .1rem;text-align:center;font-size:.75rem;color:var(--soft);border-bottom:2px solid var(--s0);transform:translateY(-50%)}.uplink{border-color:var(--soft);margin-top:2rem}
 .topology code{margin-right:.4rem}details{margin:.5rem 0}summary{cursor:pointer;padding:.25rem 0}
-@media (max-width:700px){.wide{display:none}.narrow{display:block}.timeline>li{grid-template-columns:1fr auto}.track{grid-row:2;grid-column:1/-1}.topology{display:block}.uplink{display:block;width:2px;min-width:0;height:1.2rem;margin:0 0 0 2rem;padding:0;border:0;background:var(--soft);font-size:0;transform:none}.topology ul{margin-left:.4rem}.wire{min-width:2.6rem}dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}figure{padding:.6rem .5rem}}
+@media (max-width:700px){.wide{display:none}.narrow{display:block}.timeline>li{grid-template-columns:1fr auto}.track{grid-row:2;grid-column:1/-1}.topology{display:block}.topology .uplink{display:block;width:2px;min-width:0;height:1.2rem;margin:0 0 0 2rem;padding:0;border:0;background:var(--soft);font-size:0;transform:none}.topology ul{margin-left:.4rem}.wire{min-width:2.6rem}dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}figure{padding:.6rem .5rem}}
 @media print{body{max-width:none;padding:0;background:#fff;font-size:11pt}nav,.logs{display:none}figure,.verdict,.timeline>li,tr,.box{break-inside:avoid}pre{max-height:none}h2{break-after:avoid}.scroll{overflow:visible}}
 </style>`);
