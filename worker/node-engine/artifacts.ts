@@ -5,12 +5,16 @@ import { type ComponentInfo, inspectComponent } from '../contract/component.ts';
 import { FetchError, type Incoming } from './download.ts';
 import { openReference } from './fetch.ts';
 import { parseReference } from './reference.ts';
+import { deadline } from './wait.ts';
 
 /** A component that lies in the cache, checked and inspected. */
 export type Artifact = { readonly file: string; readonly digest: string; readonly info: ComponentInfo };
 
 /** The most bytes that a component may have. */
 export const mostBytes = 128 * 1024 * 1024;
+
+/** The longest that a download may take, in ms. */
+const mostMs = 600_000;
 
 const tooLarge = (): never => {
   throw new FetchError(`the component is larger than ${mostBytes / 1024 / 1024} MB`);
@@ -45,8 +49,9 @@ export class ArtifactCache {
     }
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
+    using limit = deadline(signal, mostMs, 'the download');
     try {
-      const incoming = await openReference(reference, signal);
+      const incoming = await openReference(reference, limit);
       const expected = new Set([reference.digest, incoming.digest].filter((digest) => digest !== undefined));
       const digest = await save(incoming, part);
       for (const wanted of expected)
@@ -55,6 +60,8 @@ export class ArtifactCache {
       const file = this.#place(digest);
       await rename(part, file);
       return { file, digest, info };
+    } catch (error) {
+      throw limit.aborted ? limit.reason : error;
     } finally {
       await rm(part, { force: true });
     }
@@ -72,13 +79,22 @@ export class ArtifactCache {
   }
 }
 
+/** The same bytes; a source that fails says that it was a download. */
+const wholly = async function* (bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    throw new FetchError('the download broke off', { cause: error });
+  }
+};
+
 /** Writes bytes to a new file and resolves with their SHA-256. */
 const save = async (incoming: Incoming, file: string): Promise<string> => {
   if ((incoming.size ?? 0) > mostBytes) tooLarge();
   const hash = createHash('sha256');
   let size = 0;
   await using handle = await open(file, 'wx', 0o644);
-  for await (const chunk of incoming.bytes) {
+  for await (const chunk of wholly(incoming.bytes)) {
     size += chunk.length;
     if (size > mostBytes) tooLarge();
     hash.update(chunk);

@@ -3,13 +3,17 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 /** A request; `body` is sent as it is. */
 export type Request = RequestOptions & { readonly body?: string; readonly signal: AbortSignal };
 
+/** A connection on which nothing comes or goes for this long is given up. */
+const idleMs = 60_000;
+
 /** Sends a request and resolves with the answer as soon as its head is there. Rejects when `signal` aborts. */
 export const send = async ({ body, ...options }: Request): Promise<IncomingMessage> => {
   const { request } = options.protocol === 'https:' ? await import('node:https') : await import('node:http');
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  request(options, resolve)
-    .on('error', (error) => reject(options.signal.aborted ? options.signal.reason : error))
-    .end(body);
+  const sent = request({ timeout: idleMs, ...options }, resolve);
+  sent.on('timeout', () => sent.destroy(new Error(`nothing came for ${idleMs / 1000} s`)));
+  sent.on('error', (error) => reject(options.signal.aborted ? options.signal.reason : error));
+  sent.end(body);
   return promise;
 };
 

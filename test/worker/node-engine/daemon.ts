@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,7 @@ export const noWasmtime = runs() ? false : 'wasmtime is neither in LAB_TEST_WASM
 /** A NodeEngine with its own folders, which stay the same when it is started again. */
 export const createDaemon = async (clusterPort: number, conf: Record<string, unknown> = {}, options: string[] = []) => {
   const folder = await mkdtemp(join(tmpdir(), 'node-engine-test-'));
+  await chmod(folder, 0o755);
   const at = (name: string) => join(folder, name);
   const logs = at('logs');
   const config = { cluster_address: '127.0.0.1', cluster_port: clusterPort, app_logs: logs, ...conf };

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { ArtifactCache, mostBytes } from '../../../worker/node-engine/artifacts.ts';
+import { componentLayer, tokenUrl } from '../../../worker/node-engine/oci.ts';
+import { fixture } from './daemon.ts';
+
+const component = await readFile(fixture('hello-wasi-http'));
+const digest = createHash('sha256').update(component).digest('hex');
+const signal = new AbortController().signal;
+
+type Answers = Readonly<Record<string, (response: ServerResponse, request: IncomingMessage) => void>>;
+
+/** A server of files, an empty cache, and which paths were asked for. */
+const setUp = async (t: Test, answers: Answers) => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const path = request.url ?? '';
+    asked.push(path);
+    const answer = answers[path];
+    if (answer) answer(response, request);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const folder = t.testdir();
+  const cache = new ArtifactCache(folder);
+  const base = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { folder, cache, asked, base };
+};
+
+const whole = (response: ServerResponse) => response.end(component);
+
+t.test('a component is fetched once, checked, and shared by its digest', async (t) => {
+  const { cache, folder, asked, base } = await setUp(t, { '/a': whole });
+  const image = `http://${base}/a#sha256=${digest.toUpperCase()}`;
+  const first = await cache.fetch(image, signal);
+  t.match(first, { digest, info: { kind: 'component' } });
+  t.same(await cache.fetch(image, signal), first);
+  t.equal(asked.length, 1);
+  await cache.fetch(`http://${base}/a`, signal);
+  t.equal(asked.length, 2, 'without a digest nobody knows whether it is still the same');
+  await writeFile(first.file, 'damaged');
+  t.same(await cache.fetch(image, signal), first, 'a damaged copy is not used');
+  t.same(await readdir(folder), [`${digest}.wasm`]);
+});
+
+t.test('redirects are followed, but not for ever', async (t) => {
+  const { cache, base } = await setUp(t, {
+    '/moved': (response) => response.writeHead(302, { location: '/a' }).end(),
+    '/a': whole,
+    '/round': (response) => response.writeHead(301, { location: '/round' }).end(),
+    '/file': (response) => response.writeHead(301, { location: 'file:///etc/passwd' }).end(),
+  });
+  t.equal((await cache.fetch(`http://${base}/moved`, signal)).digest, digest);
+  await t.rejects(cache.fetch(`http://${base}/round`, signal), /redirects more than 5 times/);
+  await t.rejects(cache.fetch(`http://${base}/file`, signal), /redirects from http: to file:/);
+});
+
+t.test('what is not whole or not right never stays', async (t) => {
+  const { cache, folder, base } = await setUp(t, {
+    '/cut': (response) => {
+      response.writeHead(200, { 'content-length': component.length }).write(component.subarray(0, 1000));
+      setImmediate(() => response.destroy());
+    },
+    '/huge': (response) => void response.writeHead(200, { 'content-length': mostBytes + 1 }).write('x'),
+    '/text': (response) => response.end('hello'),
+    '/half': (response) => response.end(component.subarray(0, 3000)),
+    '/stuck': (response) => void response.writeHead(200).write('x'),
+  });
+  for (const [name, reason] of [
+    ['cut', /the download broke off/],
+    ['huge', /larger than 128 MB/],
+    ['text', /does not begin with/],
+    ['half', /truncated/],
+    ['none', /answered 404/],
+  ] as const)
+    await t.rejects(cache.fetch(`http://${base}/${name}`, signal), reason, name);
+  await t.rejects(cache.fetch(`http://${base}/text#sha256=${digest}`, signal), new RegExp(`expected ${digest}`));
+  const stopping = new AbortController();
+  const stuck = cache.fetch(`http://${base}/stuck`, stopping.signal);
+  stopping.abort(new Error('deleted'));
+  await t.rejects(stuck, /deleted/);
+  await t.rejects(cache.fetch('/dev/zero', signal), /not a regular file/);
+  await t.rejects(cache.fetch(folder, signal), /not a regular file/);
+  t.same(await readdir(folder), []);
+});
+
+t.test('interrupted downloads are removed at the next start', async (t) => {
+  const folder = t.testdir({ '12-3.part': 'half' });
+  await new ArtifactCache(folder).prepare();
+  t.same(await readdir(folder), []);
+});
+
+t.test('a registry is asked for the layer that holds the component, with a token when it wants one', async (t) => {
+  const manifest = { layers: [{ mediaType: 'application/wasm', digest: `sha256:${digest}`, size: component.length }] };
+  const allowed = ({ headers }: IncomingMessage) => headers.authorization === 'Bearer secret';
+  const guarded =
+    (give: (response: ServerResponse) => void) => (response: ServerResponse, request: IncomingMessage) => {
+      const realm = `http://${request.headers.host}/token`;
+      if (allowed(request)) give(response);
+      else response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="s",scope="r"` }).end();
+    };
+  const { cache, base, asked } = await setUp(t, {
+    '/v2/team/hello/manifests/1.0': guarded((response) => response.end(JSON.stringify(manifest))),
+    [`/v2/team/hello/blobs/sha256:${digest}`]: guarded(whole),
+    '/token?service=s&scope=r': (response) => response.end('{"token":"secret"}'),
+    '/v2/team/wrong/manifests/latest': (response) =>
+      response.end(JSON.stringify({ layers: [{ ...manifest.layers[0], digest: `sha256:${'0'.repeat(64)}` }] })),
+    [`/v2/team/wrong/blobs/sha256:${'0'.repeat(64)}`]: whole,
+  });
+  t.equal((await cache.fetch(`oci://${base}/team/hello:1.0`, signal)).digest, digest);
+  t.equal((await cache.fetch(`${base}/team/hello:1.0`, signal)).digest, digest);
+  t.equal(asked.filter((path) => path.startsWith('/token')).length, 2);
+  await t.rejects(cache.fetch(`${base}/team/wrong`, signal), /expected 0{64}/, "the registry's digest is checked");
+  await t.rejects(cache.fetch(`${base}/team/none:2`, signal), /answered 404/);
+});
+
+t.test('of several layers only the one of WebAssembly is taken', async (t) => {
+  const layer = (mediaType: string) => ({ mediaType, digest, size: 1 });
+  t.match(componentLayer({ layers: [layer('text/plain'), layer('application/wasm')] }), {
+    mediaType: 'application/wasm',
+  });
+  t.equal(componentLayer({ layers: [layer('application/wasm'), layer('application/wasm')] }), undefined);
+  t.equal(componentLayer({ layers: [] }), undefined);
+  t.equal(tokenUrl('Basic realm="x"'), undefined);
+  t.equal(tokenUrl('Bearer realm="https://a/b",scope="c:d"')?.href, 'https://a/b?scope=c%3Ad');
+});
