@@ -83,6 +83,9 @@ export const resourcesMessage = (dialect: Dialect, instances: readonly InstanceU
   }),
 });
 
+/** The longest detail that is sent, in characters. */
+const mostDetail = 2000;
+
 /** `nodes/<id>/job`. */
 export const statusMessage = (
   job: string,
@@ -90,4 +93,4 @@ export const statusMessage = (
   status: JobStatus,
   detail: string,
   ip: string,
-): JobStatusMessage => ({ sname: job, status, status_detail: detail, instance, publicip: ip });
+): JobStatusMessage => ({ sname: job, status, status_detail: detail.slice(0, mostDetail), instance, publicip: ip });

@@ -18,7 +18,7 @@ const fail = (text: string, why: string): never => {
 };
 
 const ociPattern =
-  /^(?<registry>[a-zA-Z0-9.-]+(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?)\/(?<repository>[a-z0-9._/-]+?)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<manifest>sha256:[0-9a-f]{64}))?$/;
+  /^(?<registry>[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?)\/(?<repository>[a-z0-9][a-z0-9._/-]*?)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<manifest>sha256:[0-9a-f]{64}))?$/;
 
 const ociReference = (text: string, digest: string | undefined, whole: string): Reference => {
   const match = ociPattern.exec(text);

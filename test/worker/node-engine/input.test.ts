@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { InvalidData } from '../../../worker/contract/check.ts';
+import { engineTopics } from '../../../worker/contract/topics.ts';
+import { checkJob, planRun } from '../../../worker/node-engine/command.ts';
+import { readOrder } from '../../../worker/node-engine/inbox.ts';
+import { parseOptions, UsageError } from '../../../worker/node-engine/options.ts';
+import { parseReference } from '../../../worker/node-engine/reference.ts';
+import { settingsOf } from '../../../worker/node-engine/settings.ts';
+import { job } from './jobs.ts';
+
+const seeded = { seed: 20_260_802, numRuns: 3000 };
+const topics = engineTopics('a'.repeat(24));
+
+/** What `read` gives, or its InvalidData; anything else that is thrown is a fault. */
+const orInvalid = <T>(read: () => T): T | InvalidData => {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InvalidData) return error;
+    throw error;
+  }
+};
+
+t.test('any payload on any topic is an order or a clear refusal', async () => {
+  const fields = fc.record(
+    {
+      job_name: fc.oneof(fc.string(), fc.constant('a.b.c.d'), fc.anything()),
+      instance_number: fc.oneof(fc.integer(), fc.anything()),
+      image: fc.oneof(fc.webUrl(), fc.anything()),
+      virtualization: fc.oneof(fc.constant('wasm'), fc.anything()),
+      port: fc.oneof(fc.constantFrom('80:80', '53/udp'), fc.string(), fc.anything()),
+      environment: fc.oneof(fc.array(fc.string()), fc.anything()),
+    },
+    { requiredKeys: [] },
+  );
+  const text = fields.map((value) => JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one)));
+  const payload = fc.oneof(fc.string(), fc.json(), text);
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.values(topics), 'other'), payload, (topic, received) => {
+      const order = orInvalid(() => readOrder(topics, topic, received));
+      if (order instanceof InvalidData || order?.kind !== 'deploy') return;
+      orInvalid(() => checkJob(order.job));
+      orInvalid(() => parseReference(order.job.image));
+    }),
+    seeded,
+  );
+});
+
+t.test('a job that can be named but not understood is refused by name', async (t) => {
+  const order = readOrder(topics, topics.deploy, JSON.stringify({ job_name: 'a.b.c.d', instance_number: 2, image: 5 }));
+  t.match(order, {
+    kind: 'refuse',
+    request: { job_name: 'a.b.c.d', instance_number: 2 },
+    reason: /image must be string/,
+  });
+});
+
+t.test('images', async (t) => {
+  const digest = 'A1'.repeat(32);
+  t.match(parseReference(`http://h:1/f.wasm?a=b#sha256=${digest}`), { kind: 'http', digest: digest.toLowerCase() });
+  t.match(parseReference('HTTPS://h/f'), { kind: 'http', url: { href: 'https://h/f' } });
+  t.match(parseReference('file:///srv/a%20b.wasm'), { kind: 'file', path: '/srv/a b.wasm' });
+  t.match(parseReference('/srv/a.wasm'), { kind: 'file', path: '/srv/a.wasm' });
+  t.match(parseReference('ghcr.io/org/app:1.0'), { registry: 'ghcr.io', repository: 'org/app', tag: '1.0' });
+  t.match(parseReference('oci://localhost:5000/app'), { registry: 'localhost:5000', repository: 'app', tag: 'latest' });
+  t.match(parseReference(`r.io/a@sha256:${'0'.repeat(64)}`), { tag: `sha256:${'0'.repeat(64)}` });
+  for (const [image, reason] of [
+    ['http://h/f#sha256=12', /64 hex digits/],
+    ['ftp://h/f', /scheme 'ftp' is unknown/],
+    ['file://host/f', /three slashes/],
+    ['file:///a%2fb', /encoded/],
+    ['../x.wasm', /expected http/],
+    ['http://', /no URL/],
+    ['nginx', /expected http/],
+  ] as const)
+    t.throws(() => parseReference(image), { name: 'InvalidData', message: reason }, image);
+});
+
+t.test('words of a job stay whole arguments, whatever they hold', async () => {
+  const info = { kind: 'component', exports: ['wasi:cli/run@0.2.0'], imports: [] } as const;
+  const word = fc.string().filter((text) => !text.includes('\0'));
+  const entry = fc
+    .tuple(
+      word.filter((key) => key !== '' && !key.includes('=')),
+      word,
+    )
+    .map((pair) => pair.join('='));
+  fc.assert(
+    fc.property(fc.array(word), fc.array(entry), (cmd, environment) => {
+      const request = { ...job('/x.wasm'), cmd, environment };
+      checkJob(request);
+      const plan = planRun(request, info);
+      const given = plan.before.filter((_, index) => plan.before[index - 1] === '--env');
+      return JSON.stringify([plan.after, given]) === JSON.stringify([cmd, environment]);
+    }),
+    seeded,
+  );
+});
+
+t.test('a service listens on the first TCP mapping, on both families where there are both', async (t) => {
+  const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [] } as const;
+  const address = (port: string, ipv6: boolean) => planRun({ ...job('/x'), port }, info, ipv6).before.at(-1);
+  t.equal(address('53/udp;8080:9000;81', true), '[::]:9000');
+  t.equal(address('', true), '[::]:80');
+  t.equal(address('7', false), '0.0.0.0:7');
+  const plan = planRun({ ...job('/x'), cmd: ['a'], vcpus: 1.5 }, info);
+  t.match(plan, { notes: [/cmd is not used/], environment: { TOKIO_WORKER_THREADS: '2' } });
+  t.throws(() => checkJob({ ...job('/x'), environment: ['HOME'] }), /expected K=V/);
+});
+
+t.test('conf.json in both spellings', async (t) => {
+  const base = { cluster_address: 'c', cluster_port: 10_100 };
+  t.match(settingsOf(base, undefined), {
+    cluster: { host: 'c', port: 10_100, secure: false },
+    network: { socketPath: '/etc/netmanager/netmanager.sock' },
+    runtimes: ['wasm'],
+    logs: '/tmp',
+    compile: false,
+  });
+  t.equal(settingsOf({ ...base, cluster_address: '0.0.0.0' }, undefined).cluster, undefined);
+  t.equal(settingsOf({ ...base, overlay_network: 'disabled' }, undefined).network, undefined);
+  t.same(settingsOf({ ...base, overlay_network: 'custom:/n.sock' }, undefined).network, { socketPath: '/n.sock' });
+  t.same(settingsOf({ ...base, overlay_network_port: 6000 }, undefined).network, { host: '127.0.0.1', port: 6000 });
+  t.same(settingsOf(base, '/mine').network, { socketPath: '/mine' });
+  const misspelt = { virutalizaiton_name: 'w', virutalizaiton_runtime: 'wasm', virutalizaiton_config: ['precompile'] };
+  const docker = { virtualization_name: 'docker', virtualization_runtime: 'docker' };
+  const off = { virtualization_name: 'x', virtualization_runtime: 'wasm', virtualization_active: false };
+  t.match(settingsOf({ ...base, virtualizations: [misspelt, docker, off] }, undefined), {
+    runtimes: ['w'],
+    compile: true,
+  });
+});
+
+t.test('the command line', async (t) => {
+  t.match(parseOptions(['--config', '/c', '--net-manager', '/s']), {
+    config: '/c',
+    netManager: '/s',
+    wasmtime: 'wasmtime',
+  });
+  t.equal(parseOptions(['--help']), undefined);
+  for (const argv of [['--nothing'], ['--dialect', '401'], ['--config'], ['word']])
+    t.throws(() => parseOptions(argv), UsageError, argv.join(' '));
+});

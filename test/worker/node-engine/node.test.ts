@@ -1,0 +1,170 @@
+import { appendFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { problemsOf } from '../../../worker/contract/check.ts';
+import { ResourcesMessage400, ResourcesMessage403 } from '../../../worker/contract/job.ts';
+import { nodeFields } from '../../../worker/contract/registration.ts';
+import { explain } from '../../../worker/node-engine/explain.ts';
+import { findGroups, limitFiles } from '../../../worker/node-engine/limits.ts';
+import { nodeFieldsMessage, resourcesMessage } from '../../../worker/node-engine/messages.ts';
+import { busyPercent, nodeFacts } from '../../../worker/node-engine/node-facts.ts';
+import { Outbox } from '../../../worker/node-engine/outbox.ts';
+import { parseProcStat, procStat } from '../../../worker/node-engine/proc.ts';
+import { rotate } from '../../../worker/node-engine/rotate.ts';
+import { tail } from '../../../worker/node-engine/tail.ts';
+import { UndoStack } from '../../../worker/node-engine/undo.ts';
+import { memoryBytes } from '../../../worker/node-engine/usage.ts';
+import { hasUser } from '../../../worker/node-engine/wasmtime.ts';
+import { job } from './jobs.ts';
+
+const seeded = { seed: 20_260_803, numRuns: 1000 };
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+t.test('this node, as both dialects tell it', async (t) => {
+  const facts = await nodeFacts()();
+  const identity = { id: '', ip: '10.0.0.1', runtimes: ['wasm'] };
+  for (const dialect of ['400', '403'] as const)
+    t.same(problemsOf(nodeFields(dialect), nodeFieldsMessage(dialect, identity, facts)), []);
+  t.ok(facts.memoryTotal > facts.memoryAvailable && facts.memoryAvailable > 0);
+  t.equal(busyPercent({ busy: 10, total: 100 }, { busy: 60, total: 200 }), 50);
+});
+
+t.test('figures of instances are decimal strings in both dialects', async () => {
+  const figure = fc.double({ min: 0, max: 1e9, noNaN: true });
+  const usage = { job: 'a.b.c.d', instance: 0, virtualization: 'wasm', logs: '' };
+  fc.assert(
+    fc.property(figure, figure, (cpuPercent, memoryPercent) => {
+      const instances = [{ ...usage, cpuPercent, memoryPercent }];
+      return (
+        problemsOf(ResourcesMessage403, resourcesMessage('403', instances)).length === 0 &&
+        problemsOf(ResourcesMessage400, resourcesMessage('400', instances)).length === 0
+      );
+    }),
+    seeded,
+  );
+});
+
+t.test('a process as the kernel tells it', async (t) => {
+  const line = `7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 11 22 5 6 20 0 1 0 12345 99`;
+  t.same(parseProcStat(line), { state: 'S', cpuTicks: 33, start: 12_345 });
+  t.ok((await procStat(process.pid))?.start);
+  t.equal(await procStat(2 ** 22 + 1), undefined);
+  t.ok((await memoryBytes(process.pid)) > 10_000_000);
+  t.equal(hasUser('         0       1000          1\n', 65_534), false);
+  t.equal(hasUser('         0          0 4294967295\n', 65_534), true);
+});
+
+t.test('the last bytes of a log are never half a character', async (t) => {
+  const folder = t.testdir();
+  const file = join(folder, 'log');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.integer({ min: 1, max: 40 }),
+      async (text, bytes) => {
+        await writeFile(file, text);
+        const end = await tail(file, bytes);
+        return text.toWellFormed().endsWith(end) && Buffer.byteLength(end) <= bytes;
+      },
+    ),
+    { ...seeded, numRuns: 300 },
+  );
+  t.equal(await tail(join(folder, 'none'), 10), '');
+});
+
+t.test('a log is set aside while it is being written', async (t) => {
+  const file = join(t.testdir(), 'log');
+  await using handle = await open(file, 'a');
+  await handle.appendFile('first ');
+  t.equal(await rotate(file, 7), false);
+  await handle.appendFile('second ');
+  t.equal(await rotate(file, 7), true);
+  await handle.appendFile('third');
+  t.equal(await readFile(`${file}.1`, 'utf8'), 'first second ');
+  t.equal(await readFile(file, 'utf8'), 'third', 'the writer goes on at the beginning, without a hole');
+});
+
+t.test('limits of control groups', async (t) => {
+  t.same(
+    [...limitFiles({ ...job('/x'), memory: 100, vcpus: 0.5 })],
+    [
+      ['memory.max', '104857600'],
+      ['memory.swap.max', '0'],
+      ['cpu.max', '50000 100000'],
+    ],
+  );
+  t.equal(limitFiles({ ...job('/x'), memory: 1 }).get('memory.max'), '67108864', 'wasmtime itself has to fit');
+  t.equal(limitFiles({ ...job('/x'), memory: 0, vcpus: 0 }).size, 0);
+
+  const root = t.testdir({ 'cgroup.subtree_control': '' });
+  t.equal(await findGroups(silent, root), undefined, 'no controllers, no groups');
+  t.same(await readdir(root), ['cgroup.subtree_control']);
+  await mkdir(join(root, 'oakestra'));
+  await writeFile(join(root, 'oakestra', 'cgroup.subtree_control'), '');
+  const groups = await findGroups(silent, root);
+  t.equal(await readFile(join(root, 'cgroup.subtree_control'), 'utf8'), '+memory +cpu');
+  const task = join(root, 'oakestra', 'a.b.c.d.instance.0');
+  await mkdir(task);
+  for (const name of ['memory.max', 'cpu.max', 'cgroup.procs']) await writeFile(join(task, name), '');
+  const group = await groups?.create('a.b.c.d.instance.0', { ...job('/x'), memory: 100, vcpus: 1 });
+  await group?.enter(42);
+  t.equal(await readFile(join(task, 'memory.max'), 'utf8'), '104857600');
+  t.equal(await readFile(join(task, 'cgroup.procs'), 'utf8'), '42');
+  t.equal(await group?.ranOutOfMemory(), false);
+  await appendFile(join(task, 'memory.events'), 'oom 1\noom_kill 1\n');
+  t.equal(await group?.ranOutOfMemory(), true);
+  await groups?.group('none.none.none.none.instance.1').remove();
+});
+
+t.test('undo runs backwards and does not stop at a failure', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.boolean()), async (failing) => {
+      const undo = new UndoStack();
+      const undone: number[] = [];
+      for (const [index, fails] of failing.entries())
+        undo.push(`step ${index}`, async () => {
+          undone.push(index);
+          if (fails) throw new Error('no');
+        });
+      await undo.unwind(silent);
+      await undo.unwind(silent);
+      return JSON.stringify(undone) === JSON.stringify([...failing.keys()].reverse());
+    }),
+    seeded,
+  );
+  t.pass();
+});
+
+t.test('messages arrive in order, each once, however often the line breaks', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 20 }), async (breaks) => {
+      const outbox = new Outbox<number>();
+      const got: number[] = [];
+      const all = Promise.all(breaks.map((_, index) => outbox.put(index)));
+      for (const broken of [...breaks, false]) {
+        outbox.attach(async (message) => {
+          if (broken) throw new Error('lost');
+          got.push(message);
+        });
+        await new Promise(setImmediate);
+        outbox.detach();
+      }
+      await all;
+      return JSON.stringify(got) === JSON.stringify([...breaks.keys()]);
+    }),
+    { ...seeded, numRuns: 200 },
+  );
+  t.pass();
+});
+
+t.test('an error is told with its causes, each once', async (t) => {
+  const cause = new Error('connect ECONNREFUSED');
+  t.equal(
+    explain(new Error('the cluster does not answer', { cause })),
+    'the cluster does not answer: connect ECONNREFUSED',
+  );
+  t.equal(explain(new Error('x: connect ECONNREFUSED', { cause })), 'x: connect ECONNREFUSED');
+  t.equal(explain(new AggregateError([cause], 'all failed')), 'all failed: connect ECONNREFUSED');
+  t.equal(explain('SIGTERM received'), 'SIGTERM received');
+});
