@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { parseJson } from '../contract/check.ts';
+import { InvalidData, parseJson } from '../contract/check.ts';
 import { NetConfig, TunnelConfig } from '../contract/config.ts';
 
 /** Both configuration files of the net manager. */
@@ -29,12 +30,37 @@ const textOf = async (path: string): Promise<string | undefined> => {
   }
 };
 
+const isNetwork = (text: string): boolean => {
+  const [address = '', length, ...rest] = text.split('/');
+  const family = isIP(address);
+  const fits = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128));
+  return family !== 0 && !address.includes('%') && fits && rest.length === 0;
+};
+
+/** What the schema can't say of values that become part of rules and commands. */
+const checkValues = (net: NetConfig, path: string): NetConfig => {
+  const { DefaultInterface = '', Egress, NodePublicAddress } = net;
+  const networks = typeof Egress === 'object' ? Egress : [];
+  const problems = [
+    ...networks
+      .filter((network) => !isNetwork(network))
+      .map((network) => `Egress: '${network}' is not a network such as 192.168.0.0/16 or fd00::/8`),
+    // The kernel's own rule for names (dev_valid_name), less quotation marks and backslashes.
+    ...(/^[^\s/:"\\]{0,15}$/.test(DefaultInterface)
+      ? []
+      : [`DefaultInterface: '${DefaultInterface}' is no interface's name`]),
+    ...(isIP(NodePublicAddress) ? [] : [`NodePublicAddress: '${NodePublicAddress}' is no address; 0.0.0.0 finds it`]),
+  ];
+  if (problems.length > 0) throw new InvalidData(path, problems);
+  return net;
+};
+
 /** Reads `netcfg.json` and `tuncfg.json` of a folder; a missing file is its defaults. Throws `InvalidData`. */
 export const readConfig = async (directory: string): Promise<Config> => {
   const [netPath, tunnelPath] = [join(directory, 'netcfg.json'), join(directory, 'tuncfg.json')];
   const [net, tunnel] = await Promise.all([textOf(netPath), textOf(tunnelPath)]);
   return {
-    net: net === undefined ? defaultNet : parseJson(NetConfig, net, netPath),
+    net: net === undefined ? defaultNet : checkValues(parseJson(NetConfig, net, netPath), netPath),
     tunnel: tunnel === undefined ? defaultTunnel : parseJson(TunnelConfig, tunnel, tunnelPath),
   };
 };

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { consoleLog } from '../system/log.ts';
 import { parseSubnet } from './addresses.ts';
 import { readConfig } from './config.ts';
+import { dryRun } from './dry-run.ts';
 import { openJournal } from './journal.ts';
 import { createManager } from './manager.ts';
 import { reconcile } from './node.ts';
@@ -37,7 +38,11 @@ const serve = async (options: Options): Promise<void> => {
 const main = async (): Promise<number> => {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) process.stdout.write(usage);
-  else await serve(options);
+  else if (options.plan !== undefined) {
+    const config = await readConfig(options.config);
+    const { contents } = await openJournal(options.state, consoleLog(false));
+    process.stdout.write(dryRun(options.plan, config, contents));
+  } else await serve(options);
   return 0;
 };
 

@@ -1,21 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { InvalidData } from '../contract/check.ts';
-import { isServiceName } from '../contract/names.ts';
 import type { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
-import { parsePorts } from '../contract/ports.ts';
 import type { Log } from '../system/log.ts';
 import type { AddressPair } from './addresses.ts';
 import type { Config } from './config.ts';
+import { foreignWarning } from './foreign-policy.ts';
 import type { Journal } from './journal.ts';
-import type { Network, Wanted } from './network.ts';
+import type { Network } from './network.ts';
 import { tearDownNode } from './node.ts';
 import { Refusal } from './refusal.ts';
+import { wantedFrom } from './request.ts';
 import { openSession, type Session } from './session.ts';
+
+/** Where an instance was put, and what may keep its traffic from flowing. */
+export type Deployed = AddressPair & { readonly warning: string | undefined };
 
 /** What a node engine can ask for. Every method throws `Refusal` or `InvalidData` when it can't be done. */
 export type Manager = {
   readonly register: (request: RegisterRequest) => Promise<void>;
-  readonly deploy: (request: NetDeployRequest) => Promise<AddressPair>;
+  readonly deploy: (request: NetDeployRequest) => Promise<Deployed>;
   readonly undeploy: (request: NetUndeployRequest) => Promise<void>;
   /** Registers again as the journal says, without waiting for the cluster. */
   readonly resume: () => void;
@@ -26,20 +28,6 @@ export type Manager = {
 // A node engine waits 10 s for an answer.
 const patienceMs = 8_000;
 
-/** The request with its name and ports checked. Throws `InvalidData`. */
-export const wantedFrom = (request: NetDeployRequest): Wanted => {
-  if (!isServiceName(request.serviceName))
-    throw new InvalidData('serviceName', [
-      `'${request.serviceName}': expected four names of 1 to 30 letters or digits, joined by dots`,
-    ]);
-  return {
-    serviceName: request.serviceName,
-    instanceNumber: request.instanceNumber,
-    pid: request.pid ?? 0,
-    ports: parsePorts(request.portMappings ?? ''),
-  };
-};
-
 type Current = {
   readonly id: string;
   readonly session: Promise<Session>;
@@ -47,9 +35,21 @@ type Current = {
   confirmed: boolean;
 };
 
+/** One look at a time: those who ask meanwhile get the same answer. */
+const shared = <T>(look: () => Promise<T>): (() => Promise<T>) => {
+  let looking: Promise<T> | undefined;
+  return () => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+};
+
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {
   let current: Current | undefined;
+  const lookForForeign = shared(foreignWarning);
 
   const begin = (request: RegisterRequest, confirmed: boolean): Current => ({
     id: request.client_id,
@@ -107,12 +107,13 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
         .catch((error: unknown) => log.warn(`not yet registered again: ${(error as Error).message}`));
     },
     deploy: async (request) => {
-      const wanted = wantedFrom(request);
       const { session, network } = await ready();
-      const instance = await network.deploy(wanted);
+      const wanted = wantedFrom(request);
+      const [instance, warning] = await Promise.all([network.deploy(wanted), lookForForeign()]);
       const addresses = network.addressesOf(instance);
+      if (warning !== undefined) log.warn(warning);
       void session.announcer.deployed([{ instance, addresses }]);
-      return addresses;
+      return { ...addresses, warning };
     },
     undeploy: async (request) => {
       const { network } = await ready();

@@ -1,4 +1,4 @@
-import type { NetDeployRequest, NetUndeployRequest } from '../contract/net-http.ts';
+import type { NetUndeployRequest } from '../contract/net-http.ts';
 import type { PortMapping } from '../contract/ports.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
@@ -10,12 +10,8 @@ import { instanceIsGone, namespaceExists } from './kernel.ts';
 import { portsInUse } from './listeners.ts';
 import { planInstance } from './planner.ts';
 import { Refusal } from './refusal.ts';
+import { instanceAt, type Wanted } from './request.ts';
 import type { Settings } from './settings.ts';
-
-/** What a deployment asks for, checked. */
-export type Wanted = Required<Pick<NetDeployRequest, 'pid' | 'serviceName' | 'instanceNumber'>> & {
-  readonly ports: readonly PortMapping[];
-};
 
 export type Network = {
   readonly instances: readonly Instance[];
@@ -42,13 +38,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     );
     const clash = wanted.ports.find((port) => mapped.has(key(port)));
     if (clash) throw new Refusal(500, `host port ${key(clash)} is already mapped to ${mapped.get(key(clash))}`);
-    const instance: Instance = {
-      service: wanted.serviceName,
-      instance: wanted.instanceNumber,
-      pid: wanted.pid,
-      slot,
-      ports: [...wanted.ports],
-    };
+    const instance = instanceAt(slot, wanted);
     await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] }));
     return instance;
   };

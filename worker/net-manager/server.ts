@@ -18,11 +18,12 @@ type Route = (text: string) => Promise<Answer>;
 const bodyOf = async (request: IncomingMessage): Promise<string> => {
   const chunks: Buffer[] = [];
   let size = 0;
+  // What is too long is read to its end all the same: a client that is still writing would miss the answer.
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > bodyLimit) throw new InvalidData('request', [`the body is longer than ${bodyLimit} bytes`]);
-    chunks.push(chunk);
+    if (size <= bodyLimit) chunks.push(chunk);
   }
+  if (size > bodyLimit) throw new InvalidData('request', [`the body is longer than ${bodyLimit} bytes`]);
   return Buffer.concat(chunks).toString('utf8');
 };
 
@@ -35,8 +36,9 @@ const route =
 const routesOf = (manager: Manager): Readonly<Record<string, Route>> => {
   const deploy = (v6Key: 'nsAddressv6' | 'nsAddressV6') =>
     route(NetDeployRequest, async (request) => {
-      const { v4, v6 } = await manager.deploy(request);
-      return { status: 200, body: { serviceName: request.serviceName, nsAddress: v4, [v6Key]: v6 } };
+      const { v4, v6, warning } = await manager.deploy(request);
+      const body = { serviceName: request.serviceName, nsAddress: v4, [v6Key]: v6 };
+      return { status: 200, body: warning === undefined ? body : { ...body, warning } };
     });
   const undeploy = route(NetUndeployRequest, async (request) => {
     await manager.undeploy(request);

@@ -69,7 +69,8 @@ const [port, host] = process.argv.slice(1);
 const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4');
 setTimeout(() => process.exit(1), 3000).unref();
 socket.on('message', (message) => { console.log(String(message)); process.exit(0); });
-socket.send('ping', Number(port), host);
+socket.on('error', () => process.exit(1));
+socket.connect(Number(port), host, () => socket.send('ping'));
 `;
 
 /** What a datagram `ping` to a port is answered with, or `failed`. */

@@ -1,0 +1,185 @@
+import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import fc from 'fast-check';
+import t from 'tap';
+import { startCluster } from './cluster.ts';
+import { createDaemon } from './daemon.ts';
+import { footprint, get, inNamespace, run, serve } from './kernel.ts';
+import { inSandbox } from './sandbox.ts';
+
+const service = 'app.appns.svc.svcns';
+const registration = { client_id: 'node1', cluster_address: '127.0.0.1' };
+
+inSandbox(import.meta.url, () => {
+  t.test('a broker that is down is said, and the registration completes when it is up', async (t) => {
+    const probe = await startCluster();
+    await probe[Symbol.asyncDispose]();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(probe.port) });
+    const first = await daemon.post('/register', registration);
+    t.equal(first.status, 503);
+    t.match(first.json()['message'], /ECONNREFUSED.*still asking/);
+    t.equal((await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 })).status, 500);
+    await using _cluster = await startCluster(undefined, probe.port);
+    t.equal((await daemon.post('/register', registration)).status, 200);
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('a container or unikernel gets its link in the namespace of its process', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.post('/register', registration);
+    const before = await footprint();
+    const child = execFile('unshare', ['-n', 'sh', '-c', 'echo up; exec cat']);
+    t.teardown(() => child.kill('SIGKILL'));
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    const request = { pid: child.pid, serviceName: service, instanceNumber: 3, portMappings: '80:8080' };
+    for (const kind of ['container', 'wasm'] as const) {
+      const deployed = await daemon.post(`/${kind}/deploy`, request);
+      const v6 = kind === 'wasm' ? 'nsAddressV6' : 'nsAddressv6';
+      t.same(deployed.json(), { serviceName: service, nsAddress: '10.10.0.2', [v6]: 'fc00::102' });
+      t.match(await run('nsenter', '-t', String(child.pid), '-n', 'ip', 'addr'), /10\.10\.0\.2\/26/);
+      using _serving = await serve(`${service}.instance.3`, 8080, kind);
+      t.equal(await get(undefined, 'http://127.0.0.1:80/'), kind);
+      const undeployed = await daemon.post(kind === 'wasm' ? '/wasm/undeploy' : '/docker/undeploy', request);
+      t.equal(undeployed.status, 200);
+      if (kind === 'container') t.equal(undeployed.text, '');
+      t.same(await footprint(), before);
+    }
+    t.notMatch(
+      await run('nsenter', '-t', String(child.pid), '-n', 'ip', 'addr'),
+      /10\.10\.0\.2/,
+      'nothing is left in it',
+    );
+    const unikernel = await daemon.post('/unikernel/deploy', { ...request, pid: 0, portMappings: '' });
+    t.same(unikernel.json(), { serviceName: service, nsAddress: '10.10.0.2', nsAddressv6: 'fc00::102' });
+    t.equal((await daemon.post('/unikernel/undeploy', request)).text, '');
+    const dead = await daemon.post('/container/deploy', { ...request, pid: 999_999_999 });
+    t.equal(dead.status, 500);
+    t.same(await footprint(), before, 'a process that is not there leaves nothing behind');
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('a failed step takes back the earlier ones, and the address is free again', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.post('/register', registration);
+    const deploy = (instanceNumber: number, portMappings: string) =>
+      daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings });
+    await run('nft', 'add', 'element', 'inet', 'oakestra', 'ports4', '{ tcp . 80 : 192.0.2.1 . 80 }');
+    await run('ip', 'link', 'add', 'veth00oak3', 'type', 'veth', 'peer', 'name', 'other');
+    await run('ip', 'netns', 'add', `${service}.instance.9`);
+    const before = await footprint();
+    t.equal((await deploy(0, '80')).status, 500, 'the last step fails: the rules');
+    t.same(await footprint(), before);
+    t.equal((await deploy(1, '81')).json()['nsAddress'], '10.10.0.2');
+    const between = await footprint();
+    t.equal((await deploy(2, '82')).status, 500, 'the second command fails: the link');
+    t.same(await footprint(), between);
+    t.match((await deploy(9, '')).json()['message'], /a namespace .* exists that is not ours/);
+    t.same(await footprint(), between, "another's namespace is left alone");
+    t.equal((await deploy(1, '81')).status, 200, 'a repeated deployment answers the same');
+    t.same(await footprint(), between, 'and disturbs nothing');
+    t.equal((await deploy(1, '83')).status, 500, 'with other ports it is refused');
+    await run('ip', 'link', 'del', 'veth00oak3');
+    await run('nft', 'delete', 'element', 'inet', 'oakestra', 'ports4', '{ tcp . 80 : 192.0.2.1 . 80 }');
+    t.equal((await deploy(2, '82')).json()['nsAddress'], '10.10.0.3');
+    await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 1 });
+    await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 2 });
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('a foreign forward policy is named in the answer and in the log', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.post('/register', registration);
+    await run(
+      'nft',
+      'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }',
+    );
+    const answer = await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 });
+    t.equal(answer.status, 200);
+    t.match(answer.json()['warning'], /dropped by ip filter FORWARD/);
+    t.match(daemon.log(), /WARN.*dropped by ip filter FORWARD/);
+    await run('nft', 'delete', 'table', 'ip', 'filter');
+    await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('61 instances fit, one more is refused, all go again', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology: 'veth' });
+    await daemon.post('/register', registration);
+    const before = await footprint();
+    const descriptors = async () => (await readdir(`/proc/${daemon.pid()}/fd`)).length;
+    const all = Array.from({ length: 61 }, (_, instanceNumber) => ({ serviceName: service, instanceNumber }));
+    const answers = await Promise.all(all.map((request) => daemon.post('/wasm/deploy', request)));
+    t.same(
+      answers.filter(({ status }) => status !== 200).map(({ text }) => text),
+      [],
+      'all at once succeed',
+    );
+    t.equal(new Set(answers.map((answer) => answer.json()['nsAddress'])).size, 61, 'every address is its own');
+    const more = await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 61 });
+    t.equal(more.status, 500);
+    t.match(more.json()['message'], /all 61 addresses/);
+    using _last = await serve(`${service}.instance.60`, 80, 'last');
+    const last = answers[60]?.json()['nsAddress'];
+    t.equal(await get(`${service}.instance.0`, `http://${last}/`), 'last');
+    await inNamespace(`${service}.instance.0`, 'true');
+    await Promise.all(all.map((request) => daemon.post('/wasm/undeploy', request)));
+    t.same(await footprint(), before);
+    const settled = await descriptors();
+    for (let round = 0; round < 10; round++) {
+      await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0, portMappings: '80' });
+      await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
+    }
+    t.ok((await descriptors()) <= settled, 'no descriptor leaks');
+    t.same(await footprint(), before);
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('whatever is sent, the answer is a clear error and nothing changes', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.post('/register', registration);
+    const before = await footprint();
+    const status = async (path: string, body: unknown) => (await daemon.post(path, body)).status;
+    t.equal(await status('/wasm/deploy', '{'), 400);
+    t.equal(await status('/wasm/deploy', { serviceName: '', instanceNumber: 0 }), 400);
+    t.equal(await status('/wasm/deploy', { serviceName: 'a.b.c', instanceNumber: 0 }), 500);
+    t.equal(await status('/wasm/deploy', { serviceName: '../../a.b.c.d', instanceNumber: 0 }), 500);
+    t.equal(await status('/wasm/deploy', 'x'.repeat(200_000)), 400);
+    t.equal(await status('/nowhere', {}), 404);
+    const name = fc.oneof(
+      fc.string(),
+      fc.constantFrom('a.b.c.d; reboot', '$(reboot).b.c.d', 'a.b.c.d\nlink del lo', '-a.b.c.d'),
+    );
+    const bodies = fc.oneof(
+      fc.json(),
+      fc.string(),
+      fc.record({ serviceName: name, instanceNumber: fc.oneof(fc.integer(), fc.string()), portMappings: fc.string() }),
+      fc.record({
+        serviceName: fc.constant(service),
+        instanceNumber: fc.constant(0),
+        portMappings: fc.stringMatching(/^[0-9:;/tcpud x]{3,20}[a-z{}"$]$/),
+      }),
+    );
+    const paths = fc.constantFrom(
+      '/wasm/deploy',
+      '/container/deploy',
+      '/wasm/undeploy',
+      '/unikernel/undeploy',
+      '/register',
+    );
+    await fc.assert(
+      fc.asyncProperty(paths, bodies, async (path, body) => {
+        const answer = await daemon.post(path, body);
+        if (answer.status === 200) return false;
+        return [400, 404, 500].includes(answer.status) && typeof answer.json()['message'] === 'string';
+      }),
+      { seed: 20_261_123, numRuns: 1_000 },
+    );
+    t.same(await footprint(), before);
+    t.equal(await daemon.end('SIGTERM'), 0);
+  });
+});

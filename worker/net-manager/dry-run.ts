@@ -1,0 +1,29 @@
+import { parseJson } from '../contract/check.ts';
+import { NetDeployRequest } from '../contract/net-http.ts';
+import { freeSlot, parseSubnet, slots } from './addresses.ts';
+import type { Config } from './config.ts';
+import type { Contents } from './journal.ts';
+import { planText } from './plan.ts';
+import { planInstance, planNode } from './planner.ts';
+import { instanceAt, wantedFrom } from './request.ts';
+import { settingsOf } from './settings.ts';
+
+// The first pools that a cluster gives out (contract, section 6).
+const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };
+
+/**
+ * The commands that a deployment would run, as text for a root shell, computed from the journal and the configuration
+ * alone. Throws `InvalidData` or `Refusal` for a request that would be refused.
+ */
+export const dryRun = (request: string, config: Config, journal: Contents): string => {
+  const wanted = wantedFrom(parseJson(NetDeployRequest, request, '--plan'));
+  const subnet = journal.subnet ?? exampleSubnet;
+  const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.topology);
+  const instances = journal.entries.map(({ instance }) => instance);
+  const slot = freeSlot(instances.map((instance) => instance.slot)) ?? slots.last;
+  const node = planNode(settings, { instances, hasBridge: false, advertised: [] });
+  const once = journal.subnet
+    ? '# the node stands already\n'
+    : `# once a node; the cluster has given no addresses, ${subnet.address} is an example\n${planText(node)}`;
+  return `${once}# the instance\n${planText(planInstance(settings, instanceAt(slot, wanted)))}`;
+};

@@ -1,0 +1,41 @@
+import { isServiceName } from '../contract/names.ts';
+import type { NetDeployRequest } from '../contract/net-http.ts';
+import { type PortMapping, parsePorts } from '../contract/ports.ts';
+import type { Instance } from './instance.ts';
+import { Refusal } from './refusal.ts';
+
+/** What a deployment asks for, checked. */
+export type Wanted = {
+  readonly serviceName: string;
+  readonly instanceNumber: number;
+  readonly pid: number;
+  readonly ports: readonly PortMapping[];
+};
+
+const refusingBadPorts = (text: string): readonly PortMapping[] => {
+  try {
+    return parsePorts(text);
+  } catch (error) {
+    throw new Refusal(500, (error as Error).message, error);
+  }
+};
+
+/** The request with its name and ports checked. Throws {@link Refusal}: a malformed name is a failed deployment. */
+export const wantedFrom = (request: NetDeployRequest): Wanted => {
+  const { serviceName, instanceNumber, pid = 0, portMappings = '' } = request;
+  if (!isServiceName(serviceName))
+    throw new Refusal(
+      500,
+      `serviceName '${serviceName}': expected four names of 1 to 30 letters or digits, joined by dots`,
+    );
+  return { serviceName, instanceNumber, pid, ports: refusingBadPorts(portMappings) };
+};
+
+/** The instance that a request makes at a slot. */
+export const instanceAt = (slot: number, wanted: Wanted): Instance => ({
+  service: wanted.serviceName,
+  instance: wanted.instanceNumber,
+  pid: wanted.pid,
+  slot,
+  ports: [...wanted.ports],
+});
