@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { Aedes } from 'aedes';
 import { problemsOf } from '../../../worker/contract/check.ts';
 import { JobStatusMessage, ResourcesMessage400, ResourcesMessage403 } from '../../../worker/contract/job.ts';
@@ -24,11 +26,14 @@ const schemaOf = (topic: string, dialect: Dialect) => {
   return topic.endsWith('/job') ? JobStatusMessage : undefined;
 };
 
+/** Key and certificate in PEM. With them the cluster speaks TLS and wants such a certificate of workers, too. */
+export type TlsFiles = { readonly key: string; readonly cert: string };
+
 /** A cluster on 127.0.0.1: registration, broker and files. Every message is checked; faults collect in `violations`. */
 export const startCluster = async (
-  options: { dialect?: Dialect; register?: (times: number) => string | number } = {},
+  options: { dialect?: Dialect; register?: (times: number) => string | number; tls?: TlsFiles } = {},
 ) => {
-  const { dialect = '403', register = () => 'a'.repeat(24) } = options;
+  const { dialect = '403', register = () => 'a'.repeat(24), tls } = options;
   const messages: Message[] = [];
   const registrations: Record<string, unknown>[] = [];
   const violations: string[] = [];
@@ -37,10 +42,11 @@ export const startCluster = async (
   const sockets = new Set<Socket>();
 
   const aedes = await Aedes.createBroker();
-  const broker = createTcpServer((socket) => {
+  const accept = (socket: Socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));
     aedes.handle(socket);
-  });
+  };
+  const broker = tls ? createTlsServer({ ...tls, ca: tls.cert, requestCert: true }, accept) : createTcpServer(accept);
   broker.listen(0, '127.0.0.1');
   await once(broker, 'listening');
   const brokerPort = (broker.address() as AddressInfo).port;
@@ -54,7 +60,7 @@ export const startCluster = async (
     for (const look of waiting) look();
   });
 
-  const api = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const file = files.get(request.url ?? '');
     if (file) return file(request, response);
     if (request.url !== registrationPath) return response.writeHead(404).end('no such file');
@@ -65,10 +71,13 @@ export const startCluster = async (
     const id = problems.length > 0 ? 500 : register(registrations.length);
     if (typeof id === 'number') return response.writeHead(id).end(problems.join('; ') || 'not now');
     return response.end(JSON.stringify({ id, MQTT_BROKER_PORT: String(brokerPort) }));
-  });
+  };
+  const api = tls ? createHttpsServer(tls, answer) : createServer(answer);
   api.listen(0, '127.0.0.1');
   await once(api, 'listening');
   const { port } = api.address() as AddressInfo;
+  /** Resolves when a client has broken off the handshake. */
+  const refused = once(api, 'tlsClientError');
 
   /** Resolves with what `look` gives as soon as it gives something. */
   const until = <T>(look: () => T | undefined, what: string): Promise<T> => {
@@ -98,6 +107,7 @@ export const startCluster = async (
     registrations,
     violations,
     statuses,
+    refused,
     until,
     /** The next or an earlier status message with this status. */
     status: (status: string, instance = 0) =>
@@ -125,7 +135,7 @@ export const startCluster = async (
       return `http://127.0.0.1:${port}/${name}#sha256=${createHash('sha256').update(bytes).digest('hex')}`;
     },
     /** Answers `/name` with `handler`. */
-    answer: (name: string, handler: (request: IncomingMessage, response: ServerResponse) => void) =>
+    serve: (name: string, handler: (request: IncomingMessage, response: ServerResponse) => void) =>
       files.set(`/${name}`, handler),
     send: (order: 'deploy' | 'delete' | 'error', body: unknown, id = 'a'.repeat(24)) =>
       new Promise<void>((resolve, reject) =>

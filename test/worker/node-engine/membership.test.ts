@@ -1,7 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import t from 'tap';
+import type { EngineConfig } from '../../../worker/contract/config.ts';
 import type { Dialect } from '../../../worker/contract/registration.ts';
 import { ArtifactCache } from '../../../worker/node-engine/artifacts.ts';
 import { Journal } from '../../../worker/node-engine/journal.ts';
@@ -13,14 +16,14 @@ import { job } from './jobs.ts';
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A worker without a network, which is enough for all that it says about itself. */
-const startWorker = async (cluster: Cluster, dialect: Dialect | undefined, silence = 600_000) => {
+type Options = { readonly dialect?: Dialect; readonly silence?: number; readonly conf?: Partial<EngineConfig> };
+
+const startWorker = async (cluster: Cluster, { dialect, silence = 600_000, conf = {} }: Options = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'node-engine-test-'));
   const stopping = new AbortController();
-  const settings = settingsOf(
-    { cluster_address: '127.0.0.1', cluster_port: cluster.port, overlay_network: '' },
-    undefined,
-  );
-  const address = { host: '127.0.0.1', port: cluster.port, secure: false };
+  const base = { cluster_address: '127.0.0.1', cluster_port: cluster.port, overlay_network: '' };
+  const settings = settingsOf({ ...base, ...conf }, undefined);
+  const address = { host: '127.0.0.1', port: cluster.port, secure: settings.cluster?.secure ?? false };
   const node = {
     network: undefined,
     artifacts: new ArtifactCache(folder),
@@ -49,7 +52,7 @@ const second = 'b'.repeat(24);
 t.test('both dialects, as configured', async (t) => {
   for (const dialect of ['400', '403'] as const) {
     await using cluster = await startCluster({ dialect });
-    await using _worker = await startWorker(cluster, dialect);
+    await using _worker = await startWorker(cluster, { dialect });
     await cluster.subscribed();
     t.match(cluster.registrations, [{ id: '', port: '3000' }]);
     t.same(cluster.violations, []);
@@ -58,7 +61,7 @@ t.test('both dialects, as configured', async (t) => {
 
 t.test("the cluster's dialect is learned from its refusals", async (t) => {
   await using cluster = await startCluster({ dialect: '400' });
-  await using _worker = await startWorker(cluster, undefined);
+  await using _worker = await startWorker(cluster);
   await cluster.subscribed();
   t.equal(cluster.registrations.length, 4, 'three times in the newer dialect, then in the older one');
   t.same(cluster.violations, []);
@@ -66,7 +69,7 @@ t.test("the cluster's dialect is learned from its refusals", async (t) => {
 
 t.test('a cluster that is not ready is asked again in its own dialect', async (t) => {
   await using cluster = await startCluster({ register: (times) => (times < 3 ? 503 : first) });
-  await using _worker = await startWorker(cluster, undefined);
+  await using _worker = await startWorker(cluster);
   await cluster.subscribed();
   t.equal(cluster.registrations.length, 3);
   t.same(cluster.violations, []);
@@ -74,7 +77,7 @@ t.test('a cluster that is not ready is asked again in its own dialect', async (t
 
 t.test('a cluster that has forgotten the worker is registered with again', async (t) => {
   await using cluster = await startCluster({ register: (times) => (times === 1 ? first : second) });
-  await using _worker = await startWorker(cluster, '403');
+  await using _worker = await startWorker(cluster, { dialect: '403' });
   await cluster.subscribed();
   const forgotten = () =>
     cluster.messages.find(({ topic, body }) => topic === `nodes/${second}/information` && body['id'] === second);
@@ -85,14 +88,14 @@ t.test('a cluster that has forgotten the worker is registered with again', async
 
 t.test('a long silence makes the worker register again', async (t) => {
   await using cluster = await startCluster();
-  await using _worker = await startWorker(cluster, '403', 200);
+  await using _worker = await startWorker(cluster, { silence: 200 });
   await cluster.until(() => cluster.registrations[2], 'third registration');
   t.ok(cluster.messages.length > 0);
 });
 
 t.test('an instance without a network is refused with what to do', async (t) => {
   await using cluster = await startCluster();
-  await using _worker = await startWorker(cluster, '403');
+  await using _worker = await startWorker(cluster, { dialect: '403' });
   await cluster.subscribed();
   await cluster.send('deploy', job('file:///nothing'));
   t.match(await cluster.status('FAILED'), { status_detail: /set overlay_network/ });
@@ -100,5 +103,36 @@ t.test('an instance without a network is refused with what to do', async (t) => 
   await cluster.send('delete', { job_name: 'x.y.z.w', instance_number: 3 });
   await cluster.status('UNDEPLOYED', 3);
   t.same(cluster.statuses(), ['CREATING', 'FAILED'], 'what cannot be understood is answered to nobody');
+  t.same(cluster.violations, []);
+});
+
+const noOpenssl = (): string | false => {
+  try {
+    execFileSync('openssl', ['version']);
+    return false;
+  } catch {
+    return 'openssl is not installed';
+  }
+};
+
+t.test('registration and broker over TLS, with a client certificate', { skip: noOpenssl() }, async (t) => {
+  const folder = t.testdir();
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const subject = ['-subj', '/CN=lab', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
+  const making = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  execFileSync('openssl', [...making, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
+  const tls = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
+  const conf = { cluster_ssl: true, mqtt_cert_file: cert, mqtt_key_file: key };
+  await using cluster = await startCluster({ tls });
+  {
+    await using _worker = await startWorker(cluster, { conf });
+    await cluster.refused;
+    t.same(cluster.registrations, [], 'a cluster whose certificate nobody vouches for is told nothing');
+  }
+  const usual = getCACertificates();
+  setDefaultCACertificates([...usual, tls.cert]);
+  t.teardown(() => setDefaultCACertificates(usual));
+  await using _worker = await startWorker(cluster, { conf });
+  await cluster.subscribed();
   t.same(cluster.violations, []);
 });

@@ -65,7 +65,7 @@ inSandbox(import.meta.url, () => {
     daemon.start();
     await cluster.subscribed();
     const good = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
-    cluster.answer('text', (_, response) => response.end('<html>'));
+    cluster.serve('text', (_, response) => response.end('<html>'));
     const base = good.slice(0, good.indexOf('hello.wasm'));
     let instance = 0;
     const failing = async (what: string, more: Record<string, unknown>, reason: RegExp) => {

@@ -96,7 +96,7 @@ inSandbox(import.meta.url, () => {
     await using worker = await running();
     const { cluster, daemon, remove } = worker;
     const asked = Promise.withResolvers<void>();
-    cluster.answer('never', () => asked.resolve());
+    cluster.serve('never', () => asked.resolve());
     const image = `http://127.0.0.1:${cluster.port}/never`;
     await cluster.send('deploy', job(image, { instance_number: 1 }));
     await asked.promise;
