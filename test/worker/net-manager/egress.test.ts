@@ -53,7 +53,7 @@ inSandbox(import.meta.url, () => {
 
       // Someone who owns the namespace sends what is meant for the board's loopback to the gateway.
       await inNamespace(task, 'sh', '-c', 'echo 1 | tee /proc/sys/net/ipv4/conf/*/route_localnet');
-      await inNamespace(task, 'ip', 'route', 'flush', 'table', 'local', '127.0.0.0/8');
+      await inNamespace(task, 'ip', 'addr', 'del', '127.0.0.1/8', 'dev', 'lo');
       await inNamespace(task, 'ip', 'route', 'add', '127.0.0.1', 'via', '10.0.0.1', 'dev', 'veth01oak2', 'onlink');
       t.match(await get(task, 'http://127.0.0.1:9001/'), /^failed/, "the board's 127.0.0.1 is out of reach");
       for (const instanceNumber of [0, 1])

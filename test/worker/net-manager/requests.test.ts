@@ -81,6 +81,7 @@ inSandbox(import.meta.url, () => {
     t.same(await footprint(), between, 'and disturbs nothing');
     t.equal((await deploy(1, '83')).status, 500, 'with other ports it is refused');
     await run('ip', 'link', 'del', 'veth00oak3');
+    await run('ip', 'netns', 'del', `${service}.instance.9`);
     await run('nft', 'delete', 'element', 'inet', 'oakestra', 'ports4', '{ tcp . 80 : 192.0.2.1 . 80 }');
     t.equal((await deploy(2, '82')).json()['nsAddress'], '10.10.0.3');
     await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 1 });
