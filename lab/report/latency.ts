@@ -9,7 +9,10 @@ export const latencyOf = (name: string, histogram: Histogram): LatencyHistogram 
   unit: 'us',
   count: histogram.totalCount,
   percentiles: {
-    ...Object.fromEntries(marks.map((mark) => [`p${mark}`, histogram.getValueAtPercentile(mark)])),
+    // A histogram answers with the upper end of a value's bucket, which may lie above the largest value there was.
+    ...Object.fromEntries(
+      marks.map((mark) => [`p${mark}`, Math.min(histogram.maxValue, histogram.getValueAtPercentile(mark))]),
+    ),
     max: histogram.maxValue,
   },
   hdr: encodeIntoCompressedBase64(histogram),

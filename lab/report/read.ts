@@ -18,7 +18,7 @@ const versionOf = (document: unknown): unknown =>
  */
 export const readResults = async (path: string): Promise<Results> => {
   const document = await load(path).catch((error: unknown) => {
-    throw usageFault(`no report at ${path}: ${messageOf(error)}`, ['lab report list']);
+    throw usageFault(`no report at ${path}: ${messageOf(error)}`, ['npm run lab -- report list']);
   });
   const version = versionOf(document);
   if (version !== resultsVersion)

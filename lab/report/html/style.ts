@@ -37,5 +37,5 @@ figure svg{display:block;width:100%;height:auto}figure text{font-size:11.5px;fil
 .wire{flex:none;min-width:3.4rem;padding:0 .4rem .1rem;text-align:center;font-size:.75rem;color:var(--soft);border-bottom:2px solid var(--s0);transform:translateY(-50%)}.uplink{border-color:var(--soft);margin-top:2rem}
 .topology code{margin-right:.4rem}details{margin:.5rem 0}summary{cursor:pointer;padding:.25rem 0}
 @media (max-width:700px){.wide{display:none}.narrow{display:block}.timeline>li{grid-template-columns:1fr auto}.track{grid-row:2;grid-column:1/-1}.topology{display:block}.topology .uplink{display:block;width:2px;min-width:0;height:1.2rem;margin:0 0 0 2rem;padding:0;border:0;background:var(--soft);font-size:0;transform:none}.topology ul{margin-left:.4rem}.wire{min-width:2.6rem}dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}figure{padding:.6rem .5rem}}
-@media print{body{max-width:none;padding:0;background:#fff;font-size:11pt}nav,.logs{display:none}figure,.verdict,.timeline>li,tr,.box{break-inside:avoid}pre{max-height:none}h2{break-after:avoid}.scroll{overflow:visible}}
+@media print{.track,.bar{print-color-adjust:exact}body{max-width:none;padding:0;background:#fff;font-size:11pt}nav,.logs{display:none}figure,.verdict,.timeline>li,tr,.box{break-inside:avoid}pre{max-height:none}h2{break-after:avoid}.scroll{overflow:visible}}
 </style>`);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import t from 'tap';
 import { type ClusterOptions, startCluster } from '../../../lab/cluster/cluster.ts';
 import type { ClusterMessage } from '../../../lab/cluster/messages.ts';
+import { covers } from '../../../lab/cluster/worker.ts';
 import { updatesTopic } from '../../../worker/contract/topics.ts';
 import {
   connect,
@@ -224,4 +225,33 @@ t.test('a broker that was lost comes back on its port and the worker with it', a
   await cluster.networkReady(soon());
   cluster.deploy({ service, instance: 0, image: 'x' });
   t.match(await engine.next(engineTopic.deploy), { job_name: service });
+});
+
+t.test('a cluster of the older dialect checks the older keys', async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const cluster = await open(stack, { dialect: '400' });
+  await postRegistration(cluster, fields403);
+  t.match(cluster.violations.map(({ problem }) => problem).join('\n'), /free_cores.*memory_free_in_MB.*technology/s);
+  const { cpu_percent: cpu, memory_percent: memory, vcpus, memory: free, virtualization, ...rest } = fields403;
+  const gpus = { gpu_cores: 0, gpu_mem_used: 0, gpu_tot_mem: 0 };
+  const from = cluster.violations.length;
+  const older = {
+    ...rest,
+    ...gpus,
+    cpu,
+    memory,
+    free_cores: vcpus,
+    memory_free_in_MB: free,
+    technology: virtualization,
+  };
+  t.equal((await postRegistration(cluster, older)).status, 200);
+  t.strictSame(cluster.violations.slice(from), []);
+});
+
+t.test('a filter covers a topic as MQTT says', async (t) => {
+  const topic = 'nodes/1/control/deploy';
+  for (const filter of [topic, 'nodes/+/control/deploy', 'nodes/1/control/+', 'nodes/#', '#', `${topic}/#`])
+    t.ok(covers(filter, topic), filter);
+  for (const filter of ['nodes/1/control', 'nodes/+', 'nodes/2/#', '+', `${topic}/+`])
+    t.notOk(covers(filter, topic), filter);
 });
