@@ -50,7 +50,7 @@ const follow = async (plan: OpenLoopPlan, ms: number, tally: Tally): Promise<Sch
       if (inFlight < maxInFlight) send(start + due * gap);
       else schedule.shed += 1;
     }
-    if (due < total) timer = setTimeout(tick, start + due * gap - performance.now());
+    if (due < total) timer = setTimeout(tick, Math.max(0, start + due * gap - performance.now()));
     else if (inFlight === 0) resolve();
   };
   const stop = () => {
