@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ComponentInfo, inspectComponent } from '../contract/component.ts';
+import { serialByKey } from '../system/serial.ts';
 import { FetchError, type Incoming } from './download.ts';
 import { openReference } from './fetch.ts';
-import { parseReference } from './reference.ts';
+import { parseReference, type Reference } from './reference.ts';
 import { deadline } from './wait.ts';
 
 /** A component that lies in the cache, checked and inspected. */
@@ -23,6 +24,7 @@ const tooLarge = (): never => {
 /** Components in a folder, each named by its SHA-256; instances share them. */
 export class ArtifactCache {
   readonly #folder: string;
+  readonly #serial = serialByKey();
   #incoming = 0;
 
   constructor(folder: string) {
@@ -37,16 +39,19 @@ export class ArtifactCache {
   }
 
   /**
-   * The component that `image` names: from the cache when the image says its digest, else fetched. The bytes get their
-   * place only after size, digest and format are checked, and cached ones are checked again. Throws
+   * The component that `image` names: from the cache when the image says its digest, else fetched, once even when
+   * several instances ask for it. The bytes get their place only after size, digest and format are checked, and cached ones are checked again. Throws
    * {@link FetchError}, {@link NotWebAssembly} or {@link InvalidData}.
    */
   async fetch(image: string, signal: AbortSignal): Promise<Artifact> {
     const reference = parseReference(image);
-    if (reference.digest !== undefined) {
-      const cached = await this.#cached(reference.digest);
-      if (cached !== undefined) return cached;
-    }
+    const { digest } = reference;
+    if (digest === undefined) return this.#load(reference, signal);
+    return this.#serial(digest, async () => (await this.#cached(digest)) ?? this.#load(reference, signal));
+  }
+
+  async #load(reference: Reference, signal: AbortSignal): Promise<Artifact> {
+    signal.throwIfAborted();
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
     using limit = deadline(signal, mostMs, 'the download');

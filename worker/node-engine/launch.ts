@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { RunPlan } from './command.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
-import { retry } from './wait.ts';
+import { deadline, retry } from './wait.ts';
 import type { Program, Wasmtime } from './wasmtime.ts';
 
 /** How a process ended; `code` and `signal` are both null when nobody could see it end. */
@@ -77,13 +77,21 @@ export const adopt = (id: ProcessId, signal: AbortSignal): Running => {
 };
 
 const politeMs = 5000;
+const killMs = 10_000;
 
-/** Ends a process: asks with SIGINT, which wasmtime serve answers gracefully, and kills after 5 s. */
+/**
+ * Ends a process: asks with SIGINT, which wasmtime serve answers gracefully, and kills after 5 s. Throws
+ * {@link LaunchError} when it is still there 10 s later.
+ */
 export const stop = async (running: Running): Promise<void> => {
   if (!(await signalProcess(running.id, 'SIGINT'))) return;
+  using bound = deadline(new AbortController().signal, politeMs + killMs, 'ending the process');
+  const stuck = new Promise<never>((_, reject) => {
+    bound.addEventListener('abort', () => reject(new LaunchError(`process ${running.id.pid} cannot be ended`)));
+  });
   const kill = setTimeout(() => void signalProcess(running.id, 'SIGKILL'), politeMs);
   try {
-    await running.exited;
+    await Promise.race([running.exited, stuck]);
   } finally {
     clearTimeout(kill);
   }

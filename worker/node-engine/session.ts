@@ -37,6 +37,7 @@ export class Session {
   #heard = performance.now();
   #registered = performance.now();
   #reporting = false;
+  #reportWanted = false;
 
   constructor(client: MqttClient, registration: Registration, parts: SessionParts) {
     this.#client = client;
@@ -68,11 +69,22 @@ export class Session {
     }
   }
 
-  /** Sends the node's fields and what its running instances use; left out while the one before is under way. */
+  /** Sends the node's fields and what its running instances use; once more when asked for meanwhile. */
   async report(): Promise<void> {
-    if (this.#reporting || this.#over.signal.aborted) return;
+    this.#reportWanted = true;
+    if (this.#reporting) return;
     this.#reporting = true;
-    const { engine, facts, runtimes, log, pace } = this.#parts;
+    while (this.#reportWanted && this.#client.connected) {
+      this.#reportWanted = false;
+      await this.#reportOnce();
+    }
+    this.#reporting = false;
+    const { silence } = this.#parts.pace;
+    if (performance.now() - this.#heard > silence) await this.#registerAgain('the cluster has been silent');
+  }
+
+  async #reportOnce(): Promise<void> {
+    const { engine, facts, runtimes, log } = this.#parts;
     const { id, ip, dialect } = this.#registration;
     try {
       const now = await facts();
@@ -83,10 +95,7 @@ export class Session {
       ]);
     } catch (error) {
       log.warn(`the report was not sent: ${explain(error)}`);
-    } finally {
-      this.#reporting = false;
     }
-    if (performance.now() - this.#heard > pace.silence) await this.#registerAgain('the cluster has been silent');
   }
 
   async #publish(topic: string, message: unknown): Promise<void> {

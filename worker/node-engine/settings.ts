@@ -59,6 +59,15 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
   };
 };
 
-/** Reads conf.json. Throws what reading throws, or {@link InvalidData} naming every fault. */
-export const readSettings = async (file: string, socket: string | undefined): Promise<Settings> =>
-  settingsOf(parseJson(EngineConfig, await readFile(file, 'utf8'), file), socket);
+/** conf.json cannot be read. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/** Reads conf.json. Throws {@link SettingsError}, or {@link InvalidData} naming every fault. */
+export const readSettings = async (file: string, socket: string | undefined): Promise<Settings> => {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new SettingsError(`${file} cannot be read; name the configuration with --config`, { cause: error });
+  });
+  return settingsOf(parseJson(EngineConfig, text, file), socket);
+};

@@ -39,9 +39,9 @@ const whole = (response: ServerResponse) => response.end(component);
 t.test('a component is fetched once, checked, and shared by its digest', async (t) => {
   const { cache, folder, asked, base } = await setUp(t, { '/a': whole });
   const image = `http://${base}/a#sha256=${digest.toUpperCase()}`;
-  const first = await cache.fetch(image, signal);
+  const [first] = await Promise.all([cache.fetch(image, signal), cache.fetch(image, signal)]);
   t.match(first, { digest, info: { kind: 'component' } });
-  t.same(await cache.fetch(image, signal), first);
+  t.same(await Promise.all([cache.fetch(image, signal), cache.fetch(image, signal)]), [first, first]);
   t.equal(asked.length, 1);
   await cache.fetch(`http://${base}/a`, signal);
   t.equal(asked.length, 2, 'without a digest nobody knows whether it is still the same');

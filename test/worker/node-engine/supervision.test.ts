@@ -92,6 +92,14 @@ inSandbox(import.meta.url, () => {
     t.same(cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
   });
 
+  t.test('an instance that does not listen is killed', { skip }, async (t) => {
+    await using worker = await running();
+    process.kill(worker.pid, 'SIGSTOP');
+    await worker.remove();
+    t.same(worker.cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
+    t.same(await processes(worker.daemon.folder), []);
+  });
+
   t.test('deleting breaks off a deployment and is answered once', { skip }, async (t) => {
     await using worker = await running();
     const { cluster, daemon, remove } = worker;
