@@ -1,5 +1,7 @@
 import type { NetConfig } from '../contract/config.ts';
+import type { RegisterRequest } from '../contract/net-http.ts';
 import type { ServiceDeployed } from '../contract/net-mqtt.ts';
+import { netTopics } from '../contract/topics.ts';
 import type { Log } from '../system/log.ts';
 import type { AddressPair } from './addresses.ts';
 import type { ClusterLink } from './cluster-link.ts';
@@ -19,12 +21,13 @@ const lookAgainMs = 10_000;
 /** Tells a cluster where a node's instances can be reached, again when the node's own address changes. */
 export const createAnnouncer = (
   { NodePublicAddress, NodePublicPort }: NetConfig,
-  cluster: string,
+  { client_id: id, cluster_address: cluster }: RegisterRequest,
   link: ClusterLink,
   running: () => readonly Placed[],
   log: Log,
 ): Announcer => {
   const nodeAddress = () => (NodePublicAddress === '0.0.0.0' ? addressTowards(cluster) : NodePublicAddress);
+  const topics = netTopics(id);
   let announced: string | undefined;
 
   const message = ({ instance, addresses }: Placed, host: string): ServiceDeployed => ({
@@ -41,25 +44,29 @@ export const createAnnouncer = (
     const host = await nodeAddress();
     if (announced !== undefined && announced !== host) {
       log.info(`this node's address changed from ${announced} to ${host}`);
-      for (const placed of running()) link.publish('addressChanged', message(placed, host));
+      for (const placed of running()) link.publish(topics.addressChanged, message(placed, host));
     }
     announced = host;
   };
 
   // A node that is offline for a while has no address to tell.
-  const timer = setInterval(() => look().catch((error: unknown) => log.debug((error as Error).message)), lookAgainMs);
-  timer.unref();
+  const lookAround = () => look().catch((error: unknown) => log.debug((error as Error).message));
+  const timer = setInterval(lookAround, lookAgainMs).unref();
+  const reconnected = link.onConnect(lookAround);
 
   return {
     deployed: async (placed) => {
       try {
         const host = await nodeAddress();
         announced ??= host;
-        for (const each of placed) link.publish('serviceDeployed', message(each, host));
+        for (const each of placed) link.publish(topics.serviceDeployed, message(each, host));
       } catch (error) {
         log.warn(`the cluster was not told of a deployment: ${(error as Error).message}`);
       }
     },
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      reconnected[Symbol.dispose]();
+    },
   };
 };

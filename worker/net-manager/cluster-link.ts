@@ -2,39 +2,50 @@ import { readFile } from 'node:fs/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Static, TSchema } from 'typebox';
 import { parseJson } from '../contract/check.ts';
-import { type ServiceDeployed, SubnetResult } from '../contract/net-mqtt.ts';
-import { netTopics } from '../contract/topics.ts';
 import type { Log } from '../system/log.ts';
 
 /** Where a cluster's broker is and how to speak to it. */
 export type Broker = {
   readonly host: string;
   readonly port: number;
-  /** PEM files of a client certificate; both make the connection TLS. */
+  /** PEM files of a client certificate; with them the connection is TLS. */
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
 };
 
-/** The net manager's connection to its cluster. It keeps trying for as long as it is open. */
+/** The net manager's connection to its cluster's broker. It keeps trying for as long as it is open. */
 export type ClusterLink = AsyncDisposable & {
   /** What stands in the way at present, or undefined when connected. */
   readonly trouble: string | undefined;
-  /** Asks for the node's addresses, again and again, until they come. Rejects when `signal` aborts. */
-  readonly subnet: (signal: AbortSignal) => Promise<SubnetResult>;
-  /** Sends as soon as there is a connection. */
-  readonly publish: (topic: 'serviceDeployed' | 'addressChanged', message: ServiceDeployed) => void;
+  /** Sends a message as soon as there is a connection. */
+  readonly publish: (topic: string, message: object) => void;
+  /** Takes the messages of a topic that fit the schema; resolves once the broker has agreed to send them. */
+  readonly subscribe: <T extends TSchema>(
+    topic: string,
+    schema: T,
+    take: (message: Static<T>) => void,
+  ) => Promise<void>;
+  readonly unsubscribe: (topic: string) => void;
+  /** Calls back whenever the connection comes to stand; the result stops that. */
+  readonly onConnect: (listener: () => void) => Disposable;
 };
 
-const askAgainMs = 3_000;
+const urlOf = ({ host, port, certificate }: Broker): string =>
+  `${certificate ? 'mqtts' : 'mqtt'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
-/** Opens the connection as client `id`; it does not wait for the broker. */
+/** Opens the connection as client `id`; it does not wait for the broker. Throws when a certificate can't be read. */
 export const openClusterLink = async (broker: Broker, id: string, log: Log): Promise<ClusterLink> => {
-  const topics = netTopics(id);
-  const url = `${broker.certificate ? 'mqtts' : 'mqtt'}://${broker.host.includes(':') ? `[${broker.host}]` : broker.host}:${broker.port}`;
+  const url = urlOf(broker);
   const tls = broker.certificate && {
     cert: await readFile(broker.certificate.cert),
     key: await readFile(broker.certificate.key),
   };
-  const client: MqttClient = mqtt.connect(url, { clientId: id, reconnectPeriod: 1_000, connectTimeout: 5_000, ...tls });
+  const client: MqttClient = mqtt.connect(url, {
+    clientId: id,
+    keepalive: 15,
+    reconnectPeriod: 1_000,
+    connectTimeout: 5_000,
+    ...tls,
+  });
   let trouble: string | undefined = `${url}: not connected yet`;
   client.on('connect', () => {
     trouble = undefined;
@@ -49,51 +60,35 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
     trouble ??= `${url}: the connection was lost`;
   });
 
-  const publish = (topic: string, message: unknown) =>
-    client.publish(topic, JSON.stringify(message), { qos: 1 }, (error) => {
-      if (error) log.warn(`${topic}: not sent: ${error.message}`);
-    });
-
-  const listeners = new Map<string, (text: string) => void>();
-  client.on('message', (topic, payload) => listeners.get(topic)?.(payload.toString()));
-
-  const receive = <T extends TSchema>(topic: string, schema: T, take: (message: Static<T>) => void): void => {
-    listeners.set(topic, (text) => {
-      try {
-        take(parseJson(schema, text, topic));
-      } catch (error) {
-        log.warn((error as Error).message);
-      }
-    });
-  };
+  const takers = new Map<string, (text: string) => void>();
+  client.on('message', (topic, payload) => takers.get(topic)?.(payload.toString()));
 
   return {
     get trouble() {
       return trouble;
     },
-    subnet: (signal) => {
-      const { promise, resolve, reject } = Promise.withResolvers<SubnetResult>();
-      receive(topics.subnetResult, SubnetResult, resolve);
-      const ask = () => {
-        if (!client.connected) return;
-        // An answer that comes before the subscription stands would be lost.
-        client.subscribe(topics.subnetResult, { qos: 1 }, (error) => {
-          if (!error) publish(topics.subnetRequest, { METHOD: 'GET' });
-        });
-      };
-      const giveUp = () => reject(signal.reason);
-      client.on('connect', ask);
-      ask();
-      const again = setInterval(ask, askAgainMs);
-      signal.addEventListener('abort', giveUp, { once: true });
-      return promise.finally(() => {
-        clearInterval(again);
-        client.off('connect', ask);
-        signal.removeEventListener('abort', giveUp);
+    publish: (topic, message) => {
+      client.publish(topic, JSON.stringify(message), { qos: 1 }, (error) => {
+        if (error) log.warn(`${topic}: not sent: ${error.message}`);
       });
     },
-    publish: (topic, message) => {
-      publish(topics[topic], message);
+    subscribe: async (topic, schema, take) => {
+      takers.set(topic, (text) => {
+        try {
+          take(parseJson(schema, text, topic));
+        } catch (error) {
+          log.warn((error as Error).message);
+        }
+      });
+      await client.subscribeAsync(topic, { qos: 1 });
+    },
+    unsubscribe: (topic) => {
+      takers.delete(topic);
+      client.unsubscribe(topic);
+    },
+    onConnect: (listener) => {
+      client.on('connect', listener);
+      return { [Symbol.dispose]: () => void client.off('connect', listener) };
     },
     [Symbol.asyncDispose]: async () => {
       await client.endAsync(true);

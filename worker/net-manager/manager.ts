@@ -113,11 +113,13 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
       const addresses = network.addressesOf(instance);
       if (warning !== undefined) log.warn(warning);
       void session.announcer.deployed([{ instance, addresses }]);
+      session.table.follow(instance.service);
       return { ...addresses, warning };
     },
     undeploy: async (request) => {
-      const { network } = await ready();
-      await network.undeploy(request);
+      const { session, network } = await ready();
+      const { service } = await network.undeploy(request);
+      if (!network.instances.some((instance) => instance.service === service)) session.table.unfollow(service);
     },
     stop: async () => {
       const session = await current?.session;

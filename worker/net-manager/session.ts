@@ -7,12 +7,15 @@ import type { Config } from './config.ts';
 import type { Journal } from './journal.ts';
 import { type Network, openNetwork } from './network.ts';
 import { setUpNode } from './node.ts';
+import { createServiceTable, type ServiceTable } from './service-table.ts';
 import { settingsOf } from './settings.ts';
+import { askForSubnet } from './subnet.ts';
 
 /** A registration with a cluster, and the network that its addresses made possible. */
 export type Session = AsyncDisposable & {
   readonly link: ClusterLink;
   readonly announcer: Announcer;
+  readonly table: ServiceTable;
   /** The network if it stands by now. */
   readonly network: Network | undefined;
   /** The network as soon as it stands. Rejects when it can't be made; asking again tries again. */
@@ -41,10 +44,12 @@ export const openSession = async (
   const placed = (made: Network) =>
     made.instances.map((instance) => ({ instance, addresses: made.addressesOf(instance) }));
   const running = () => (network ? placed(network) : []);
-  const announcer = createAnnouncer(config.net, registration.cluster_address, link, running, log);
+  const announcer = createAnnouncer(config.net, registration, link, running, log);
+
+  const table = createServiceTable(link, registration.client_id, log);
 
   const make = async (): Promise<Network> => {
-    const subnet = journal.contents.subnet ?? (await link.subnet(closing.signal));
+    const subnet = journal.contents.subnet ?? (await askForSubnet(link, registration.client_id, closing.signal));
     const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.contents.topology);
     const { topology } = settings;
     await journal.update((contents) => ({ ...contents, subnet, topology }));
@@ -52,12 +57,14 @@ export const openSession = async (
     network = openNetwork(settings, journal, log);
     log.info(`the network stands: ${topology}, ${subnet.address} and ${subnet.addressv6}`);
     await announcer.deployed(running());
+    for (const { service } of network.instances) table.follow(service);
     return network;
   };
 
   return {
     link,
     announcer,
+    table,
     get network() {
       return network;
     },
@@ -71,6 +78,7 @@ export const openSession = async (
     [Symbol.asyncDispose]: async () => {
       closing.abort(new Error('the registration ended'));
       announcer[Symbol.dispose]();
+      table[Symbol.dispose]();
       await link[Symbol.asyncDispose]();
     },
   };

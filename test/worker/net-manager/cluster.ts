@@ -1,14 +1,21 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
 
 export type Message = { readonly topic: string; readonly body: Record<string, unknown> };
 
-/** A broker on 127.0.0.1 that answers subnet requests, and what was published on it. */
-export const startCluster = async (subnet = { address: '10.10.0.0', addressv6: 'fc00::100' }, port = 0) => {
+/** How the broker is reached, where it is not at 127.0.0.1 without TLS. */
+export type Listening = { readonly host?: string; readonly port?: number; readonly tls?: TlsOptions };
+
+/** A broker that answers subnet requests, and what was published on it. */
+export const startCluster = async (
+  subnet = { address: '10.10.0.0', addressv6: 'fc00::100' },
+  listening: Listening = {},
+) => {
   const aedes = await Aedes.createBroker();
-  const server = createServer(aedes.handle);
-  server.listen(port, '127.0.0.1');
+  const server = listening.tls ? createTlsServer(listening.tls, aedes.handle) : createServer(aedes.handle);
+  server.listen(listening.port ?? 0, listening.host ?? '127.0.0.1');
   await once(server, 'listening');
   const messages: Message[] = [];
   const waiting = new Set<() => void>();

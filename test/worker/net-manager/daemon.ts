@@ -22,7 +22,7 @@ const post = (socketPath: string, path: string, body: unknown): Promise<Reply> =
   });
 
 /** A NetManager with its own folders, which stay the same when it is started again. */
-export const createDaemon = async (netcfg: Record<string, unknown>) => {
+export const createDaemon = async (netcfg: Record<string, unknown>, environment: NodeJS.ProcessEnv = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'net-manager-test-'));
   const socket = join(folder, 'nm.sock');
   await writeFile(
@@ -34,7 +34,11 @@ export const createDaemon = async (netcfg: Record<string, unknown>) => {
   let output = '';
 
   const start = async (): Promise<void> => {
-    const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const started = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Without what the test runner adds to every process of Node's.
+      env: { PATH: process.env['PATH'], ...environment },
+    });
     child = started;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const read = (chunk: Buffer) => {

@@ -19,7 +19,7 @@ inSandbox(import.meta.url, () => {
     t.equal(first.status, 503);
     t.match(first.json()['message'], /ECONNREFUSED.*still asking/);
     t.equal((await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 })).status, 500);
-    await using _cluster = await startCluster(undefined, probe.port);
+    await using _cluster = await startCluster(undefined, { port: probe.port });
     t.equal((await daemon.post('/register', registration)).status, 200);
     await daemon.end('SIGTERM');
   });
