@@ -3,12 +3,12 @@ import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import type { Settings } from './settings.ts';
 
 /** The broker cannot be reached. */
-export class BrokerError extends Error {
+class BrokerError extends Error {
   override readonly name = 'BrokerError';
 }
 
 /** Where the broker is and how to prove who is speaking. */
-export type BrokerAddress = {
+type BrokerAddress = {
   readonly host: string;
   readonly port: number;
   readonly certificate: Settings['certificate'];

@@ -15,7 +15,7 @@ import type { UndoStack } from './undo.ts';
 import { findPrecompiled, type Program } from './wasmtime.ts';
 
 /** A running instance, with what is worth telling about how it runs. */
-export type Deployed = { readonly running: Running; readonly notes: readonly string[] };
+type Deployed = { readonly running: Running; readonly notes: readonly string[] };
 
 /** One deployment on its way. What was done is on `undo`. */
 type Deployment = {

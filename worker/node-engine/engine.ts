@@ -14,7 +14,7 @@ import { UndoStack } from './undo.ts';
 import { usageMeter } from './usage.ts';
 
 /** Tells the cluster of a change; called once for each. */
-export type Report = (job: string, instance: number, status: JobStatus, detail: string) => void;
+type Report = (job: string, instance: number, status: JobStatus, detail: string) => void;
 
 type Instance = {
   readonly job: DeployRequest;

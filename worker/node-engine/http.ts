@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestOptions } from 'node:http';
 
 /** A request; `body` is sent as it is. */
-export type Request = RequestOptions & { readonly body?: string; readonly signal: AbortSignal };
+type Request = RequestOptions & { readonly body?: string; readonly signal: AbortSignal };
 
 /** A connection on which nothing comes or goes for this long is given up. */
 const idleMs = 60_000;

@@ -3,7 +3,7 @@ import { ControlError, DeleteRequest, DeployRequest } from '../contract/job.ts';
 import type { engineTopics } from '../contract/topics.ts';
 
 /** What a message from the cluster asks for. */
-export type Order =
+type Order =
   | { readonly kind: 'deploy'; readonly job: DeployRequest }
   | { readonly kind: 'delete'; readonly request: DeleteRequest }
   | { readonly kind: 'register'; readonly reason: string }

@@ -28,7 +28,7 @@ export const limitFiles = (job: DeployRequest): ReadonlyMap<string, string> => {
 };
 
 /** The control group of one instance. */
-export type Group = {
+type Group = {
   /** Moves a process into the group; its children follow. */
   readonly enter: (pid: number) => Promise<void>;
   /** True when the kernel has ended a process of the group for want of memory. */

@@ -3,7 +3,7 @@ import type { Dialect, NodeFields400, NodeFields403 } from '../contract/registra
 import type { NodeFacts } from './node-facts.ts';
 
 /** Who the worker is towards its cluster. `id` is empty until the cluster has given one. */
-export type Identity = { readonly id: string; readonly ip: string; readonly runtimes: readonly string[] };
+type Identity = { readonly id: string; readonly ip: string; readonly runtimes: readonly string[] };
 
 const megabyte = 1024 * 1024;
 const rounded = (value: number): number => Math.round(value * 100) / 100;

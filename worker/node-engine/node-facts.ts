@@ -13,10 +13,10 @@ export type NodeFacts = {
 };
 
 /** Ticks of all cores since boot. */
-export type CpuTicks = { readonly busy: number; readonly total: number };
+type CpuTicks = { readonly busy: number; readonly total: number };
 
 /** The first line of /proc/stat (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal. */
-export const parseCpuTicks = (stat: string): CpuTicks => {
+const parseCpuTicks = (stat: string): CpuTicks => {
   const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = (
     stat.split('\n', 1)[0] ?? ''
   )
@@ -28,7 +28,7 @@ export const parseCpuTicks = (stat: string): CpuTicks => {
 };
 
 /** Total and available memory in bytes from the text of /proc/meminfo. */
-export const parseMemory = (meminfo: string): { readonly total: number; readonly available: number } => {
+const parseMemory = (meminfo: string): { readonly total: number; readonly available: number } => {
   const bytes = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(meminfo)?.[1] ?? 0) * 1024;
   return { total: bytes('MemTotal'), available: bytes('MemAvailable') };
 };

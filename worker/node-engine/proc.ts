@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 export type ProcessId = { readonly pid: number; readonly start: number };
 
 /** What /proc/<pid>/stat says (proc(5)): one letter of state, CPU time and start in clock ticks. */
-export type ProcStat = { readonly state: string; readonly cpuTicks: number; readonly start: number };
+type ProcStat = { readonly state: string; readonly cpuTicks: number; readonly start: number };
 
 /** Parses /proc/<pid>/stat; the command's name in it may hold spaces and brackets. */
 export const parseProcStat = (text: string): ProcStat => {

@@ -22,7 +22,7 @@ export type Registration = {
 };
 
 /** The cluster did not take the worker. `status` is the HTTP status, undefined when there was no answer. */
-export class RegistrationError extends Error {
+class RegistrationError extends Error {
   override readonly name = 'RegistrationError';
   readonly status: number | undefined;
   constructor(message: string, status?: number, options?: ErrorOptions) {

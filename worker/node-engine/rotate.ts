@@ -1,7 +1,7 @@
 import { copyFile, stat, truncate } from 'node:fs/promises';
 
 /** Size in bytes from which an instance's output is set aside. */
-export const mostLogBytes = 10 * 1024 * 1024;
+const mostLogBytes = 10 * 1024 * 1024;
 
 /**
  * Sets a file aside as `<file>.1` when it has reached `most` bytes, and empties it. It is copied, not renamed: the

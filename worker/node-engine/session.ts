@@ -17,7 +17,7 @@ export type Pace = { readonly report: number; readonly silence: number; readonly
 export const usualPace: Pace = { report: 2000, silence: 600_000, betweenRegistrations: 10_000 };
 
 /** What a session works with. `register` resolves with what the worker is now. */
-export type SessionParts = {
+type SessionParts = {
   readonly engine: Engine;
   readonly outbox: Outbox<JobStatusMessage>;
   readonly facts: () => Promise<NodeFacts>;

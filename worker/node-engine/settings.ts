@@ -60,7 +60,7 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
 };
 
 /** conf.json cannot be read. */
-export class SettingsError extends Error {
+class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Pauses between attempts, in ms: from `first`, growing by `growth` up to `most`. */
-export type Backoff = { readonly first: number; readonly growth: number; readonly most: number };
+type Backoff = { readonly first: number; readonly growth: number; readonly most: number };
 
 /** `signal` and a time limit in ms in one; its reason says what was waited for. */
 export const deadline = (signal: AbortSignal, ms: number, what: string): AbortSignal & Disposable => {

@@ -17,7 +17,7 @@ export type Wasmtime = {
 type Words = readonly [string, ...string[]];
 
 /** wasmtime cannot be run on this node. */
-export class NoWasmtime extends Error {
+class NoWasmtime extends Error {
   override readonly name = 'NoWasmtime';
 }
 
@@ -31,7 +31,7 @@ export const hasUser = (map: string, uid: number): boolean =>
   });
 
 /** The command words that run what follows without capabilities, without new privileges, and as another user. */
-export const weaken = (otherUser: boolean): Words => [
+const weaken = (otherUser: boolean): Words => [
   'setpriv',
   ...(otherUser ? [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'] : []),
   '--bounding-set=-all',
