@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import t from 'tap';
+import { parseSubnet } from '../../../worker/net-manager/addresses.ts';
+import { applyPlan, PlanFailed, undoPlan } from '../../../worker/net-manager/apply.ts';
+import type { Plan } from '../../../worker/net-manager/plan.ts';
+import { planInstance, planNode } from '../../../worker/net-manager/planner.ts';
+import { instanceAt } from '../../../worker/net-manager/request.ts';
+import type { Settings } from '../../../worker/net-manager/settings.ts';
+import { footprint, get, run, serve } from './kernel.ts';
+import { inSandbox } from './sandbox.ts';
+
+const execute = promisify(execFile);
+const entry = fileURLToPath(new URL('../../../worker/net-manager/main.ts', import.meta.url));
+const service = 'app.appns.svc.svcns';
+
+/** Every command of a plan once: the plan broken at that command, so that it stops there. */
+const brokenPlans = (plan: Plan): readonly Plan[] =>
+  plan.flatMap((step, at) => {
+    const put = (broken: Plan[number]) => plan.with(at, broken);
+    if (step.tool === 'ip')
+      return step.changes.map((_, line) => put({ ...step, changes: step.changes.with(line, { do: 'nonsense' }) }));
+    if (step.tool === 'nft') return [put({ ...step, do: [...step.do, 'nonsense'] })];
+    if (step.tool === 'sysctl') return [put({ ...step, values: { 'net/nonsense': '1' } })];
+    return [put({ ...step, namespace: 'nonsense' })];
+  });
+
+inSandbox(import.meta.url, () => {
+  for (const topology of ['bridged', 'veth'] as const)
+    t.test(`a plan that fails at any command is undone exactly, ${topology}`, async (t) => {
+      const settings: Settings = {
+        topology,
+        egress: 'on',
+        mtu: 1450,
+        uplink: undefined,
+        subnet: parseSubnet('10.10.0.0', 'fc00::100'),
+      };
+      const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
+      await applyPlan(node);
+      const before = await footprint();
+      const wanted = {
+        serviceName: service,
+        instanceNumber: 0,
+        pid: 0,
+        ports: [{ host: 80, inner: 80, protocol: 'tcp' } as const],
+      };
+      const plan = planInstance(settings, instanceAt(2, wanted));
+      for (const broken of brokenPlans(plan)) {
+        const failure = await applyPlan(broken).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        if (!(failure instanceof PlanFailed)) throw new Error('a broken plan was applied');
+        await undoPlan(failure.done);
+        t.same(await footprint(), before, failure.message);
+      }
+      await applyPlan(plan);
+      await undoPlan(plan);
+      t.same(await footprint(), before, 'and so is a whole one');
+      await undoPlan(node);
+    });
+
+  t.test('any order of deployments and removals leaves what the model says', async (t) => {
+    const settings: Settings = {
+      topology: 'veth',
+      egress: 'off',
+      mtu: 1450,
+      uplink: undefined,
+      subnet: parseSubnet('10.10.0.0', 'fc00::100'),
+    };
+    const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
+    await applyPlan(node);
+    const before = await footprint();
+    const planOf = (slot: number) =>
+      planInstance(
+        settings,
+        instanceAt(slot, {
+          serviceName: service,
+          instanceNumber: slot,
+          pid: 0,
+          ports: [{ host: slot, inner: 80, protocol: slot % 2 ? 'tcp' : 'udp' }],
+        }),
+      );
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 2, max: 6 }), { minLength: 1, maxLength: 8 }), async (toggles) => {
+        const standing = new Set<number>();
+        for (const slot of toggles)
+          if (standing.delete(slot)) await undoPlan(planOf(slot));
+          else {
+            standing.add(slot);
+            await applyPlan(planOf(slot));
+          }
+        const { links, namespaces } = await footprint();
+        const expected = [...standing].map((slot) => `veth00oak${slot}`);
+        const right =
+          links
+            .filter((link) => link.startsWith('veth'))
+            .toSorted()
+            .join() === expected.toSorted().join();
+        for (const slot of standing) await undoPlan(planOf(slot));
+        return right && namespaces.length === standing.size;
+      }),
+      { seed: 20_261_123, numRuns: 8 },
+    );
+    t.same(await footprint(), before);
+    await undoPlan(node);
+  });
+
+  t.test('--plan prints commands that can be pasted, and runs none', async (t) => {
+    const folder = t.testdir({});
+    const bare = await footprint();
+    const request = JSON.stringify({ serviceName: service, instanceNumber: 0, portMappings: '80:8080' });
+    const argv = [entry, '--config', folder, '--state', folder, '--plan'];
+    const { stdout } = await execute(process.execPath, [...argv, request]);
+    t.same(await footprint(), bare);
+    await mkdir('/run/pasted');
+    const script = join('/run/pasted', 'script');
+    await writeFile(script, stdout);
+    await run('sh', '-e', script);
+    using _serving = await serve(`${service}.instance.0`, 8080, 'pasted');
+    t.equal(await get(undefined, 'http://127.0.0.1:80/'), 'pasted');
+    await t.rejects(execute(process.execPath, [...argv, '{}']), { code: 1, stderr: /serviceName/ });
+    await t.rejects(execute(process.execPath, [...argv, '{"serviceName":"x;reboot","instanceNumber":0}']), { code: 1 });
+  });
+
+  t.test('configuration that can’t be followed is refused with its reason', async (t) => {
+    for (const [netcfg, reason] of [
+      [{ Egress: ['10.0.0.0/8 accept; drop'] }, /is not a network/],
+      [{ DefaultInterface: 'eth0" accept' }, /no interface's name/],
+      [{ WasmTopology: 'star' }, /bridged, veth/],
+      [{ ClusterMqttPort: 1883 }, /ClusterMqttPort/],
+      [{ NodePublicAddress: 'localhost' }, /is no address/],
+    ] as const) {
+      const folder = t.testdir({
+        'netcfg.json': JSON.stringify({
+          NodePublicAddress: '0.0.0.0',
+          NodePublicPort: '50103',
+          ClusterMqttPort: '10003',
+          ...netcfg,
+        }),
+      });
+      const started = execute(process.execPath, [entry, '--config', folder, '--state', folder]);
+      await t.rejects(started, { code: 1, stderr: reason });
+    }
+    await t.rejects(execute(process.execPath, [entry, '--nonsense']), { code: 64 });
+  });
+});
