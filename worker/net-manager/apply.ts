@@ -17,6 +17,9 @@ const ip = (step: { readonly namespace?: string }): [string, ...string[]] =>
 
 const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
 
+const nft = (commands: readonly string[], signal?: AbortSignal) =>
+  run(['nft', '-f', '-'], { input: lines(commands), signal });
+
 /** The changes that came before the line that `ip -batch` stopped at, which it names by number. */
 const doneBefore = (changes: readonly Change[], error: unknown): readonly Change[] => {
   const line = error instanceof CommandFailed ? /Command failed -:(\d+)/.exec(error.stderr)?.[1] : undefined;
@@ -29,7 +32,7 @@ const applyStep = async (step: Step, signal: AbortSignal | undefined): Promise<v
       await run([...ip(step), '-batch', '-'], { input: lines(step.changes.map((change) => change.do)), signal });
       return;
     case 'nft':
-      await run(['nft', '-f', '-'], { input: lines(step.do), signal });
+      await nft(step.do, signal);
       return;
     case 'sysctl':
       for (const [key, value] of Object.entries(step.values)) await writeSysctl(key, value);
@@ -54,7 +57,11 @@ export const applyPlan = async (plan: Plan, signal?: AbortSignal): Promise<void>
 };
 
 const undoStep = async (step: Step): Promise<void> => {
-  if (step.tool === 'nft') await run(['nft', '-f', '-'], { input: lines(step.undo) });
+  if (step.tool === 'nft')
+    await nft(step.undo).catch(async () => {
+      // One element that is gone already would keep all the others.
+      for (const line of step.undo) await nft([line]).catch(() => undefined);
+    });
   if (step.tool !== 'ip') return;
   const undo = step.changes.flatMap((change) => change.undo ?? []).toReversed();
   if (undo.length > 0) await run([...ip(step), '-force', '-batch', '-'], { input: lines(undo) });

@@ -19,7 +19,7 @@ const Contents = Type.Object({
   topology: Type.Optional(Type.Enum(['bridged', 'veth'])),
   /** Kernel settings of the whole node that were changed, by their keys under `/proc/sys`. */
   changed: Type.Record(
-    Type.String({ pattern: '^net/[A-Za-z0-9/_.-]+$' }),
+    Type.String({ pattern: '^net(/[^/.][^/]*)+$' }),
     Type.Object({ was: Type.String(), now: Type.String() }),
   ),
   entries: Type.Array(Entry),

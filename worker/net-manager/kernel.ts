@@ -40,8 +40,9 @@ export const readSysctl = async (key: string): Promise<string | undefined> => {
 
 export const writeSysctl = (key: string, value: string): Promise<void> => writeFile(sysctlFile(key), value);
 
-/** The interfaces that listen to router advertisements only as long as the node does not forward. */
+/** The interfaces whose router advertisements would be ignored from now on if the node began to forward. */
 export const advertisedLinks = async (): Promise<readonly string[]> => {
+  if ((await readSysctl('net/ipv6/conf/all/forwarding')) !== '0') return [];
   const names = await linkNames();
   const values = await Promise.all(names.map((name) => readSysctl(`net/ipv6/conf/${name}/accept_ra`)));
   return names.filter((name, index) => name !== 'lo' && values[index] === '1');

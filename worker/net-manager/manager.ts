@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
 import type { Log } from '../system/log.ts';
+import { serialByKey } from '../system/serial.ts';
 import type { AddressPair } from './addresses.ts';
 import type { Config } from './config.ts';
-import { foreignWarning } from './foreign-policy.ts';
+import { forwardWarning, lookAtFirewall } from './firewall.ts';
 import type { Journal } from './journal.ts';
 import type { Network } from './network.ts';
 import { tearDownNode } from './node.ts';
@@ -49,7 +50,8 @@ const shared = <T>(look: () => Promise<T>): (() => Promise<T>) => {
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {
   let current: Current | undefined;
-  const lookForForeign = shared(foreignWarning);
+  const inTurn = serialByKey();
+  const look = shared(lookAtFirewall);
 
   const begin = (request: RegisterRequest, confirmed: boolean): Current => ({
     id: request.client_id,
@@ -74,7 +76,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   };
 
   const register = async (request: RegisterRequest): Promise<void> => {
-    const session = await select(request);
+    const session = await inTurn('registration', () => select(request));
     const patience = new AbortController();
     try {
       const network = await Promise.race([
@@ -109,7 +111,13 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     deploy: async (request) => {
       const { session, network } = await ready();
       const wanted = wantedFrom(request);
-      const [instance, warning] = await Promise.all([network.deploy(wanted), lookForForeign()]);
+      const firewall = await look();
+      if (!firewall.ours) {
+        log.warn('another program has removed our rules; putting them back');
+        await inTurn('repair', network.repair);
+      }
+      const instance = await network.deploy(wanted);
+      const warning = forwardWarning(firewall);
       const addresses = network.addressesOf(instance);
       if (warning !== undefined) log.warn(warning);
       void session.announcer.deployed([{ instance, addresses }]);

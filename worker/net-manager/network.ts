@@ -1,13 +1,14 @@
 import type { NetUndeployRequest } from '../contract/net-http.ts';
-import type { PortMapping } from '../contract/ports.ts';
+import { formatPorts, type PortMapping } from '../contract/ports.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
 import { type AddressPair, addressAt, freeSlot } from './addresses.ts';
 import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import { type Instance, namespaceOf } from './instance.ts';
 import type { Entry, Journal } from './journal.ts';
-import { instanceIsGone, namespaceExists } from './kernel.ts';
+import { instanceIsGone, instanceStands, namespaceExists } from './kernel.ts';
 import { portsInUse } from './listeners.ts';
+import { setUpNode } from './node.ts';
 import { planInstance } from './planner.ts';
 import { Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
@@ -18,16 +19,21 @@ export type Network = {
   readonly addressesOf: (instance: Instance) => AddressPair;
   readonly deploy: (wanted: Wanted) => Promise<Instance>;
   readonly undeploy: (which: NetUndeployRequest) => Promise<Instance>;
+  /** Puts back the node's part when another program has removed it. */
+  readonly repair: () => Promise<void>;
 };
 
-const same = (a: Instance, wanted: Wanted): boolean =>
-  a.pid === wanted.pid && JSON.stringify(a.ports) === JSON.stringify(wanted.ports);
+const same = (instance: Instance, wanted: Wanted): boolean =>
+  instance.pid === wanted.pid && formatPorts(instance.ports) === formatPorts(wanted.ports);
 
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
   const inTurn = serialByKey();
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
+
+  const forget = (instance: Instance) =>
+    journal.update((now) => ({ ...now, entries: now.entries.filter((entry) => entry.instance !== instance) }));
 
   const reserve = async (wanted: Wanted): Promise<Instance> => {
     const slot = freeSlot(entries().map((entry) => entry.instance.slot));
@@ -39,7 +45,12 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     const clash = wanted.ports.find((port) => mapped.has(key(port)));
     if (clash) throw new Refusal(500, `host port ${key(clash)} is already mapped to ${mapped.get(key(clash))}`);
     const instance = instanceAt(slot, wanted);
-    await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] }));
+    try {
+      await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] }));
+    } catch (error) {
+      await forget(instance).catch(() => undefined);
+      throw new Refusal(500, `the journal can't be written: ${(error as Error).message}`, error);
+    }
     return instance;
   };
 
@@ -53,15 +64,17 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
         throw new Refusal(500, `${name} could not be removed whole: ${(error as Error).message}`, error);
       log.warn(`${name}: parts were already gone: ${(error as Error).message}`);
     }
-    await journal.update((now) => ({ ...now, entries: now.entries.filter((entry) => entry.instance !== instance) }));
+    await forget(instance);
   };
 
   const deploy = async (wanted: Wanted): Promise<Instance> => {
     const name = namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber });
     const known = find(name);
-    if (known?.ready && same(known.instance, wanted)) return known.instance;
-    if (known)
+    if (known?.ready && (await instanceStands(known.instance))) {
+      if (same(known.instance, wanted)) return known.instance;
       throw new Refusal(500, `${name} is deployed already, with other ports or another pid; undeploy it first`);
+    }
+    if (known) await remove(known.instance);
     if (await namespaceExists(name))
       throw new Refusal(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
     const busy = await portsInUse();
@@ -97,6 +110,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     get instances() {
       return entries().flatMap(({ instance, ready }) => (ready ? [instance] : []));
     },
+    repair: () => setUpNode(settings, journal),
     addressesOf: (instance) => addressAt(settings.subnet, instance.slot),
     deploy: (wanted) =>
       inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), () => deploy(wanted)),

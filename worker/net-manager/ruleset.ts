@@ -89,11 +89,11 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     ...chain('egress', egressRules(settings)),
     ...chain('forward', [
       'type filter hook forward priority filter; policy accept;',
-      'iifname @links oifname != @links ct state new jump egress',
+      'iifname @links oifname != @links ct state { new, invalid, untracked } jump egress',
     ]),
     ...chain('input', [
       'type filter hook input priority filter; policy accept;',
-      'iifname @links ct state new meta l4proto { tcp, udp } jump egress',
+      'iifname @links ct state { new, invalid, untracked } meta l4proto { tcp, udp } jump egress',
     ]),
     '}',
     ...(settings.topology === 'bridged' ? [`add element ${table} links { ${bridge} }`] : []),

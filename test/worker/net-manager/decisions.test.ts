@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { addressAt, freeSlot, networkOf, parseSubnet, slots } from '../../../worker/net-manager/addresses.ts';
-import { droppingChains, forwardWarning } from '../../../worker/net-manager/foreign-policy.ts';
+import { forwardWarning, parseFirewall } from '../../../worker/net-manager/firewall.ts';
 import { parseSockets } from '../../../worker/net-manager/listeners.ts';
 import { parseOptions } from '../../../worker/net-manager/options.ts';
 
@@ -86,9 +86,10 @@ table inet other {
 	}
 }
 `;
-  t.same(droppingChains(listed), ['ip filter FORWARD']);
-  t.match(forwardWarning(droppingChains(listed)), /ip filter FORWARD/);
-  t.equal(forwardWarning([]), undefined);
+  t.same(parseFirewall(listed), { ours: true, dropping: ['ip filter FORWARD'] });
+  t.match(forwardWarning(parseFirewall(listed)), /ip filter FORWARD/);
+  t.same(parseFirewall(''), { ours: false, dropping: [] });
+  t.equal(forwardWarning(parseFirewall('')), undefined);
 });
 
 t.test('options', async (t) => {

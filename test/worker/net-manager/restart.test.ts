@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
@@ -88,6 +89,47 @@ inSandbox(import.meta.url, () => {
     t.equal(answer.json()['nsAddress'], '10.10.0.2');
     await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 7 });
     await daemon.end('SIGTERM');
+  });
+
+  t.test('what others break is made whole by the next deployment', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    const deploy = async (instanceNumber: number, portMappings: string) =>
+      (await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings })).json();
+    await daemon.post('/register', registration);
+    await deploy(0, '80');
+    await deploy(1, '81');
+    using _serving = await serve(task(0), 80, 'zero');
+    await run('nft', 'flush', 'ruleset');
+    t.match(await get('lab', 'http://192.168.50.1:80/'), /^failed/);
+    t.match(await deploy(2, '82'), { nsAddress: '10.10.0.4' });
+    t.equal(await get('lab', 'http://192.168.50.1:80/'), 'zero', 'the other instances have their ports again');
+    await run('ip', 'netns', 'del', task(1));
+    t.match(await deploy(1, '81'), { nsAddress: '10.10.0.3' }, 'an instance that lost its namespace is made anew');
+    await run('nft', 'delete', 'element', 'inet', 'oakestra', 'ports4', '{ tcp . 81 }');
+    for (const instanceNumber of [0, 1, 2])
+      t.equal((await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber })).status, 200);
+    t.notMatch((await footprint()).rules, /elements = \{ tcp/, 'no element is left');
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('a journal that can’t be used is said and not fatal', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.end('SIGTERM');
+    for (const junk of [
+      '',
+      '{',
+      '[]',
+      '{"entries":[{}],"changed":{}}',
+      '{"entries":[],"changed":{"net/../../etc/passwd":{"was":"","now":""}}}',
+    ]) {
+      await mkdir(join(daemon.folder, 'state'), { recursive: true });
+      await writeFile(join(daemon.folder, 'state', 'journal.json'), junk);
+      await daemon.start();
+      t.match(daemon.log(), /WARN journal not used/);
+      await daemon.end('SIGTERM');
+    }
   });
 
   t.test('instances go with the net manager where it is configured so', async (t) => {
