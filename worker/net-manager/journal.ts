@@ -21,6 +21,7 @@ const Contents = Type.Object({
   changed: Type.Record(
     Type.String({ pattern: '^net(/[^/.][^/]*)+$' }),
     Type.Object({ was: Type.String(), now: Type.String() }),
+    { additionalProperties: false },
   ),
   entries: Type.Array(Entry),
 });
