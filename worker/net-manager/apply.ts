@@ -17,8 +17,7 @@ const ip = (step: { readonly namespace?: string }): [string, ...string[]] =>
 
 const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
 
-const nft = (commands: readonly string[], signal?: AbortSignal) =>
-  run(['nft', '-f', '-'], { input: lines(commands), signal });
+const nft = (commands: readonly string[]) => run(['nft', '-f', '-'], { input: lines(commands) });
 
 /** The changes that came before the line that `ip -batch` stopped at, which it names by number. */
 const doneBefore = (changes: readonly Change[], error: unknown): readonly Change[] => {
@@ -26,28 +25,28 @@ const doneBefore = (changes: readonly Change[], error: unknown): readonly Change
   return line === undefined ? changes : changes.slice(0, Number(line) - 1);
 };
 
-const applyStep = async (step: Step, signal: AbortSignal | undefined): Promise<void> => {
+const applyStep = async (step: Step): Promise<void> => {
   switch (step.tool) {
     case 'ip':
-      await run([...ip(step), '-batch', '-'], { input: lines(step.changes.map((change) => change.do)), signal });
+      await run([...ip(step), '-batch', '-'], { input: lines(step.changes.map((change) => change.do)) });
       return;
     case 'nft':
-      await nft(step.do, signal);
+      await nft(step.do);
       return;
     case 'sysctl':
       for (const [key, value] of Object.entries(step.values)) await writeSysctl(key, value);
       return;
     case 'zero':
-      await run(['ip', 'netns', 'exec', step.namespace, 'tee', ...step.keys.map(sysctlFile)], { input: '0', signal });
+      await run(['ip', 'netns', 'exec', step.namespace, 'tee', ...step.keys.map(sysctlFile)], { input: '0' });
   }
 };
 
 /** Applies a plan step by step. Throws {@link PlanFailed} that says how far it got. */
-export const applyPlan = async (plan: Plan, signal?: AbortSignal): Promise<void> => {
+export const applyPlan = async (plan: Plan): Promise<void> => {
   const done: Step[] = [];
   for (const step of plan) {
     try {
-      await applyStep(step, signal);
+      await applyStep(step);
       done.push(step);
     } catch (error) {
       if (step.tool === 'ip') done.push({ ...step, changes: doneBefore(step.changes, error) });

@@ -18,7 +18,7 @@ export type ClusterLink = AsyncDisposable & {
   readonly trouble: string | undefined;
   /** Sends a message as soon as there is a connection. */
   readonly publish: (topic: string, message: object) => void;
-  /** Takes the messages of a topic that fit the schema; resolves once the broker has agreed to send them. */
+  /** Takes the messages of a topic that fit the schema; resolves when the broker first agrees to send them. */
   readonly subscribe: <T extends TSchema>(
     topic: string,
     schema: T,
@@ -44,6 +44,7 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
     keepalive: 15,
     reconnectPeriod: 1_000,
     connectTimeout: 5_000,
+    resubscribe: false,
     ...tls,
   });
   let trouble: string | undefined = `${url}: not connected yet`;
@@ -60,8 +61,16 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
     trouble ??= `${url}: the connection was lost`;
   });
 
-  const takers = new Map<string, (text: string) => void>();
-  client.on('message', (topic, payload) => takers.get(topic)?.(payload.toString()));
+  const subscriptions = new Map<string, { readonly take: (text: string) => void; readonly agreed: () => void }>();
+  client.on('message', (topic, payload) => subscriptions.get(topic)?.take(payload.toString()));
+  const request = (topic: string) =>
+    client.subscribe(topic, { qos: 1 }, (error) => {
+      if (error) log.debug(`${topic}: not subscribed: ${error.message}`);
+      else subscriptions.get(topic)?.agreed();
+    });
+  client.on('connect', () => {
+    for (const topic of subscriptions.keys()) request(topic);
+  });
 
   return {
     get trouble() {
@@ -72,19 +81,22 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
         if (error) log.warn(`${topic}: not sent: ${error.message}`);
       });
     },
-    subscribe: async (topic, schema, take) => {
-      takers.set(topic, (text) => {
+    subscribe: (topic, schema, take) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const checked = (text: string) => {
         try {
           take(parseJson(schema, text, topic));
         } catch (error) {
           log.warn((error as Error).message);
         }
-      });
-      await client.subscribeAsync(topic, { qos: 1 });
+      };
+      subscriptions.set(topic, { take: checked, agreed: resolve });
+      if (client.connected) request(topic);
+      return promise;
     },
     unsubscribe: (topic) => {
-      takers.delete(topic);
-      client.unsubscribe(topic);
+      subscriptions.delete(topic);
+      if (client.connected) client.unsubscribe(topic);
     },
     onConnect: (listener) => {
       client.on('connect', listener);

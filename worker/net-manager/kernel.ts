@@ -14,7 +14,7 @@ const devices = '/proc/sys/net/ipv4/conf';
 export const linkNames = async (): Promise<readonly string[]> =>
   (await readdir(devices)).filter((name) => name !== 'all' && name !== 'default');
 
-export const linkExists = (name: string): Promise<boolean> => exists(`${devices}/${name}`);
+const linkExists = (name: string): Promise<boolean> => exists(`${devices}/${name}`);
 
 export const namespaceExists = (name: string): Promise<boolean> => exists(`/run/netns/${name}`);
 

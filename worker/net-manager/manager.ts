@@ -5,6 +5,7 @@ import { serialByKey } from '../system/serial.ts';
 import type { AddressPair } from './addresses.ts';
 import type { Config } from './config.ts';
 import { forwardWarning, lookAtFirewall } from './firewall.ts';
+import { namespaceOf } from './instance.ts';
 import type { Journal } from './journal.ts';
 import type { Network } from './network.ts';
 import { tearDownNode } from './node.ts';
@@ -13,7 +14,7 @@ import { wantedFrom } from './request.ts';
 import { openSession, type Session } from './session.ts';
 
 /** Where an instance was put, and what may keep its traffic from flowing. */
-export type Deployed = AddressPair & { readonly warning: string | undefined };
+type Deployed = AddressPair & { readonly warning: string | undefined };
 
 /** What a node engine can ask for. Every method throws `Refusal` or `InvalidData` when it can't be done. */
 export type Manager = {
@@ -53,11 +54,14 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   const inTurn = serialByKey();
   const look = shared(lookAtFirewall);
 
-  const begin = (request: RegisterRequest, confirmed: boolean): Current => ({
-    id: request.client_id,
-    session: openSession(request, config, journal, log),
-    confirmed,
-  });
+  const begin = (request: RegisterRequest, confirmed: boolean): Current => {
+    const begun = { id: request.client_id, session: openSession(request, config, journal, log), confirmed };
+    // One that could not even be begun, for want of a certificate perhaps, does not stand in the way of the next.
+    begun.session.catch(() => {
+      if (current === begun) current = undefined;
+    });
+    return begun;
+  };
 
   /** A registration that only the journal remembers gives way to another one as long as nothing runs under it. */
   const select = async (request: RegisterRequest): Promise<Session> => {
@@ -119,6 +123,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
       const instance = await network.deploy(wanted);
       const warning = forwardWarning(firewall);
       const addresses = network.addressesOf(instance);
+      log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
       if (warning !== undefined) log.warn(warning);
       void session.announcer.deployed([{ instance, addresses }]);
       session.table.follow(instance.service);
@@ -126,7 +131,9 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     },
     undeploy: async (request) => {
       const { session, network } = await ready();
-      const { service } = await network.undeploy(request);
+      const gone = await network.undeploy(request);
+      log.info(`${namespaceOf(gone)} is gone`);
+      const { service } = gone;
       if (!network.instances.some((instance) => instance.service === service)) session.table.unfollow(service);
     },
     stop: async () => {

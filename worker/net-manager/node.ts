@@ -1,6 +1,6 @@
 import type { Log } from '../system/log.ts';
 import { run } from '../system/run.ts';
-import { applyPlan, undoPlan } from './apply.ts';
+import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from './instance.ts';
 import type { Journal } from './journal.ts';
 import {
@@ -36,7 +36,13 @@ export const setUpNode = async (settings: Settings, journal: Journal): Promise<v
   const [hasBridge, advertised] = await Promise.all([bridgeExists(), advertisedLinks()]);
   const plan = planNode(settings, { instances, hasBridge, advertised });
   await recordSettings(plan, journal);
-  await applyPlan(plan);
+  try {
+    await applyPlan(plan);
+  } catch (error) {
+    // A bridge that lacks something would be taken for a whole one the next time.
+    if (error instanceof PlanFailed) await undoPlan(error.done);
+    throw error;
+  }
 };
 
 /** Gives the node back as it was found, as far as nobody else has changed it since. */

@@ -30,13 +30,10 @@ export const createServiceTable = (link: ClusterLink, id: string, log: Log): Ser
     link.publish(topics.tableRequest, { sname: service, sip: '' });
   };
 
-  const ignore = (error: unknown) => log.debug((error as Error).message);
-  link
-    .subscribe(topics.tableResult, TableResult, ({ app_name: service, instance_list: instances }) => {
-      clearTimeout(followed.get(service)?.late);
-      log.debug(`${service}: ${instances.length} instances in the cluster`);
-    })
-    .catch(ignore);
+  void link.subscribe(topics.tableResult, TableResult, ({ app_name: service, instance_list: instances }) => {
+    clearTimeout(followed.get(service)?.late);
+    log.debug(`${service}: ${instances.length} instances in the cluster`);
+  });
   const reconnected = link.onConnect(() => {
     for (const [service, state] of followed) query(service, state);
   });
@@ -48,7 +45,7 @@ export const createServiceTable = (link: ClusterLink, id: string, log: Log): Ser
       if (known) return;
       const state: Followed = {};
       followed.set(service, state);
-      link.subscribe(updatesTopic(service), UpdateAvailable, () => query(service, state)).catch(ignore);
+      void link.subscribe(updatesTopic(service), UpdateAvailable, () => query(service, state));
       query(service, state);
     },
     unfollow: (service) => {

@@ -1,14 +1,17 @@
 import type { RegisterRequest } from '../contract/net-http.ts';
 import type { Log } from '../system/log.ts';
-import { parseSubnet } from './addresses.ts';
+import { networkOf, parseSubnet } from './addresses.ts';
 import { type Announcer, createAnnouncer } from './announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster-link.ts';
 import type { Config } from './config.ts';
+import { bridge } from './instance.ts';
 import type { Journal } from './journal.ts';
+import { bridgeExists } from './kernel.ts';
 import { type Network, openNetwork } from './network.ts';
 import { setUpNode } from './node.ts';
+import { Refusal } from './refusal.ts';
 import { createServiceTable, type ServiceTable } from './service-table.ts';
-import { settingsOf } from './settings.ts';
+import { type Settings, settingsOf } from './settings.ts';
 import { askForSubnet } from './subnet.ts';
 
 /** A registration with a cluster, and the network that its addresses made possible. */
@@ -45,17 +48,29 @@ export const openSession = async (
     made.instances.map((instance) => ({ instance, addresses: made.addressesOf(instance) }));
   const running = () => (network ? placed(network) : []);
   const announcer = createAnnouncer(config.net, registration, link, running, log);
-
   const table = createServiceTable(link, registration.client_id, log);
 
+  /** The settings for addresses that the journal has or the cluster gives; what the cluster gives may be nonsense. */
+  const findSettings = async (): Promise<Settings> => {
+    const { subnet: known, topology } = journal.contents;
+    const subnet = known ?? (await askForSubnet(link, registration.client_id, closing.signal));
+    if (!known && (await bridgeExists()))
+      throw new Refusal(500, `a bridge ${bridge} exists that is not ours; remove it with: ip link del ${bridge}`);
+    try {
+      const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology);
+      await journal.update((contents) => ({ ...contents, subnet, topology: settings.topology }));
+      return settings;
+    } catch (error) {
+      throw new Refusal(500, `the cluster's addresses can't be used: ${(error as Error).message}`, error);
+    }
+  };
+
   const make = async (): Promise<Network> => {
-    const subnet = journal.contents.subnet ?? (await askForSubnet(link, registration.client_id, closing.signal));
-    const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.contents.topology);
-    const { topology } = settings;
-    await journal.update((contents) => ({ ...contents, subnet, topology }));
+    const settings = await findSettings();
     await setUpNode(settings, journal);
     network = openNetwork(settings, journal, log);
-    log.info(`the network stands: ${topology}, ${subnet.address} and ${subnet.addressv6}`);
+    const { v4, v6 } = networkOf(settings.subnet);
+    log.info(`the network stands: ${settings.topology}, ${v4} and ${v6}`);
     await announcer.deployed(running());
     for (const { service } of network.instances) table.follow(service);
     return network;

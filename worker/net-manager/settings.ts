@@ -2,7 +2,7 @@ import type { Subnet } from './addresses.ts';
 import type { Config } from './config.ts';
 
 /** Whether instances may open connections to other machines: to all, to none, or to the listed networks. */
-export type Egress = 'on' | 'off' | readonly string[];
+type Egress = 'on' | 'off' | readonly string[];
 
 /** What every plan on this node depends on. */
 export type Settings = {

@@ -12,7 +12,7 @@ export const askForSubnet = async (link: ClusterLink, id: string, signal: AbortS
   signal.addEventListener('abort', giveUp, { once: true });
   const ask = () => link.publish(topics.subnetRequest, { METHOD: 'GET' });
   // An answer that came before the subscription stands would be lost.
-  link.subscribe(topics.subnetResult, SubnetResult, resolve).then(ask, reject);
+  void link.subscribe(topics.subnetResult, SubnetResult, resolve).then(ask);
   const again = setInterval(() => {
     if (link.trouble === undefined) ask();
   }, askAgainMs);
@@ -21,6 +21,5 @@ export const askForSubnet = async (link: ClusterLink, id: string, signal: AbortS
   } finally {
     clearInterval(again);
     signal.removeEventListener('abort', giveUp);
-    link.unsubscribe(topics.subnetResult);
   }
 };

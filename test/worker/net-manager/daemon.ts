@@ -22,14 +22,18 @@ const post = (socketPath: string, path: string, body: unknown): Promise<Reply> =
   });
 
 /** A NetManager with its own folders, which stay the same when it is started again. */
-export const createDaemon = async (netcfg: Record<string, unknown>, environment: NodeJS.ProcessEnv = {}) => {
+export const createDaemon = async (
+  netcfg: Record<string, unknown>,
+  environment: NodeJS.ProcessEnv = {},
+  more: readonly string[] = [],
+) => {
   const folder = await mkdtemp(join(tmpdir(), 'net-manager-test-'));
   const socket = join(folder, 'nm.sock');
   await writeFile(
     join(folder, 'netcfg.json'),
     JSON.stringify({ NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ...netcfg }),
   );
-  const args = [entry, '--config', folder, '--socket', socket, '--state', join(folder, 'state')];
+  const args = [entry, '--config', folder, '--socket', socket, '--state', join(folder, 'state'), ...more];
   let child: ChildProcess | undefined;
   let output = '';
 

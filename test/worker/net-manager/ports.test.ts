@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import t from 'tap';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
@@ -10,8 +11,16 @@ const second = `${service}.instance.1`;
 
 inSandbox(import.meta.url, () => {
   t.before(attachLab);
-  for (const WasmTopology of ['bridged', 'veth'])
-    t.test(`mapped ports, ${WasmTopology}`, async (t) => {
+  for (const [WasmTopology, filtered] of [
+    ['bridged', '1'],
+    ['bridged', '0'],
+    ['veth', '1'],
+  ] as const)
+    t.test(`mapped ports, ${WasmTopology}, bridged frames ${filtered === '1' ? '' : 'not '}filtered`, async (t) => {
+      for (const family of ['iptables', 'ip6tables'])
+        await writeFile(`/proc/sys/net/bridge/bridge-nf-call-${family}`, filtered).catch(() =>
+          t.comment('this kernel has no br_netfilter: bridged frames are never filtered'),
+        );
       await using cluster = await startCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
-import { footprint, get, inNamespace, run, serve } from './kernel.ts';
+import { footprint, get, run, serve } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
 
 const service = 'app.appns.svc.svcns';
@@ -22,6 +22,24 @@ inSandbox(import.meta.url, () => {
     await using _cluster = await startCluster(undefined, { port: probe.port });
     t.equal((await daemon.post('/register', registration)).status, 200);
     await daemon.end('SIGTERM');
+  });
+
+  t.test('what the cluster or the node can’t give is said, and asked for again', async (t) => {
+    const subnet = { address: '10.10.0.1', addressv6: 'fc00::100' };
+    await using cluster = await startCluster(subnet);
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    const bare = await footprint();
+    const wrong = await daemon.post('/register', registration);
+    t.equal(wrong.status, 500);
+    t.match(wrong.json()['message'], /'10\.10\.0\.1' is not the first address of an IPv4 \/26/);
+    t.same(await footprint(), bare);
+    subnet.address = '10.10.0.0';
+    await run('ip', 'link', 'add', 'name', 'goProxyBridge', 'type', 'bridge');
+    t.match((await daemon.post('/register', registration)).json()['message'], /exists that is not ours/);
+    await run('ip', 'link', 'del', 'goProxyBridge');
+    t.equal((await daemon.post('/register', registration)).status, 200);
+    await daemon.end('SIGTERM');
+    t.same(await footprint(), bare);
   });
 
   t.test('a container or unikernel gets its link in the namespace of its process', async (t) => {
@@ -106,42 +124,43 @@ inSandbox(import.meta.url, () => {
     await daemon.end('SIGTERM');
   });
 
-  t.test('61 instances fit, one more is refused, all go again', async (t) => {
-    await using cluster = await startCluster();
-    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology: 'veth' });
-    await daemon.post('/register', registration);
-    const before = await footprint();
-    const descriptors = async () => (await readdir(`/proc/${daemon.pid()}/fd`)).length;
-    const all = Array.from({ length: 61 }, (_, instanceNumber) => ({ serviceName: service, instanceNumber }));
-    const answers = await Promise.all(all.map((request) => daemon.post('/wasm/deploy', request)));
-    t.same(
-      answers.filter(({ status }) => status !== 200).map(({ text }) => text),
-      [],
-      'all at once succeed',
-    );
-    t.equal(new Set(answers.map((answer) => answer.json()['nsAddress'])).size, 61, 'every address is its own');
-    const more = await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 61 });
-    t.equal(more.status, 500);
-    t.match(more.json()['message'], /all 61 addresses/);
-    using _last = await serve(`${service}.instance.60`, 80, 'last');
-    const last = answers[60]?.json()['nsAddress'];
-    t.equal(await get(`${service}.instance.0`, `http://${last}/`), 'last');
-    await inNamespace(`${service}.instance.0`, 'true');
-    await Promise.all(all.map((request) => daemon.post('/wasm/undeploy', request)));
-    t.same(await footprint(), before);
-    const settled = await descriptors();
-    for (let round = 0; round < 10; round++) {
-      await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0, portMappings: '80' });
-      await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
-    }
-    t.ok((await descriptors()) <= settled, 'no descriptor leaks');
-    t.same(await footprint(), before);
-    await daemon.end('SIGTERM');
-  });
+  for (const WasmTopology of ['bridged', 'veth'])
+    t.test(`61 instances fit, one more is refused, all go again, ${WasmTopology}`, async (t) => {
+      await using cluster = await startCluster();
+      await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
+      await daemon.post('/register', registration);
+      const before = await footprint();
+      const descriptors = async () => (await readdir(`/proc/${daemon.pid()}/fd`)).length;
+      const all = Array.from({ length: 61 }, (_, instanceNumber) => ({ serviceName: service, instanceNumber }));
+      const answers = await Promise.all(all.map((request) => daemon.post('/wasm/deploy', request)));
+      t.same(
+        answers.filter(({ status }) => status !== 200).map(({ text }) => text),
+        [],
+        'all at once succeed',
+      );
+      t.equal(new Set(answers.map((answer) => answer.json()['nsAddress'])).size, 61, 'every address is its own');
+      const more = await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 61 });
+      t.equal(more.status, 500);
+      t.match(more.json()['message'], /all 61 addresses/);
+      using _last = await serve(`${service}.instance.60`, 80, 'last');
+      const last = answers[60]?.json()['nsAddress'];
+      t.equal(await get(`${service}.instance.0`, `http://${last}/`), 'last');
+      await Promise.all(all.map((request) => daemon.post('/wasm/undeploy', request)));
+      t.same(await footprint(), before);
+      const settled = await descriptors();
+      for (let round = 0; round < 10; round++) {
+        await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0, portMappings: '80' });
+        await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
+      }
+      t.ok((await descriptors()) <= settled, 'no descriptor leaks');
+      t.same(await footprint(), before);
+      await daemon.end('SIGTERM');
+    });
 
   t.test('whatever is sent, the answer is a clear error and nothing changes', async (t) => {
     await using cluster = await startCluster();
-    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    const port = 6_080;
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) }, {}, ['--port', String(port)]);
     await daemon.post('/register', registration);
     const before = await footprint();
     const status = async (path: string, body: unknown) => (await daemon.post(path, body)).status;
@@ -151,6 +170,9 @@ inSandbox(import.meta.url, () => {
     t.equal(await status('/wasm/deploy', { serviceName: '../../a.b.c.d', instanceNumber: 0 }), 500);
     t.equal(await status('/wasm/deploy', 'x'.repeat(200_000)), 400);
     t.equal(await status('/nowhere', {}), 404);
+    const overTcp = await fetch(`http://127.0.0.1:${port}/wasm/deploy`, { method: 'POST', body: '{' });
+    t.equal(overTcp.status, 400, 'the same over TCP');
+    t.equal((await fetch(`http://127.0.0.1:${port}/register`)).status, 405);
     const name = fc.oneof(
       fc.string(),
       fc.constantFrom('a.b.c.d; reboot', '$(reboot).b.c.d', 'a.b.c.d\nlink del lo', '-a.b.c.d'),
