@@ -55,7 +55,7 @@ export type Machine = AsyncDisposable & {
   readonly gone: AbortSignal;
 
   /** Runs a program on the board to its end. Rejects when the machine is gone or `signal` is aborted. */
-  exec(argv: readonly [string, ...string[]], options?: ExecOptions): Promise<Ended>;
+  exec(argv: readonly string[], options?: ExecOptions): Promise<Ended>;
   /** Writes a file as root, making the folders that it needs. */
   writeFile(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** A file's bytes. Rejects when there is none. */
@@ -65,11 +65,7 @@ export type Machine = AsyncDisposable & {
 };
 
 /** Runs a program on the board that has to succeed. Throws with what it printed when it does not. */
-export const execOk = async (
-  machine: Machine,
-  argv: readonly [string, ...string[]],
-  options?: ExecOptions,
-): Promise<string> => {
+export const execOk = async (machine: Machine, argv: readonly string[], options?: ExecOptions): Promise<string> => {
   const { code, stdout, stderr } = await machine.exec(argv, options);
   if (code !== 0) throw new Error(`'${argv.join(' ')}' on the board ended with ${code}: ${(stderr || stdout).trim()}`);
   return stdout;

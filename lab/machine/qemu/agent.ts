@@ -46,7 +46,7 @@ export class GuestAgent {
   }
 
   /** Runs a program to its end in a session of its own; an abort kills all of that session. */
-  async exec(argv: readonly [string, ...string[]], options: ExecOptions = {}): Promise<Ended> {
+  async exec(argv: readonly string[], options: ExecOptions = {}): Promise<Ended> {
     const { signal } = options;
     const { pid } = parse(
       Started,

@@ -15,7 +15,12 @@ export type MachineDefinition = {
 export const userNetwork = { board: '10.0.2.15', lab: '10.0.2.2', prefix: 24 } as const;
 
 /** Names of the sockets and files that an emulator makes in its folder. */
-export const runFiles = { monitor: 'monitor.sock', agent: 'agent.sock', console: 'console.log' } as const;
+export const runFiles = {
+  monitor: 'monitor.sock',
+  agent: 'agent.sock',
+  shell: 'shell.sock',
+  console: 'console.log',
+} as const;
 
 /** A value within a comma-separated option: commas are doubled. */
 const quoted = (value: string): string => value.replaceAll(',', ',,');
@@ -41,6 +46,8 @@ export const emulatorArguments = (
     ...['-device', 'virtio-rng-pci', '-device', 'virtio-serial-pci'],
     ...['-chardev', `socket,id=agent,server=on,wait=off,path=${runFiles.agent}`],
     ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+    ...['-chardev', `socket,id=shell,server=on,wait=off,path=${runFiles.shell}`],
+    ...['-device', 'virtconsole,chardev=shell'],
     ...['-chardev', `file,id=console,path=${runFiles.console}`, '-serial', 'chardev:console'],
     ...['-qmp', `unix:${runFiles.monitor},server=on,wait=off`],
   ];

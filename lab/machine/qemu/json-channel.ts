@@ -27,6 +27,7 @@ export class JsonChannel implements Disposable {
   readonly #pending = new Map<number, Pending>();
   readonly #onEvent: (name: string) => void;
   #last = 0;
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(socket: net.Socket, onEvent: (name: string) => void) {
     this.#socket = socket;
@@ -46,14 +47,26 @@ export class JsonChannel implements Disposable {
     return new JsonChannel(socket, onEvent);
   }
 
-  /** One request's answer. Rejects with {@link Refused} when the other side says no. */
+  /**
+   * One request's answer, after those of all requests before it: the guest agent falls silent for good when it is sent
+   * several at once. Rejects with {@link Refused} when the other side says no.
+   */
   request(execute: string, parameters: object = {}, signal?: AbortSignal): Promise<unknown> {
-    if (this.#socket.destroyed) return Promise.reject(new Error('the channel to the emulator is closed'));
+    const answer = this.#turn.then(() => {
+      signal?.throwIfAborted();
+      if (this.#socket.destroyed) throw new Error('the channel to the emulator is closed');
+      return abortable(this.#send(execute, parameters), signal);
+    });
+    this.#turn = answer.catch(() => {});
+    return answer;
+  }
+
+  #send(execute: string, parameters: object): Promise<unknown> {
     const id = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.set(id, { resolve, reject });
     this.#socket.write(`${JSON.stringify({ execute, arguments: parameters, id })}\n`);
-    return abortable(promise, signal).finally(() => this.#pending.delete(id));
+    return promise;
   }
 
   #receive(line: string): void {
@@ -62,7 +75,8 @@ export class JsonChannel implements Disposable {
     const message = parseJson(Message, text, 'message of the emulator');
     if (message.event !== undefined) this.#onEvent(message.event);
     const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
-    if (!pending) return;
+    if (message.id === undefined || !pending) return;
+    this.#pending.delete(message.id);
     if (message.error) pending.reject(new Refused(message.error.desc));
     else pending.resolve(message.return);
   }

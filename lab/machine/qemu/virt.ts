@@ -13,7 +13,15 @@ import { emulatorArguments, userNetwork } from './command.ts';
 import { startEmulator, tail } from './emulator.ts';
 
 const bootDeadlineMs = 120_000;
-const capabilities: readonly Capability[] = ['bridge', 'veth', 'nft', 'ipv6', 'serve', 'port-forward'];
+/** What the emulated board can do. */
+export const virtCapabilities: ReadonlySet<Capability> = new Set([
+  'bridge',
+  'veth',
+  'nft',
+  'ipv6',
+  'serve',
+  'port-forward',
+]);
 
 export type VirtOptions = {
   readonly image: BootImage;
@@ -65,7 +73,7 @@ export const startVirt = async (options: VirtOptions): Promise<Machine> => {
     architecture: 'aarch64',
     accelerator: 'tcg',
     fidelity: 'emulated',
-    capabilities: new Set(capabilities),
+    capabilities: virtCapabilities,
     uplink: { board: userNetwork.board, lab: userNetwork.lab, bind: '127.0.0.1' },
     slowness: 10,
     inputs: [...image.inputs, ...inputs],
@@ -74,9 +82,9 @@ export const startVirt = async (options: VirtOptions): Promise<Machine> => {
     gone: emulator.gone,
     exec: (argv, execOptions = {}) => agent.exec(argv, { ...execOptions, signal: withGone(execOptions.signal) }),
     writeFile: async (file, content, mode = 0o644) => {
-      await execOk(machine, ['/usr/bin/mkdir', '-p', path.dirname(file)]);
+      await execOk(machine, ['mkdir', '-p', path.dirname(file)]);
       await agent.writeFile(file, content);
-      await execOk(machine, ['/usr/bin/chmod', mode.toString(8), file]);
+      await execOk(machine, ['chmod', mode.toString(8), file]);
     },
     readFile: (file) => agent.readFile(file),
     forward: (boardPort, signal) =>

@@ -1,0 +1,21 @@
+import { InvalidArgumentError } from 'commander';
+
+/** What main gives every command: where it is interrupted, and how it says its exit code. */
+export type CommandContext = {
+  readonly signal: AbortSignal;
+  readonly exit: (code: number) => void;
+};
+
+/** A parser for a whole number from `least` to `most`, for commander. */
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`);
+  };
+
+/** One JSON document on stdout, and nothing else there. */
+export const printJson = (value: unknown): void => {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+};

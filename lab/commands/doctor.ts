@@ -1,0 +1,79 @@
+import fs from 'node:fs/promises';
+import type { Command } from 'commander';
+import { execa } from 'execa';
+import settings from '../settings.json' with { type: 'json' };
+import { cacheRoot } from '../system/cache.ts';
+import { messageOf } from '../system/errors.ts';
+import { debianMirror } from '../system/packages/mirror.ts';
+import { type CommandContext, printJson } from './context.ts';
+
+type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string; readonly remedy?: string };
+
+const neededBytes = 2e9;
+
+const disk = async (): Promise<Finding> => {
+  await fs.mkdir(cacheRoot(), { recursive: true });
+  const { bavail, bsize } = await fs.statfs(cacheRoot());
+  const free = bavail * bsize;
+  return {
+    what: 'room for the cache',
+    ok: free > neededBytes,
+    detail: `${(free / 1e9).toFixed(1)} GB free at ${cacheRoot()}`,
+    ...(free > neededBytes ? {} : { remedy: 'make room, or set XDG_CACHE_HOME to a folder with 2 GB' }),
+  };
+};
+
+const system = (): Finding => {
+  const ok = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
+  return {
+    what: 'system',
+    ok,
+    detail: `${process.platform} ${process.arch}, Node ${process.version}`,
+    ...(ok ? {} : { remedy: 'the lab runs on Linux, x86-64 or arm64' }),
+  };
+};
+
+const mirror = async (signal: AbortSignal): Promise<Finding> => {
+  const origin = debianMirror() === settings.debianMirror ? "the settings file's mirror" : "this host's own mirror";
+  try {
+    const url = `${debianMirror()}/dists/trixie/InRelease`;
+    const response = await fetch(url, {
+      method: 'HEAD',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
+    });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    return { what: 'Debian packages', ok: true, detail: `${origin} answers` };
+  } catch (error) {
+    return {
+      what: 'Debian packages',
+      ok: false,
+      detail: `${origin} does not answer: ${messageOf(error)}`,
+      remedy: 'set LAB_DEBIAN_MIRROR to a mirror that this computer reaches',
+    };
+  }
+};
+
+const pip = async (): Promise<Finding> => {
+  for (const name of ['pip3', 'pip']) {
+    const { exitCode } = await execa(name, ['--version'], { reject: false });
+    if (exitCode === 0) return { what: 'wasmtime', ok: true, detail: `${name} can fetch it from the Python registry` };
+  }
+  return { what: 'wasmtime', ok: true, detail: 'no pip here: it comes from its release page' };
+};
+
+const doctor = async (flags: { readonly json: boolean }, { signal, exit }: CommandContext): Promise<void> => {
+  const findings = [system(), await disk(), await mirror(signal), await pip()];
+  if (flags.json) printJson(findings);
+  else
+    for (const { what, ok, detail, remedy } of findings)
+      process.stdout.write(`${ok ? '✓' : '✗'} ${what}: ${detail}\n${remedy === undefined ? '' : `    ${remedy}\n`}`);
+  exit(findings.every(({ ok }) => ok) ? 0 : 3);
+};
+
+export const addDoctorCommand = (program: Command, context: CommandContext): void => {
+  program
+    .command('doctor')
+    .description('say whether this computer has what the lab needs')
+    .option('--json', 'the findings as one JSON document on stdout', false)
+    .action((flags: { readonly json: boolean }) => doctor(flags, context));
+};

@@ -1,0 +1,36 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import { GuestAgent } from '../machine/qemu/agent.ts';
+import { runFiles } from '../machine/qemu/command.ts';
+import { JsonChannel } from '../machine/qemu/json-channel.ts';
+import type { CommandContext } from './context.ts';
+import { keptRun } from './kept.ts';
+
+type ExecFlags = { readonly id?: string; readonly instance?: string };
+
+const exec = async (program: string, args: readonly string[], flags: ExecFlags, context: CommandContext) => {
+  const run = await keptRun(flags.id);
+  using channel = await JsonChannel.open(path.join(run.folder, runFiles.agent));
+  const enter = flags.instance === undefined ? [] : ['ip', 'netns', 'exec', flags.instance];
+  const argv: string[] = [...enter, program, ...args];
+  const { code, stdout, stderr } = await new GuestAgent(channel).exec(argv, { signal: context.signal });
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  context.exit(code);
+};
+
+export const addExecCommand = (program: Command, context: CommandContext): void => {
+  program
+    .command('exec')
+    .description('run a program on a kept machine')
+    .argument('<program>')
+    .argument('[args...]')
+    .option('--id <id>', 'which machine (default: the newest)')
+    .option('--instance <task>', "inside an instance's network namespace")
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm run lab -- exec ip netns list\n  npm run lab -- exec --instance lab.test.hello.test.instance.0 ip address',
+    )
+    .action((name: string, args: readonly string[], flags: ExecFlags) => exec(name, args, flags, context));
+};

@@ -1,0 +1,15 @@
+import { usageFault } from '../system/errors.ts';
+import { listRuns, type RunRecord } from '../system/runs.ts';
+
+/** The kept machine with an id, or the newest one. Throws a usage fault when there is none. */
+export const keptRun = async (id: string | undefined): Promise<RunRecord> => {
+  const kept = (await listRuns()).filter((run) => run.kept);
+  const found = id === undefined ? kept.at(-1) : kept.find((run) => run.id === id);
+  if (found) return found;
+  throw usageFault(
+    id === undefined
+      ? 'no machine was kept'
+      : `no kept machine ${id} (there are ${kept.map((run) => run.id).join(', ') || 'none'})`,
+    ['npm run lab -- scenario bridged --keep'],
+  );
+};

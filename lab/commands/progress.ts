@@ -1,0 +1,55 @@
+import { Chalk, type ColorSupportLevel } from 'chalk';
+import type { LabEvent } from '../scenario/events.ts';
+
+const redrawMs = 100;
+const heartbeatMs = 8_000;
+
+/** How many colours a stream shows: none where it is no terminal, or where NO_COLOR says so. */
+export const coloursOf = (stream: NodeJS.WriteStream): ColorSupportLevel =>
+  stream.isTTY && !process.env['NO_COLOR'] ? 1 : 0;
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+/**
+ * Shows a run's steps as they happen: on a terminal one line that is drawn again while a step lasts, elsewhere plain
+ * lines, and a sign of life where a step lasts long.
+ */
+export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly event: (event: LabEvent) => void } => {
+  const chalk = new Chalk({ level: coloursOf(out) });
+  const live = out.isTTY === true;
+  let current: { readonly name: string; readonly began: number; detail: string } | undefined;
+  const elapsed = () => (current ? performance.now() - current.began : 0);
+  const line = () => (current ? `${current.name} ${chalk.dim(`${seconds(elapsed())} ${current.detail}`.trim())}` : '');
+  const clear = () => {
+    if (live) out.write('\r\u001b[2K');
+  };
+  const tick = () => {
+    if (!current) return;
+    if (live) out.write(`\r\u001b[2K${chalk.cyan('…')} ${line()}`);
+    else out.write(`… ${line()}\n`);
+  };
+  const timer = setInterval(tick, live ? redrawMs : heartbeatMs);
+  timer.unref();
+  const signs = {
+    passed: chalk.green('✓'),
+    failed: chalk.red('✗'),
+    error: chalk.magenta('!'),
+    incomplete: chalk.yellow('?'),
+  };
+  return {
+    event: (event) => {
+      if (event.kind === 'run-started') out.write(`${event.scenario} on ${event.machine}\n`);
+      else if (event.kind === 'step-started') current = { name: event.step, began: performance.now(), detail: '' };
+      else if (event.kind === 'progress' && current) current.detail = event.text;
+      else if (event.kind === 'step-ended') {
+        clear();
+        out.write(`${signs[event.verdict]} ${event.step} ${chalk.dim(seconds(event.tookMs))}\n`);
+        current = undefined;
+      }
+    },
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      clear();
+    },
+  };
+};

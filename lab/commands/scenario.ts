@@ -1,0 +1,106 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { machineKind, machineNames } from '../machine/machines.ts';
+import { writeReport } from '../report/folder.ts';
+import type { Verdict } from '../report/results.ts';
+import { terminal } from '../report/terminal.ts';
+import { findScenario, scenarioNames } from '../scenario/find.ts';
+import { runScenario } from '../scenario/run.ts';
+import { usageFault } from '../system/errors.ts';
+import { reapRuns } from '../system/runs.ts';
+import { helloApp, openApp } from '../wasm/app.ts';
+import { type CommandContext, printJson, wholeNumber } from './context.ts';
+import { coloursOf, showProgress } from './progress.ts';
+
+const defaultReports = fileURLToPath(new URL('../../reports/', import.meta.url));
+
+const exitCodes: Readonly<Record<Verdict, number>> = { passed: 0, failed: 1, incomplete: 2, error: 3 };
+
+type ScenarioFlags = {
+  readonly machine: string;
+  readonly connections: number;
+  readonly duration: number;
+  readonly app?: string;
+  readonly expectBody?: string;
+  readonly wasmtime?: string;
+  readonly qemu?: string;
+  readonly until?: string;
+  readonly reports: string;
+  readonly keep: boolean;
+  readonly list: boolean;
+  readonly json: boolean;
+};
+
+const list = async (json: boolean): Promise<void> => {
+  const found = await Promise.all((await scenarioNames()).map(findScenario));
+  if (json) printJson(found.map(({ name, scenario }) => ({ name, about: scenario.about, needs: scenario.needs })));
+  else for (const { name, scenario } of found) process.stdout.write(`${name.padEnd(12)} ${scenario.about}\n`);
+};
+
+const run = async (name: string, flags: ScenarioFlags, context: CommandContext): Promise<void> => {
+  const { scenario, name: found } = await findScenario(name);
+  const kind = machineKind(flags.machine);
+  if (flags.app === undefined && flags.expectBody !== undefined) throw usageFault('--expect-body goes with --app');
+  const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
+  await reapRuns();
+  using progress = showProgress(process.stderr);
+  const { results, files } = await runScenario({
+    name: found,
+    scenario,
+    kind,
+    app,
+    machine: { wasmtime: flags.wasmtime, qemu: flags.qemu },
+    options: { connections: flags.connections, duration: flags.duration },
+    keep: flags.keep,
+    until: flags.until,
+    signal: context.signal,
+    onEvent: progress.event,
+  });
+  const folder = path.join(flags.reports, `${results.run.id}-${found}-${kind.name}`);
+  await writeReport(folder, results, files);
+  progress[Symbol.dispose]();
+  if (flags.json) printJson({ folder, results });
+  process.stderr.write(
+    `\n${terminal(results, { colours: coloursOf(process.stderr), folder: path.relative('', folder) })}`,
+  );
+  if (flags.keep && results.steps.length > 1)
+    process.stderr.write('the machine was kept: npm run lab -- shell, and npm run lab -- clean --kept when done\n');
+  context.exit(context.signal.aborted ? 130 : exitCodes[results.verdict]);
+};
+
+export const addScenarioCommand = (program: Command, context: CommandContext): void => {
+  program
+    .command('scenario')
+    .description('run a scenario on a machine and leave a report')
+    .argument('[name]', 'a scenario by name, or the path of a file that exports one')
+    .option('--list', 'list the scenarios', false)
+    .option('--machine <name>', `where it runs: ${machineNames.join(', ')}`, 'virt')
+    .option('--connections <n>', 'kept connections of the load', wholeNumber(1, 1000), 4)
+    .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
+    .option('--app <file>', 'another wasi:http/proxy component to deploy')
+    .option('--expect-body <text>', "what the other component's answer has to be")
+    .option('--wasmtime <version|path>', 'another wasmtime on the board')
+    .option('--qemu <path>', 'another QEMU than the pinned one')
+    .option('--until <step>', 'end after the step with this name')
+    .option('--keep', 'leave the machine running', false)
+    .option('--reports <folder>', 'where reports go', defaultReports)
+    .option('--json', 'the results as one JSON document on stdout', false)
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 passed, 1 an expectation failed, 2 incomplete, 3 the lab failed, 64 usage, 130 interrupted.
+
+Examples:
+  npm run lab -- scenario bridged
+  npm run lab -- scenario bridged --connections 16 --duration 30
+  npm run lab -- scenario bridged --app ./my-service.wasm --expect-body 'hello'
+  npm run -s lab -- scenario bridged --json > results.json
+  npm run lab -- scenario ./my-scenario.ts`,
+    )
+    .action(async (name: string | undefined, flags: ScenarioFlags) => {
+      if (flags.list) return list(flags.json);
+      if (name === undefined) throw usageFault('which scenario?', ['npm run lab -- scenario --list']);
+      return run(name, flags, context);
+    });
+};

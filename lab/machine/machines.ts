@@ -1,0 +1,61 @@
+import { buildDebianImage } from '../image/debian/build.ts';
+import type { Fidelity } from '../report/results.ts';
+import type { Architecture } from '../system/elf.ts';
+import { usageFault } from '../system/errors.ts';
+import { nearest } from '../system/nearest.ts';
+import type { RunFolder } from '../system/runs.ts';
+import type { Capability, Machine } from './machine.ts';
+import { startVirt, virtCapabilities } from './qemu/virt.ts';
+
+/** What the user chose about a machine. */
+export type MachineOptions = {
+  /** A wasmtime version or path; the pinned version when left out. */
+  readonly wasmtime?: string | undefined;
+  /** A QEMU of the user's own. */
+  readonly qemu?: string | undefined;
+};
+
+/** A machine whose parts are all there: it can be started. */
+export type Prepared = {
+  readonly wasmtimeVersion: string;
+  /** Packages whose locked version the mirror no longer had. */
+  readonly unlocked: readonly string[];
+  readonly start: (run: RunFolder, signal: AbortSignal) => Promise<Machine>;
+};
+
+/** A kind of machine, before anything of it exists. */
+export type MachineKind = {
+  readonly name: string;
+  readonly about: string;
+  readonly architecture: Architecture;
+  readonly fidelity: Fidelity;
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
+};
+
+const virt: MachineKind = {
+  name: 'virt',
+  about: 'QEMU, machine virt, aarch64, emulated',
+  architecture: 'aarch64',
+  fidelity: 'emulated',
+  capabilities: virtCapabilities,
+  prepare: async ({ wasmtime, qemu }, say, signal) => {
+    const image = await buildDebianImage({ wasmtime, say, signal });
+    return {
+      wasmtimeVersion: image.wasmtimeVersion,
+      unlocked: image.unlocked,
+      start: (run, started) => startVirt({ image, run, qemu, signal: started }),
+    };
+  },
+};
+
+const kinds: readonly MachineKind[] = [virt];
+
+export const machineNames: readonly string[] = kinds.map(({ name }) => name);
+
+/** The kind of machine with a name. Throws a usage fault that names the nearest one. */
+export const machineKind = (name: string): MachineKind => {
+  const found = kinds.find((kind) => kind.name === name);
+  if (!found) throw usageFault(`no machine '${name}'${nearest(name, machineNames)}`);
+  return found;
+};

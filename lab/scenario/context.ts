@@ -1,0 +1,93 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import { runLoad } from '../load/load.ts';
+import type { Machine } from '../machine/machine.ts';
+import { recordLoad } from '../report/load-record.ts';
+import type { Run } from '../report/results.ts';
+import type { App } from '../wasm/app.ts';
+import { deployer } from './deploy.ts';
+import type { Emit } from './events.ts';
+import type { Findings } from './findings.ts';
+import { footprint } from './footprint.ts';
+import { boardPlace, labPlace } from './places.ts';
+import type { Lab, NetworkWish, ScenarioOptions, Service } from './scenario.ts';
+import type { Steps } from './steps.ts';
+
+const warmUpMs = 500;
+const requestTimeoutMs = 5_000;
+const shownBodyBytes = 1024;
+
+/** The network with its first instance, as the report draws it. */
+const topologyOf = (network: NetworkWish, service: Service, ports: string): Run['topology'] => ({
+  kind: network.topology,
+  gateway: network.subnet.replace(/\d+$/, (last) => String(Number(last) + 1)),
+  ...(network.topology === 'bridged' ? { bridge: 'goProxyBridge' } : {}),
+  instances: [
+    {
+      task: service.task,
+      address: service.address.v4,
+      ...(service.address.v6 === '' ? {} : { address6: service.address.v6 }),
+      ports: ports === '' ? [] : ports.split(';'),
+    },
+  ],
+});
+
+/** What a scenario works with, bound to a running machine, cluster and worker. */
+export const makeLab = (parts: {
+  readonly machine: Machine;
+  readonly cluster: Cluster;
+  readonly app: App;
+  readonly network: NetworkWish;
+  readonly options: ScenarioOptions;
+  readonly steps: Steps;
+  readonly findings: Findings;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}): Lab => {
+  const { machine, cluster, app, network, options, steps, findings, emit, signal } = parts;
+  const { deploy, undeploy } = deployer(machine, cluster, app, emit, signal);
+  return {
+    board: boardPlace(machine, emit, signal),
+    lab: labPlace(machine, emit, signal),
+    machine,
+    cluster,
+    app,
+    options,
+    step: (name, where, body) =>
+      steps.run(name, where, signal, (tools) => body({ ...tools, $: where.$, get: where.get })),
+    deploy: async (spec = {}) => {
+      const service = await deploy(spec);
+      findings.topology ??= topologyOf(network, service, spec.port ?? '');
+      return service;
+    },
+    undeploy,
+    forward: (boardPort) => machine.forward(boardPort, signal),
+    load: async (name, url, expected) => {
+      const result = await runLoad({
+        url,
+        connections: options.connections,
+        durationMs: options.duration * 1000,
+        warmUpMs,
+        timeoutMs: requestTimeoutMs * machine.slowness,
+        expect: expected,
+        keepAlive: true,
+        signal,
+      });
+      const record = recordLoad({ name, where: 'lab', fidelity: machine.fidelity }, result);
+      findings.metrics.push(...record.metrics);
+      findings.latencies.push(record.latency);
+      findings.throughput.push(record.throughput);
+      findings.notes.push(...record.notes);
+      return result;
+    },
+    footprint: () => footprint(machine),
+    firstAnswer: ({ status, headers, body }) => {
+      const bytes = Buffer.from(body);
+      findings.firstAnswer = {
+        status,
+        headers: { ...headers },
+        body: bytes.subarray(0, shownBodyBytes).toString('utf8'),
+        bodyBytes: bytes.length,
+      };
+    },
+  };
+};

@@ -1,0 +1,85 @@
+import type { Machine } from '../machine/machine.ts';
+import { type Results, type Run, resultsVersion, type Verdict } from '../report/results.ts';
+import { messageOf } from '../system/errors.ts';
+import type { Findings } from './findings.ts';
+import { host, revision } from './provenance.ts';
+import type { Log, RunOptions } from './run.ts';
+import { StepFailed, type Steps } from './steps.ts';
+
+const logLines = 15;
+
+/** The end of the log that tells most about a failure: the instance's own, else the engine's, else the console's. */
+const tellingLog = (logs: readonly Log[]) => {
+  const order = [/^apps-/, /^NodeEngine/, /^NetManager/, /^console/];
+  const log = order
+    .map((pattern) => logs.find(({ name, content }) => pattern.test(name) && content.trim() !== ''))
+    .find((found) => found !== undefined);
+  return log && { name: log.name, lines: log.content.trimEnd().split('\n').slice(-logLines) };
+};
+
+const failureOf = (failure: unknown, logs: readonly Log[], { keep, name, kind }: RunOptions): Run['failure'] => {
+  if (failure === undefined) return undefined;
+  const log = tellingLog(logs);
+  const next = failure instanceof StepFailed ? failure.next : [];
+  const look = keep ? 'npm run lab -- shell' : `npm run lab -- scenario ${name} --machine ${kind.name} --keep`;
+  return {
+    step: failure instanceof StepFailed ? failure.step : 'the lab itself',
+    message: failure instanceof StepFailed ? failure.message : messageOf(failure),
+    ...(log ? { log } : {}),
+    next: [...next, look],
+  };
+};
+
+/** Everything about a run as its report has it. */
+export const describe = async (run: {
+  readonly options: RunOptions;
+  readonly id: string;
+  readonly started: Date;
+  readonly seconds: number;
+  readonly verdict: Verdict;
+  readonly steps: Steps;
+  readonly findings: Findings;
+  readonly machine: Machine | undefined;
+  readonly failure: unknown;
+  readonly logs: readonly Log[];
+  readonly unlocked: readonly string[];
+}): Promise<Results> => {
+  const { options, machine, findings, steps } = run;
+  const { app, kind, scenario } = options;
+  const failure = failureOf(run.failure, run.logs, options);
+  return {
+    version: resultsVersion,
+    scenario: { name: options.name, about: scenario.about },
+    machine: {
+      name: kind.name,
+      architecture: kind.architecture,
+      accelerator: machine?.accelerator ?? 'not started',
+      fidelity: kind.fidelity,
+    },
+    options: {
+      ...options.options,
+      ...Object.fromEntries(Object.entries(options.machine).filter(([, value]) => value !== undefined)),
+    },
+    inputs: [{ name: 'component', version: app.name, sha256: app.sha256 }, ...(machine?.inputs ?? [])],
+    verdict: run.verdict,
+    steps: steps.done,
+    run: {
+      id: run.id,
+      started: run.started.toISOString(),
+      seconds: run.seconds,
+      host: host(),
+      revision: await revision(),
+      unlocked: [...run.unlocked],
+      ...(machine?.command ? { emulator: { arguments: [...machine.command] } } : {}),
+      ...(findings.topology ? { topology: findings.topology } : {}),
+      ...(findings.firstAnswer ? { firstAnswer: findings.firstAnswer } : {}),
+      timings: steps.timings,
+      metrics: findings.metrics,
+      latencies: findings.latencies,
+      throughput: findings.throughput,
+      notes: findings.notes,
+      logs: run.logs.map(({ name }) => ({ name: name.replace(/\.log$/, ''), file: name })),
+      ...(failure ? { failure } : {}),
+    },
+  };
+};

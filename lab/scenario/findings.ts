@@ -1,0 +1,20 @@
+import type { FirstAnswer, LatencyHistogram, Metric, Run, Throughput } from '../report/results.ts';
+
+/** What a scenario finds for the report, apart from how its steps ended. */
+export type Findings = {
+  readonly metrics: Metric[];
+  readonly latencies: LatencyHistogram[];
+  readonly throughput: Throughput[];
+  readonly notes: string[];
+  firstAnswer: FirstAnswer | undefined;
+  topology: Run['topology'];
+};
+
+export const noFindings = (): Findings => ({
+  metrics: [],
+  latencies: [],
+  throughput: [],
+  notes: [],
+  firstAnswer: undefined,
+  topology: undefined,
+});

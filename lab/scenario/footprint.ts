@@ -1,0 +1,90 @@
+import Type from 'typebox';
+import { parseJson } from '../../worker/contract/check.ts';
+import { execOk, type Machine } from '../machine/machine.ts';
+
+/** What there is on a board, as sorted lines by kind: two of them can be compared. */
+export type Footprint = Readonly<
+  Record<'namespaces' | 'links' | 'addresses' | 'routes' | 'rules' | 'processes' | 'files', readonly string[]>
+>;
+
+const Links = Type.Array(
+  Type.Object({
+    ifname: Type.String(),
+    mtu: Type.Integer(),
+    master: Type.Optional(Type.String()),
+    addr_info: Type.Array(
+      Type.Object({ local: Type.Optional(Type.String()), prefixlen: Type.Integer(), scope: Type.String() }),
+    ),
+  }),
+);
+
+// The digest cache and logs are meant to stay.
+const lasting = ['/var/cache/oakestra', '/var/log/oakestra'];
+
+/** Handles and counters are new each time and say nothing about what was left behind. */
+const ruleLines = (text: string): readonly string[] =>
+  text
+    .split('\n')
+    .map((line) => line.replace(/ # handle \d+/g, '').replace(/counter packets \d+ bytes \d+/g, 'counter'))
+    .filter((line) => line.trim() !== '');
+
+const lines = (text: string): readonly string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
+/**
+ * Takes down what there is on a board. Addresses and routes that the kernel gives every interface by itself (link
+ * scope, as soon as it has a carrier) are left out.
+ */
+export const footprint = async (machine: Machine): Promise<Footprint> => {
+  const ask = (...argv: string[]) => execOk(machine, argv);
+  const pruned = lasting.flatMap((folder) => ['-path', folder, '-prune', '-o']);
+  const [namespaces, links, routes, rules, processes, files] = await Promise.all([
+    ask('ip', 'netns', 'list'),
+    ask('ip', '-json', 'address', 'show'),
+    ask('ip', 'route', 'show', 'table', 'all'),
+    ask('nft', 'list', 'ruleset'),
+    ask('ps', '-e', '-o', 'ppid=,args='),
+    ask('find', '/etc', '/root', '/run', '/tmp', '/usr/lib/oakestra', '/var', ...pruned, '-print'),
+  ]);
+  const found = parseJson(Links, links, "'ip address show' on the board");
+  return {
+    namespaces: lines(namespaces)
+      .map((line) => line.split(' ')[0] ?? line)
+      .toSorted(),
+    links: found.map(({ ifname, mtu, master }) => `${ifname} mtu ${mtu}${master ? ` in ${master}` : ''}`).toSorted(),
+    addresses: found
+      .flatMap(({ ifname, addr_info }) =>
+        addr_info.filter(({ scope }) => scope !== 'link').map((info) => `${ifname} ${info.local}/${info.prefixlen}`),
+      )
+      .toSorted(),
+    routes: lines(routes)
+      .filter((line) => !/fe80::|ff00::|linkdown|^multicast|^anycast/.test(line))
+      .map((line) => line.replace(/ (expires|pref) \S+/g, ''))
+      .toSorted(),
+    rules: ruleLines(rules),
+    processes: lines(processes)
+      .filter((line) => !/^2 |^0 \[|\bps -e -o\b|\bip |\bnft |\bfind |\bsetsid /.test(line))
+      .map((line) => line.replace(/^\d+ +/, ''))
+      .toSorted(),
+    files: lines(files).toSorted(),
+  };
+};
+
+const without = (a: readonly string[], b: readonly string[]): readonly string[] => {
+  const rest = [...b];
+  return a.filter((line) => {
+    const at = rest.indexOf(line);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+};
+
+/** What is on a board now and was not before (`+`), and the other way round (`-`); empty when all is as it was. */
+export const changes = (before: Footprint, after: Footprint): readonly string[] =>
+  (Object.keys(before) as (keyof Footprint)[]).flatMap((kind) => [
+    ...without(after[kind], before[kind]).map((line) => `+ ${kind}: ${line}`),
+    ...without(before[kind], after[kind]).map((line) => `- ${kind}: ${line}`),
+  ]);

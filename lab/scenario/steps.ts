@@ -1,0 +1,86 @@
+import type { Expectation, Step, Timing, Verdict } from '../report/results.ts';
+import { LabError, messageOf } from '../system/errors.ts';
+import type { Emit } from './events.ts';
+import { expecting } from './expect.ts';
+import type { Where } from './places.ts';
+import type { StepTools } from './scenario.ts';
+
+/** A step that did not pass: which one, and whose fault that is. */
+export class StepFailed extends Error {
+  override readonly name = 'StepFailed';
+  readonly step: string;
+  readonly verdict: Verdict;
+  readonly next: readonly string[];
+  constructor(step: string, verdict: Verdict, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.step = step;
+    this.verdict = verdict;
+    this.next = cause instanceof LabError ? cause.next : [];
+  }
+}
+
+/** What somebody else's error means for a step: the lab is at fault only where an error says so. */
+const blame = (error: unknown, aborted: boolean): Verdict => {
+  if (aborted) return 'incomplete';
+  if (error instanceof LabError) return error.fault === 'product' ? 'failed' : 'error';
+  return 'failed';
+};
+
+/** The steps of a run as they happen. The first that does not pass ends the scenario. */
+export class Steps {
+  readonly done: Step[] = [];
+  readonly timings: Timing[] = [];
+  readonly #emit: Emit;
+  readonly #start: number;
+  readonly #until: string | undefined;
+
+  /** @param start when the run began, on the monotonic clock. */
+  constructor(emit: Emit, start: number, until?: string) {
+    this.#emit = emit;
+    this.#start = start;
+    this.#until = until;
+  }
+
+  /** Runs one step; `tools` without expectations are given by the caller. Throws {@link StepFailed}. */
+  async run<T>(
+    name: string,
+    where: Pick<Where, 'place'> & Partial<Where>,
+    signal: AbortSignal,
+    body: (tools: Pick<StepTools, 'expect' | 'signal'>) => Promise<T>,
+  ): Promise<T> {
+    const { place } = where;
+    const expectations: Expectation[] = [];
+    const began = performance.now();
+    this.#emit({ kind: 'step-started', step: name, place });
+    const end = (verdict: Verdict) => {
+      const tookMs = performance.now() - began;
+      this.done.push({ name, place, verdict, expectations });
+      this.timings.push({ name, startMs: began - this.#start, ms: tookMs });
+      this.#emit({ kind: 'step-ended', step: name, verdict, tookMs });
+    };
+    const expect = expecting((expectation) => {
+      expectations.push(expectation);
+      this.#emit({ kind: 'expectation', step: name, expectation });
+    });
+    let result: T;
+    try {
+      signal.throwIfAborted();
+      result = await body({ expect, signal });
+    } catch (thrown) {
+      const error = signal.aborted ? signal.reason : thrown;
+      const verdict = blame(error, signal.aborted && !(error instanceof LabError));
+      end(verdict);
+      throw new StepFailed(name, verdict, messageOf(error), error);
+    }
+    const failed = expectations.filter(({ verdict }) => verdict === 'failed');
+    end(failed.length > 0 ? 'failed' : 'passed');
+    if (failed.length > 0)
+      throw new StepFailed(
+        name,
+        'failed',
+        failed.map(({ what, expected, came }) => `${what}: expected ${expected}, came ${came}`).join('\n'),
+      );
+    if (name === this.#until) throw new StepFailed(name, 'incomplete', `stopped after the step '${name}', as asked`);
+    return result;
+  }
+}

@@ -1,0 +1,114 @@
+import fs from 'node:fs/promises';
+import type { EngineConfig, NetConfig } from '../../worker/contract/config.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { execOk, type Machine } from '../machine/machine.ts';
+import { hostMachine } from '../system/elf.ts';
+import { messageOf } from '../system/errors.ts';
+import type { App } from '../wasm/app.ts';
+import { compileAhead, precompiledPath } from '../wasm/compile.ts';
+import { provideWasmtime } from '../wasm/wasmtime.ts';
+import type { NetworkWish } from './scenario.ts';
+
+const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+const daemons = [
+  { name: 'NetManager', script: '/etc/init.d/S98netmanager' },
+  { name: 'NodeEngine', script: '/etc/init.d/S99nodeengine' },
+] as const;
+
+/** The files that make a worker work for this cluster with this network. */
+export const workerFiles = (cluster: Cluster, network: NetworkWish): Readonly<Record<string, string>> => {
+  const engine: EngineConfig = {
+    conf_version: '1.0',
+    cluster_address: cluster.address,
+    cluster_ssl: false,
+    cluster_port: cluster.registrationPort,
+    app_logs: '/var/log/oakestra/apps',
+    overlay_network: 'default',
+    public_ip: false,
+    overlay_network_port: 0,
+    mqtt_cert_file: '',
+    mqtt_key_file: '',
+    addons: [],
+    virtualizations: [
+      {
+        virutalizaiton_name: 'wasm',
+        virutalizaiton_runtime: 'wasm',
+        virutalizaiton_active: true,
+        virutalizaiton_config: [],
+      },
+    ],
+    csi_drivers: [],
+  };
+  const net: NetConfig = {
+    NodePublicAddress: '0.0.0.0',
+    NodePublicPort: '50103',
+    ClusterUrl: '',
+    ClusterMqttPort: String(cluster.brokerPort),
+    DefaultInterface: '',
+    Debug: false,
+    PublicIPNetworking: false,
+    MqttCert: '',
+    MqttKey: '',
+    WasmTopology: network.topology,
+    Egress:
+      network.egress === undefined ? 'on' : typeof network.egress === 'string' ? network.egress : [...network.egress],
+  };
+  return { '/etc/oakestra/conf.json': json(engine), '/etc/oakestra/netmanager/netcfg.json': json(net) };
+};
+
+/** Writes the worker's configuration, starts both daemons and waits until a deployment would reach them. */
+export const startWorker = async (
+  machine: Machine,
+  cluster: Cluster,
+  network: NetworkWish,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const [file, text] of Object.entries(workerFiles(cluster, network))) await machine.writeFile(file, text);
+  for (const { script } of daemons) await execOk(machine, [script, 'start'], { signal });
+  await cluster.networkReady(signal);
+  if (network.topology === 'bridged') await execOk(machine, ['ip', 'link', 'show', 'goProxyBridge'], { signal });
+};
+
+/** Ends both daemons, the engine first. */
+export const stopWorker = async (machine: Machine, signal: AbortSignal): Promise<void> => {
+  for (const { script } of daemons.toReversed()) await machine.exec([script, 'stop'], { signal });
+};
+
+/** What the daemons and the instances wrote, by name. */
+export const workerLogs = async (
+  machine: Machine,
+): Promise<readonly { readonly name: string; readonly text: string }[]> => {
+  const { stdout } = await machine.exec(['find', '/var/log/oakestra', '-type', 'f']);
+  const files = stdout
+    .split('\n')
+    .filter((file) => file !== '')
+    .toSorted();
+  return Promise.all(
+    files.map(async (file) => ({
+      name: file.slice('/var/log/oakestra/'.length).replaceAll('/', '-'),
+      text: (await machine.readFile(file)).toString('utf8'),
+    })),
+  );
+};
+
+/**
+ * Compiles the app on this computer and puts the result where the worker looks for it. Returns why that could not be
+ * done, in which case the board compiles by itself.
+ */
+export const putCompiled = async (
+  machine: Machine,
+  app: App,
+  version: string,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  try {
+    const compiler = await provideWasmtime(hostMachine(), version, signal);
+    const artifact = await compileAhead(app, compiler, machine.architecture, signal);
+    await machine.writeFile(precompiledPath(app, version, machine.architecture), await fs.readFile(artifact));
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    return `the component was not compiled ahead of time, the board did that itself: ${messageOf(error)}`;
+  }
+};

@@ -1,0 +1,45 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { inspectComponent, NotWebAssembly } from '../../worker/contract/component.ts';
+import { sha256 } from '../system/digest.ts';
+import { messageOf, usageFault } from '../system/errors.ts';
+
+/** A component to deploy; `body` is what it has to answer, when that is known. */
+export type App = {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly body?: string;
+};
+
+const fixture = (name: string): URL => new URL(`../../fixtures/${name}/${name}.wasm`, import.meta.url);
+
+/** The component that is deployed unless another one is asked for. */
+export const helloApp = async (): Promise<App> => ({
+  ...(await openApp(fixture('hello-wasi-http'))),
+  body: 'Hello, wasi:http/proxy world!\n',
+});
+
+/**
+ * A component in a file, checked to be one that answers HTTP. Throws a usage fault that says what it is instead: no
+ * such file, no WebAssembly, truncated, a core module, a component without `incoming-handler`.
+ */
+export const openApp = async (file: string | URL, body?: string): Promise<App> => {
+  const name = path.basename(file instanceof URL ? file.pathname : file);
+  const bytes = await fs.readFile(file).catch((error: unknown) => {
+    throw usageFault(`cannot read ${name}: ${messageOf(error)}`);
+  });
+  const refuse = (reason: string) =>
+    usageFault(`${name} cannot be served: ${reason}`, [
+      'build a wasi:http/proxy component, for example with: cargo build --target wasm32-wasip2',
+    ]);
+  try {
+    const { kind, exports } = inspectComponent(bytes);
+    if (kind === 'module') throw refuse('it is a core module, not a component');
+    if (!exports.some((exported) => /^wasi:http\/incoming-handler@/.test(exported)))
+      throw refuse(`it exports no wasi:http/incoming-handler (but ${exports.join(', ') || 'nothing'})`);
+  } catch (error) {
+    throw error instanceof NotWebAssembly ? refuse(error.reason) : error;
+  }
+  return { name, bytes, sha256: sha256(bytes), ...(body === undefined ? {} : { body }) };
+};
