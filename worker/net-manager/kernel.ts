@@ -1,4 +1,4 @@
-import { access, readdir, readFile, writeFile } from 'node:fs/promises';
+import { access, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { bridge, type Instance, linksOf, namespaceOf } from './instance.ts';
 import { sysctlFile } from './plan.ts';
 
@@ -25,6 +25,13 @@ export const instanceIsGone = async (instance: Instance): Promise<boolean> =>
 /** True when an instance's link and namespace both stand. */
 export const instanceStands = async (instance: Instance): Promise<boolean> =>
   (await linkExists(linksOf(instance).host)) && (await namespaceExists(namespaceOf(instance)));
+
+/**
+ * The network namespace of a process (this one's by default), by the kernel's name for it; undefined when there is no
+ * such process.
+ */
+export const namespaceOfProcess = (pid: number | 'self' = 'self'): Promise<string | undefined> =>
+  readlink(`/proc/${pid}/ns/net`).catch(() => undefined);
 
 export const bridgeExists = (): Promise<boolean> => linkExists(bridge);
 

@@ -4,7 +4,6 @@ import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
 import type { AddressPair } from './addresses.ts';
 import type { Config } from './config.ts';
-import { forwardWarning, lookAtFirewall } from './firewall.ts';
 import { namespaceOf } from './instance.ts';
 import type { Journal } from './journal.ts';
 import type { Network } from './network.ts';
@@ -37,22 +36,10 @@ type Current = {
   confirmed: boolean;
 };
 
-/** One look at a time: those who ask meanwhile get the same answer. */
-const shared = <T>(look: () => Promise<T>): (() => Promise<T>) => {
-  let looking: Promise<T> | undefined;
-  return () => {
-    looking ??= look().finally(() => {
-      looking = undefined;
-    });
-    return looking;
-  };
-};
-
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {
   let current: Current | undefined;
   const inTurn = serialByKey();
-  const look = shared(lookAtFirewall);
 
   const begin = (request: RegisterRequest, confirmed: boolean): Current => {
     const begun = { id: request.client_id, session: openSession(request, config, journal, log), confirmed };
@@ -115,13 +102,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     deploy: async (request) => {
       const { session, network } = await ready();
       const wanted = wantedFrom(request);
-      const firewall = await look();
-      if (!firewall.ours) {
-        log.warn('another program has removed our rules; putting them back');
-        await inTurn('repair', network.repair);
-      }
-      const instance = await network.deploy(wanted);
-      const warning = forwardWarning(firewall);
+      const { instance, warning } = await network.deploy(wanted);
       const addresses = network.addressesOf(instance);
       log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
       if (warning !== undefined) log.warn(warning);

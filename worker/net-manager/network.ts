@@ -4,9 +4,10 @@ import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
 import { type AddressPair, addressAt, freeSlot } from './addresses.ts';
 import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
+import { forwardWarning, lookAtFirewall } from './firewall.ts';
 import { type Instance, namespaceOf } from './instance.ts';
 import type { Entry, Journal } from './journal.ts';
-import { instanceIsGone, instanceStands, namespaceExists } from './kernel.ts';
+import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel.ts';
 import { portsInUse } from './listeners.ts';
 import { setUpNode } from './node.ts';
 import { planInstance } from './planner.ts';
@@ -17,18 +18,29 @@ import type { Settings } from './settings.ts';
 export type Network = {
   readonly instances: readonly Instance[];
   readonly addressesOf: (instance: Instance) => AddressPair;
-  readonly deploy: (wanted: Wanted) => Promise<Instance>;
+  /** Makes an instance's network; `warning` names what may keep its traffic from flowing. */
+  readonly deploy: (wanted: Wanted) => Promise<{ readonly instance: Instance; readonly warning: string | undefined }>;
   readonly undeploy: (which: NetUndeployRequest) => Promise<Instance>;
-  /** Puts back the node's part when another program has removed it. */
-  readonly repair: () => Promise<void>;
 };
 
 const same = (instance: Instance, wanted: Wanted): boolean =>
   instance.pid === wanted.pid && formatPorts(instance.ports) === formatPorts(wanted.ports);
 
+/** One look at a time: those who ask meanwhile get the same answer. */
+const shared = <T>(look: () => Promise<T>): (() => Promise<T>) => {
+  let looking: Promise<T> | undefined;
+  return () => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+};
+
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
   const inTurn = serialByKey();
+  const look = shared(lookAtFirewall);
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
 
@@ -67,6 +79,13 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     await forget(instance);
   };
 
+  /** A process in the board's own namespace would have the board's routes changed for it. */
+  const checkProcess = async (pid: number): Promise<void> => {
+    const [own, its] = await Promise.all([namespaceOfProcess(), namespaceOfProcess(pid)]);
+    if (its === undefined) throw new Refusal(500, `there is no process ${pid}`);
+    if (its === own) throw new Refusal(500, `process ${pid} has no network namespace of its own`);
+  };
+
   const deploy = async (wanted: Wanted): Promise<Instance> => {
     const name = namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber });
     const known = find(name);
@@ -75,6 +94,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
       throw new Refusal(500, `${name} is deployed already, with other ports or another pid; undeploy it first`);
     }
     if (known) await remove(known.instance);
+    if (wanted.pid > 0) await checkProcess(wanted.pid);
     if (await namespaceExists(name))
       throw new Refusal(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
     const busy = await portsInUse();
@@ -98,6 +118,16 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     return instance;
   };
 
+  /** Puts our rules back when another program has flushed them, and says what others drop. */
+  const checkFirewall = async (): Promise<string | undefined> => {
+    const firewall = await look();
+    if (!firewall.ours) {
+      log.warn('another program has removed our rules; putting them back');
+      await inTurn('rules', () => setUpNode(settings, journal));
+    }
+    return forwardWarning(firewall);
+  };
+
   const undeploy = async (which: NetUndeployRequest): Promise<Instance> => {
     const name = namespaceOf({ service: which.serviceName, instance: which.instanceNumber });
     const known = find(name);
@@ -110,10 +140,12 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     get instances() {
       return entries().flatMap(({ instance, ready }) => (ready ? [instance] : []));
     },
-    repair: () => setUpNode(settings, journal),
     addressesOf: (instance) => addressAt(settings.subnet, instance.slot),
     deploy: (wanted) =>
-      inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), () => deploy(wanted)),
+      inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
+        const warning = await checkFirewall();
+        return { instance: await deploy(wanted), warning };
+      }),
     undeploy: (which) =>
       inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () => undeploy(which)),
   };

@@ -50,9 +50,11 @@ export const planNode = (settings: Settings, { instances, hasBridge, advertised 
   const bridged = settings.topology === 'bridged';
   const changes: readonly Change[] = [
     {
-      do: `link add name ${bridge} address ${macOf(gateway.v4)} mtu ${settings.mtu} type bridge`,
+      do: `link add name ${bridge} address ${macOf(gateway.v4)} type bridge`,
       undo: `link del ${bridge}`,
     },
+    // Only an MTU that is set later counts as wanted: the kernel forgets one given at creation with the last port.
+    { do: `link set ${bridge} mtu ${settings.mtu}` },
     // A link-local address would come and go with the first instance; the gateway's own is enough.
     { do: `link set ${bridge} addrgenmode none` },
     { do: `addr add ${gateway.v4}/${prefix.v4} dev ${bridge}` },
@@ -113,6 +115,7 @@ export const planInstance = (settings: Settings, instance: Instance): Plan => {
           do: `link add name ${host} mtu ${settings.mtu} type veth peer name ${inner} address ${macOf(own.v4)} mtu ${settings.mtu} netns ${namespace}`,
           undo: `link del ${host}`,
         },
+        { do: `link set ${host} addrgenmode none` },
         ...hostSide(settings, instance),
       ],
     },

@@ -38,6 +38,14 @@ inSandbox(import.meta.url, () => {
       host_ip: '127.0.0.1',
       host_port: '50103',
     });
+    const inside = await inNamespace(task, 'ip', 'addr');
+    t.match(inside, /veth01\S+: <[^>]*LOWER_UP[^>]*> mtu 1450/);
+    t.match(inside, /inet 10\.10\.0\.2\/26 /);
+    t.match(inside, /inet6 fc00::102\/120 /);
+    t.notMatch(inside, /tentative/, 'no waiting for duplicate address detection');
+    t.match(await inNamespace(task, 'sh', '-c', 'cat /proc/sys/net/ipv6/conf/veth01*/accept_dad'), /^0$/m);
+    t.match(await inNamespace(task, 'ip', 'route'), /default via 10\.10\.0\.1 /);
+    t.match(await inNamespace(task, 'ip', '-6', 'route'), /default via fc00::101 /);
     using _instance = await serve(task, 8080, 'hello');
     for (const place of ['10.10.0.2:8080', '[fc00::102]:8080', '10.10.0.1:80', '[fc00::101]:80', '127.0.0.1:80'])
       t.equal(await get(undefined, `http://${place}/`), 'hello', `from the board: ${place}`);

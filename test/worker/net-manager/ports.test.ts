@@ -69,5 +69,6 @@ inSandbox(import.meta.url, () => {
       t.match(await get('lab', 'http://192.168.50.1:80/'), /^failed/, 'an undeployed mapping is gone');
       t.equal(await get('lab', 'http://192.168.50.1:81/'), 'two', 'the other one stays');
       await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 1 });
+      t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
     });
 });

@@ -72,8 +72,26 @@ inSandbox(import.meta.url, () => {
     t.same(unikernel.json(), { serviceName: service, nsAddress: '10.10.0.2', nsAddressv6: 'fc00::102' });
     t.equal((await daemon.post('/unikernel/undeploy', request)).text, '');
     const dead = await daemon.post('/container/deploy', { ...request, pid: 999_999_999 });
-    t.equal(dead.status, 500);
-    t.same(await footprint(), before, 'a process that is not there leaves nothing behind');
+    t.match(dead.json()['message'], /no process 999999999/);
+    const own = await daemon.post('/container/deploy', { ...request, pid: process.pid });
+    t.match(own.json()['message'], /no network namespace of its own/);
+    t.same(await footprint(), before, 'neither changed anything');
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('changes of one instance happen one after the other', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.post('/register', registration);
+    const before = await footprint();
+    const request = { serviceName: service, instanceNumber: 0, portMappings: '80;81:80/udp' };
+    const paths = ['deploy', 'deploy', 'undeploy', 'deploy', 'undeploy'].map((verb) => `/wasm/${verb}`);
+    const answers = await Promise.all(paths.map((path) => daemon.post(path, request)));
+    t.same(
+      answers.map(({ status }) => status),
+      [200, 200, 200, 200, 200],
+    );
+    t.same(await footprint(), before);
     await daemon.end('SIGTERM');
   });
 
