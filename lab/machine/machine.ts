@@ -60,6 +60,8 @@ export type Machine = AsyncDisposable & {
   writeFile(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** A file's bytes. Rejects when there is none. */
   readFile(path: string): Promise<Buffer>;
+  /** Lets the machine go on when this process ends. Nothing else may be asked of it afterwards. */
+  release(): void;
   /** Makes a TCP port of the board reachable from this computer. */
   forward(boardPort: number, signal?: AbortSignal): Promise<Endpoint>;
 };

@@ -131,7 +131,10 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       failure = error;
     }
     if (machine) logs = await collectLogs(machine);
-    if (options.keep && machine && !options.signal.aborted) await run.keep();
+    if (options.keep && machine && !options.signal.aborted) {
+      machine.release();
+      await run.keep();
+    }
   }
   const verdict = verdictOf(failure);
   emit({ kind: 'run-ended', verdict });

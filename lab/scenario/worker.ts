@@ -70,11 +70,6 @@ export const startWorker = async (
   if (network.topology === 'bridged') await execOk(machine, ['ip', 'link', 'show', 'goProxyBridge'], { signal });
 };
 
-/** Ends both daemons, the engine first. */
-export const stopWorker = async (machine: Machine, signal: AbortSignal): Promise<void> => {
-  for (const { script } of daemons.toReversed()) await machine.exec([script, 'stop'], { signal });
-};
-
 /** What the daemons and the instances wrote, by name. */
 export const workerLogs = async (
   machine: Machine,

@@ -16,6 +16,8 @@ export type Emulator = AsyncDisposable & {
   readonly agent: JsonChannel;
   readonly gone: AbortSignal;
   readonly consoleText: () => Promise<string>;
+  /** Lets the emulator go on when this process ends. */
+  readonly release: () => void;
 };
 
 const connect = (folder: string, name: string, gone: AbortSignal): Promise<JsonChannel> =>
@@ -57,6 +59,11 @@ export const startEmulator = async (program: Program, args: readonly string[], r
       agent,
       gone: gone.signal,
       consoleText,
+      release: () => {
+        monitor[Symbol.dispose]();
+        agent[Symbol.dispose]();
+        child.unref();
+      },
       [Symbol.asyncDispose]: async () => {
         monitor[Symbol.dispose]();
         agent[Symbol.dispose]();

@@ -87,6 +87,7 @@ export const startVirt = async (options: VirtOptions): Promise<Machine> => {
       await execOk(machine, ['chmod', mode.toString(8), file]);
     },
     readFile: (file) => agent.readFile(file),
+    release: emulator.release,
     forward: (boardPort, signal) =>
       freePort('127.0.0.1', async (port) => {
         const rule = `hostfwd_add uplink tcp:127.0.0.1:${port}-${userNetwork.board}:${boardPort}`;

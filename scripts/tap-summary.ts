@@ -1,0 +1,86 @@
+import { Parser, type Result } from 'tap-parser';
+
+/** One test: a subtest directly below a test file. */
+export type Case = {
+  readonly file: string;
+  readonly name: string;
+  readonly ms: number;
+  readonly state: 'pass' | 'fail' | 'skip';
+  readonly why: string;
+};
+
+const reasonOf = ({ skip, todo }: Result): string => [skip, todo].find((reason) => typeof reason === 'string') ?? '';
+
+const toCase = (file: string, result: Result, detail: string): Case => ({
+  file,
+  name: result.name,
+  ms: result.time ?? 0,
+  state: result.skip || result.todo ? 'skip' : result.ok ? 'pass' : 'fail',
+  why: reasonOf(result) || detail,
+});
+
+/** What failed in a subtest: the names and diagnostics of its failed assertions, the deeper ones first. */
+const failuresIn = (parser: Parser, into: string[]): void => {
+  parser.on('child', (child: Parser) => failuresIn(child, into));
+  parser.on('assert', (result: Result) => {
+    if (!result.ok && !result.todo && !result.skip) into.push(`${result.name} ${JSON.stringify(result.diag ?? {})}`);
+  });
+};
+
+/**
+ * The tests of a run out of its raw TAP. A file that fails although none of its tests does (a crash, a timeout, no test
+ * at all) counts as one failed test of its own name; an empty file is never a pass.
+ */
+export const collect = (tap: string): readonly Case[] => {
+  const cases: Case[] = [];
+  const byFile = new Map<string, Case[]>();
+  const top = new Parser();
+  top.on('child', (file: Parser) => {
+    const mine: Case[] = [];
+    let detail: string[] = [];
+    file.on('child', (test: Parser) => {
+      detail = [];
+      failuresIn(test, detail);
+    });
+    file.on('assert', (result: Result) => {
+      mine.push(toCase(file.name, result, detail.join('\n')));
+      detail = [];
+    });
+    byFile.set(file.name, mine);
+  });
+  top.on('assert', (result: Result) => {
+    const mine = byFile.get(result.name) ?? [];
+    cases.push(...mine);
+    if (mine.length === 0 && result.skip) cases.push(toCase(result.name, result, ''));
+    else if (mine.length === 0 || (!result.ok && !mine.some(({ state }) => state === 'fail')))
+      cases.push({
+        ...toCase(result.name, result, JSON.stringify(result.diag ?? {})),
+        state: 'fail',
+        name: 'the file itself',
+      });
+  });
+  top.end(tap);
+  return cases;
+};
+
+const escaped = (text: string): string =>
+  text.replace(/[<>&"]/g, (char) => `&#${char.charCodeAt(0)};`).replace(/[^\t\n\r -퟿-�]/g, '');
+
+/** The same as a flat JUnit document. */
+export const junitOf = (cases: readonly Case[]): string => {
+  const suites = [...Map.groupBy(cases, ({ file }) => file)].map(([file, tests]) => {
+    const count = (state: Case['state']) => tests.filter((test) => test.state === state).length;
+    const lines = tests.map(({ name, ms, state, why }) => {
+      const inner =
+        state === 'fail'
+          ? `<failure>${escaped(why)}</failure>`
+          : state === 'skip'
+            ? `<skipped message="${escaped(why)}"/>`
+            : '';
+      return `<testcase classname="${escaped(file)}" name="${escaped(name)}" time="${ms / 1000}">${inner}</testcase>`;
+    });
+    const seconds = tests.reduce((sum, { ms }) => sum + ms, 0) / 1000;
+    return `<testsuite name="${escaped(file)}" tests="${tests.length}" failures="${count('fail')}" skipped="${count('skip')}" time="${seconds}">\n${lines.join('\n')}\n</testsuite>`;
+  });
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join('\n')}\n</testsuites>\n`;
+};

@@ -1,0 +1,81 @@
+// npm test: type check, lint, unused code, then all tests; the last line counts them.
+import { createWriteStream } from 'node:fs';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { type Case, collect, junitOf } from './tap-summary.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const results = path.join(root, '.tap');
+const heartbeatMs = 30_000;
+
+const checks: readonly (readonly [name: string, file: string, ...args: readonly string[]])[] = [
+  ['types', 'tsc'],
+  ['format, lint and arrows between rooms', 'biome', 'check', '--error-on-warnings', '.'],
+  ['unused code', 'knip', '--no-progress'],
+];
+
+const check = async ([name, file, ...args]: (typeof checks)[number]): Promise<Case> => {
+  const began = performance.now();
+  const { exitCode, all } = await execa(file, args, { cwd: root, preferLocal: true, reject: false, all: true });
+  const passed = exitCode === 0;
+  process.stdout.write(`${passed ? '✓' : '✗'} ${name}\n${passed ? '' : `${all}\n`}`);
+  return {
+    file: 'checks',
+    name,
+    ms: performance.now() - began,
+    state: passed ? 'pass' : 'fail',
+    why: passed ? '' : all,
+  };
+};
+
+/** Runs tap with its raw output in a file of ours, and one line a test file on stdout as they end. */
+const runTap = async (files: readonly string[]): Promise<readonly Case[]> => {
+  const raw = path.join(results, 'raw.tap');
+  const began = performance.now();
+  const child = execa('tap', ['--reporter=tap', ...files], {
+    cwd: root,
+    preferLocal: true,
+    reject: false,
+    buffer: false,
+    stdin: 'ignore',
+    stderr: 'inherit',
+  });
+  const log = createWriteStream(raw);
+  let last = performance.now();
+  const beat = setInterval(() => {
+    if (performance.now() - last > heartbeatMs)
+      process.stdout.write(`… ${Math.round((performance.now() - began) / 1000)} s\n`);
+  }, heartbeatMs);
+  for await (const line of child.iterable()) {
+    log.write(`${line}\n`);
+    const file = /^(?<verdict>ok|not ok) \d+ - (?<name>.+?)(?: # (?<time>time=\S+|SKIP.*|TODO.*))?(?: \{)?$/.exec(
+      line,
+    )?.groups;
+    if (file) {
+      last = performance.now();
+      process.stdout.write(`${file['verdict'] === 'ok' ? '✓' : '✗'} ${file['name']} ${file['time'] ?? ''}\n`);
+    }
+  }
+  clearInterval(beat);
+  await child;
+  await new Promise((resolve) => log.end(resolve));
+  return collect(await fs.readFile(raw, 'utf8'));
+};
+
+await fs.rm(results, { recursive: true, force: true });
+await fs.mkdir(results, { recursive: true });
+const files = process.argv.slice(2);
+const cases: Case[] = [];
+if (files.length === 0) for (const one of checks) cases.push(await check(one));
+cases.push(...(await runTap(files)));
+await fs.writeFile(path.join(results, 'junit.xml'), junitOf(cases));
+
+const count = (state: Case['state']): number => cases.filter((test) => test.state === state).length;
+for (const { file, name, state, why } of cases) {
+  if (state === 'skip') process.stdout.write(`skipped: ${file} > ${name}: ${why || 'no reason given'}\n`);
+  if (state === 'fail') process.stdout.write(`failed: ${file} > ${name}\n${why.slice(0, 3000)}\n`);
+}
+process.stdout.write(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`);
+process.exitCode = count('fail') > 0 || count('pass') === 0 ? 1 : 0;
