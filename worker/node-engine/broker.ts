@@ -23,6 +23,9 @@ export const connectBroker = async (address: BrokerAddress, clientId: string): P
   const { host, port, certificate } = address;
   try {
     const options: IClientOptions = {
+      host,
+      port,
+      protocol: certificate === undefined ? 'mqtt' : 'mqtts',
       clientId,
       clean: true,
       reconnectPeriod: 0,
@@ -32,8 +35,8 @@ export const connectBroker = async (address: BrokerAddress, clientId: string): P
         ? {}
         : { cert: await readFile(certificate.cert), key: await readFile(certificate.key) }),
     };
-    const scheme = certificate === undefined ? 'mqtt' : 'mqtts';
-    return await connectAsync(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, options, false);
+    // Without a URL: the client would parse one with an outdated function and warn on every start.
+    return await connectAsync('', options, false);
   } catch (error) {
     throw new BrokerError(`the broker at ${host}:${port} cannot be reached`, { cause: error });
   }

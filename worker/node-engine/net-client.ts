@@ -43,6 +43,7 @@ export class NetClient {
   /** How instances are called in the paths: "unikernel" with a NetManager that knows no "wasm". */
   #kind: 'wasm' | 'unikernel' = 'wasm';
   readonly #registered = Promise.withResolvers<void>();
+  #registering = new AbortController();
   #registration: { readonly client_id: string; readonly cluster_address: string } | undefined;
 
   constructor(target: NetTarget) {
@@ -64,14 +65,26 @@ export class NetClient {
     }
   }
 
-  /** Tells NetManager who the worker is; tries until it has agreed. */
+  /** Tells NetManager who the worker is; tries until it has agreed or is told otherwise by a later call. */
   async register(id: string, cluster: string, log: Log, signal: AbortSignal): Promise<void> {
+    this.#registering.abort(new NetworkError('the worker has got another id', true));
+    this.#registering = new AbortController();
+    const either = AbortSignal.any([signal, this.#registering.signal]);
     this.#registration = { client_id: id, cluster_address: cluster };
     const attempt = async () => accepted(await this.#post('/register', this.#registration), '/register');
-    await retry(attempt, { first: 50, growth: 1.5, most: 5000 }, signal, (error, attempts) => {
+    await retry(attempt, { first: 50, growth: 1.5, most: 5000 }, either, (error, attempts) => {
       if (attempts % 10 === 1) log.warn(`${explain(error)}; trying again`);
     });
     this.#registered.resolve();
+  }
+
+  /** Waits a while for a NetManager that has not agreed to the worker yet. Throws {@link NetworkError}. */
+  async agreed(): Promise<void> {
+    using limit = deadline(new AbortController().signal, answerMs, 'registering with NetManager');
+    const late = new Promise<never>((_, reject) => {
+      limit.addEventListener('abort', () => reject(new NetworkError('NetManager has not taken this worker yet', true)));
+    });
+    await Promise.race([this.registered, late]);
   }
 
   /** Asks for a change. A NetManager that was restarted and has forgotten the worker is told again. */
@@ -92,6 +105,7 @@ export class NetClient {
   /** Makes the instance's namespace with its addresses and ports. Throws {@link NetworkError}. */
   async deploy(service: string, instance: number, ports: string): Promise<Addresses> {
     const data = { pid: 0, serviceName: service, instanceNumber: instance, portMappings: ports };
+    await this.agreed();
     const text = accepted(await this.#change('deploy', data), 'the network');
     if (this.#kind === 'wasm') {
       const answer = parseJson(WasmDeployAnswer, text, "NetManager's answer");

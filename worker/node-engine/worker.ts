@@ -66,7 +66,11 @@ export const work = async (
     const before = registration;
     const joined = before === undefined ? await joinFirst() : await joinAgain(before);
     registration = joined;
-    if (before?.id !== joined.id) await network?.register(joined.id, cluster.host, log, signal);
+    if (before?.id !== joined.id) {
+      network?.register(joined.id, cluster.host, log, signal).catch(() => undefined);
+      // A NetManager that stays away must not keep the worker from saying so: deployments fail with the reason then.
+      await network?.agreed().catch((error) => log.warn(explain(error)));
+    }
     const address = { host: cluster.host, port: joined.brokerPort, certificate: settings.certificate };
     const client = await connectBroker(address, `${joined.id}-ne`);
     log.info(`connected to the broker at ${address.host}:${address.port}`);
