@@ -16,6 +16,7 @@ import { StepFailed, Steps } from './steps.ts';
 import { putCompiled, startWorker, workerLogs } from './worker.ts';
 
 const setUpMs = 60_000;
+const progressMs = 250;
 
 export type RunOptions = {
   readonly name: string;
@@ -40,6 +41,16 @@ export type Outcome = {
 
 /** A log of the run by its file's name. */
 export type Log = { readonly name: string; readonly content: string };
+
+/** Passes on what is said, but not more often than a person can read. */
+const seldom = (say: (text: string) => void): ((text: string) => void) => {
+  let last = Number.NEGATIVE_INFINITY;
+  return (text) => {
+    if (performance.now() - last < progressMs) return;
+    last = performance.now();
+    say(text);
+  };
+};
 
 const boardOnly: Pick<Where, 'place'> = { place: 'board' };
 const labOnly: Pick<Where, 'place'> = { place: 'lab' };
@@ -92,7 +103,11 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
     stack.use(run);
     try {
       const built = await steps.run('prepare the machine', labOnly, options.signal, ({ signal }) =>
-        kind.prepare(options.machine, (text) => emit({ kind: 'progress', text }), signal),
+        kind.prepare(
+          options.machine,
+          seldom((text) => emit({ kind: 'progress', text })),
+          signal,
+        ),
       );
       prepared = built;
       const board = await steps.run('boot the board', boardOnly, options.signal, ({ signal }) =>
