@@ -71,3 +71,27 @@ export const fetchTools = async (set: SetName, progress?: FetchProgress, signal?
     }),
   };
 };
+
+/**
+ * A folder for PATH with programs of `tools` (command to path in the tree), each a script that starts its program by
+ * its own loader.
+ */
+export const commandFolder = (
+  tools: Tools,
+  commands: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<string> => {
+  const key = sha256(JSON.stringify([tools.root, commands])).slice(0, 16);
+  return cached(
+    cachePath('commands', key),
+    async (temporary) => {
+      await emptyFolder(temporary);
+      for (const [name, file] of Object.entries(commands)) {
+        const program = tools.program(file, name);
+        const words = [program.file, ...program.args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+        await fs.writeFile(path.join(temporary, name), `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`, { mode: 0o755 });
+      }
+    },
+    { signal },
+  );
+};
