@@ -51,7 +51,7 @@ inSandbox(import.meta.url, () => {
       t.equal(await get(undefined, `http://${place}/`), 'hello', `from the board: ${place}`);
     t.match(
       await get(undefined, 'http://[::1]:80/'),
-      /after \d+ ms: (Couldn't connect|Connection refused)/,
+      /Could(n't| not) connect|Connection refused/,
       '[::1] is refused, not left hanging',
     );
     using _board = await serve(undefined, 9000, 'board');
