@@ -47,7 +47,7 @@ export const footprint = async (machine: Machine): Promise<Footprint> => {
     ask('ip', 'route', 'show', 'table', 'all'),
     ask('nft', 'list', 'ruleset'),
     ask('ps', '-e', '-o', 'ppid=,args='),
-    ask('find', '/etc', '/root', '/run', '/tmp', '/usr/lib/oakestra', '/var', ...pruned, '-print'),
+    ask('find', '/etc', '/root', '/run', '/tmp', '/usr/lib/oakestra', '/var', '-xdev', ...pruned, '-print'),
   ]);
   const found = parseJson(Links, links, "'ip address show' on the board");
   return {
@@ -66,7 +66,8 @@ export const footprint = async (machine: Machine): Promise<Footprint> => {
       .toSorted(),
     rules: ruleLines(rules),
     processes: lines(processes)
-      .filter((line) => !/^2 |^0 \[|\bps -e -o\b|\bip |\bnft |\bfind |\bsetsid /.test(line))
+      // in brackets: kernel threads, and processes that are just ending
+      .filter((line) => !/^\d+ +\[|\bps -e -o\b|\bip |\bnft |\bfind |\bsetsid /.test(line))
       .map((line) => line.replace(/^\d+ +/, ''))
       .toSorted(),
     // iproute2 makes its folder with the first namespace and leaves it; what stands in it is listed above

@@ -1,7 +1,7 @@
 import type { ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { $, type Shell as ZxShell } from 'zx';
+import { $, type Shell as ZxShell } from 'zx/core';
 import { messageOf } from '../system/errors.ts';
 
 /** zx's `$`, bound to the place where its commands run. */
