@@ -2,8 +2,8 @@ import type { Machine } from '../machine/machine.ts';
 import { type Results, type Run, resultsVersion, type Verdict } from '../report/results.ts';
 import { messageOf } from '../system/errors.ts';
 import type { Findings } from './findings.ts';
+import type { Log, RunOptions } from './options.ts';
 import { host, revision } from './provenance.ts';
-import type { Log, RunOptions } from './run.ts';
 import { StepFailed, type Steps } from './steps.ts';
 
 const logLines = 15;

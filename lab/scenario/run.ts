@@ -1,46 +1,27 @@
 import { startCluster } from '../cluster/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { MachineKind, MachineOptions, Prepared } from '../machine/machines.ts';
+import type { Prepared } from '../machine/machines.ts';
 import type { Results, Verdict } from '../report/results.ts';
 import { LabError } from '../system/errors.ts';
 import { openRun } from '../system/runs.ts';
 import { deadline } from '../system/wait.ts';
-import type { App } from '../wasm/app.ts';
 import { makeLab } from './context.ts';
 import { describe } from './describe.ts';
 import type { Emit, LabEvent } from './events.ts';
 import { noFindings } from './findings.ts';
+import type { Log, RunOptions } from './options.ts';
 import type { Where } from './places.ts';
-import type { Scenario, ScenarioOptions } from './scenario.ts';
 import { StepFailed, Steps } from './steps.ts';
 import { putCompiled, startWorker, workerLogs } from './worker.ts';
 
 const setUpMs = 60_000;
 const progressMs = 250;
 
-export type RunOptions = {
-  readonly name: string;
-  readonly scenario: Scenario;
-  readonly kind: MachineKind;
-  readonly machine: MachineOptions;
-  readonly app: App;
-  readonly options: ScenarioOptions;
-  /** Leaves the machine running afterwards. */
-  readonly keep: boolean;
-  /** Ends the scenario after the step with this name. */
-  readonly until?: string | undefined;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: LabEvent) => void;
-};
-
 /** A run's results, and the logs that belong to its report. */
 export type Outcome = {
   readonly results: Results;
   readonly files: readonly Log[];
 };
-
-/** A log of the run by its file's name. */
-export type Log = { readonly name: string; readonly content: string };
 
 /** Passes on what is said, but not more often than a person can read. */
 const seldom = (say: (text: string) => void): ((text: string) => void) => {

@@ -1,0 +1,23 @@
+import type { MachineKind, MachineOptions } from '../machine/machines.ts';
+import type { App } from '../wasm/app.ts';
+import type { LabEvent } from './events.ts';
+import type { Scenario, ScenarioOptions } from './scenario.ts';
+
+/** What is run, on what, and how. */
+export type RunOptions = {
+  readonly name: string;
+  readonly scenario: Scenario;
+  readonly kind: MachineKind;
+  readonly machine: MachineOptions;
+  readonly app: App;
+  readonly options: ScenarioOptions;
+  /** Leaves the machine running afterwards. */
+  readonly keep: boolean;
+  /** Ends the scenario after the step with this name. */
+  readonly until?: string | undefined;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: LabEvent) => void;
+};
+
+/** A log of the run by its file's name. */
+export type Log = { readonly name: string; readonly content: string };
