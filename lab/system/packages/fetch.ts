@@ -22,6 +22,12 @@ const parallel = limit(8);
 export const architectureOf = (set: SetName): 'amd64' | 'arm64' =>
   wanted.sets[set].architecture === 'host' ? hostArchitecture() : 'arm64';
 
+/** The archive's component that a set's packages are in. */
+export const componentOf = (set: SetName): string => {
+  const entry = wanted.sets[set];
+  return 'component' in entry ? entry.component : wanted.component;
+};
+
 const fetchPackage = (pinned: LockedPackage, signal: AbortSignal | undefined): Promise<string> =>
   parallel(() =>
     download(
@@ -42,8 +48,7 @@ export const fetchKeyring = async (signal?: AbortSignal): Promise<string> => {
 const newestOf = async (pinned: LockedPackage, set: SetName, signal: AbortSignal | undefined) => {
   const index = await packageIndex(
     debianMirror(),
-    wanted.suite,
-    architectureOf(set),
+    { suite: wanted.suite, component: componentOf(set), architecture: architectureOf(set) },
     await fetchKeyring(signal),
     signal,
   );

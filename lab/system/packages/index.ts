@@ -55,19 +55,21 @@ export const parseIndex = (packages: string): PackageIndex => {
   return index;
 };
 
+/** A part of the archive that has an index of its own. */
+export type ArchivePart = { readonly suite: string; readonly component: string; readonly architecture: string };
+
 /**
- * What `mirror` offers of a suite's main component for an architecture, with a chain of trust from the keyring package
+ * What `mirror` offers in a part of the archive, with a chain of trust from the keyring package
  * over the signed release file to each package's SHA-256. Throws a lab fault when the chain breaks.
  */
 export const packageIndex = async (
   mirror: string,
-  suite: string,
-  architecture: string,
+  { suite, component, architecture }: ArchivePart,
   keyring: string,
   signal?: AbortSignal | undefined,
 ): Promise<PackageIndex> => {
   const release = await signedRelease(mirror, suite, keyring, signal);
-  const name = `main/binary-${architecture}/Packages.xz`;
+  const name = `${component}/binary-${architecture}/Packages.xz`;
   const digest = new RegExp(`^ ([0-9a-f]{64}) +\\d+ ${name.replaceAll('.', '\\.')}$`, 'm').exec(release)?.[1];
   if (digest === undefined) throw labFault(`${mirror}: ${suite} has no ${name}`);
   const packed = await download(

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { labFault } from '../errors.ts';
-import { fetchKeyring, type SetName } from './fetch.ts';
+import { componentOf, fetchKeyring, type SetName } from './fetch.ts';
 import { packageIndex } from './index.ts';
 import type { PackageLock } from './lock.ts';
 import { debianMirror } from './mirror.ts';
@@ -15,6 +15,8 @@ type WantedSet = {
   readonly without?: readonly string[];
   readonly only?: string;
 };
+
+const setNames = Object.keys(wanted.sets) as SetName[];
 
 /** Settings of an apt world of its own: nothing of the host's apt is read or changed but the archive's keyring. */
 const aptConfig = (folder: string, architecture: string): string => `
@@ -51,9 +53,10 @@ const aptWorld = async (folder: string, architecture: string, signal: AbortSigna
   for (const part of ['lists/partial', 'cache/archives/partial', 'state'])
     await fs.mkdir(path.join(folder, part), { recursive: true });
   await fs.writeFile(path.join(folder, 'status'), '');
+  const components = [...new Set(setNames.map(componentOf))].join(' ');
   await fs.writeFile(
     path.join(folder, 'sources.list'),
-    `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${debianMirror()} ${wanted.suite} ${wanted.component}\n`,
+    `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${debianMirror()} ${wanted.suite} ${components}\n`,
   );
   await fs.writeFile(path.join(folder, 'apt.conf'), aptConfig(folder, architecture));
   await execa('apt-get', ['-qq', 'update'], {
@@ -76,16 +79,18 @@ export const relock = async (signal?: AbortSignal): Promise<PackageLock> => {
     const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-apt-'));
     stack.defer(() => fs.rm(folder, { recursive: true, force: true }));
     await aptWorld(folder, architecture, signal);
-    const index = await packageIndex(debianMirror(), wanted.suite, architecture, keyring, signal);
-    for (const [name, set] of Object.entries(wanted.sets) as [SetName, WantedSet][]) {
+    for (const name of setNames) {
+      const set: WantedSet = wanted.sets[name];
       if (set.architecture !== 'host' && set.architecture !== architecture) continue;
+      const part = { suite: wanted.suite, component: componentOf(name), architecture };
+      const index = await packageIndex(debianMirror(), part, keyring, signal);
       const only = set.only === undefined ? undefined : new RegExp(set.only);
       const names = (await resolve(folder, set.packages, signal)).filter(
         (entry) => !set.without?.includes(entry) && (!only || only.test(entry)),
       );
       sets[`${name}/${architecture}`] = names.toSorted().map((entry) => {
         const found = index.get(entry);
-        if (!found) throw labFault(`${entry} is not in the index of ${wanted.suite}`);
+        if (!found) throw labFault(`${entry} is not in ${part.component} of ${wanted.suite}`);
         return found;
       });
     }
