@@ -61,8 +61,8 @@ export const footprint = async (machine: Machine): Promise<Footprint> => {
       )
       .toSorted(),
     routes: lines(routes)
-      .filter((line) => !/fe80::|ff00::|linkdown|^multicast|^anycast/.test(line))
-      .map((line) => line.replace(/ (expires|pref) \S+/g, ''))
+      .filter((line) => !/fe80::|ff00::|^multicast|^anycast/.test(line))
+      .map((line) => line.replace(/ (expires|pref) \S+| linkdown/g, ''))
       .toSorted(),
     rules: ruleLines(rules),
     processes: lines(processes)

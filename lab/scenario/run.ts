@@ -4,7 +4,7 @@ import type { Prepared } from '../machine/machines.ts';
 import type { Results, Verdict } from '../report/results.ts';
 import { LabError } from '../system/errors.ts';
 import { openRun } from '../system/runs.ts';
-import { deadline } from '../system/wait.ts';
+import { abortable, deadline } from '../system/wait.ts';
 import { makeLab } from './context.ts';
 import { describe } from './describe.ts';
 import type { Emit, LabEvent } from './events.ts';
@@ -16,6 +16,7 @@ import { putCompiled, startWorker, workerLogs } from './worker.ts';
 
 const setUpMs = 60_000;
 const progressMs = 250;
+const logsMs = 60_000;
 
 /** A run's results, and the logs that belong to its report. */
 export type Outcome = {
@@ -42,7 +43,9 @@ const verdictOf = (failure: unknown): Verdict => {
 };
 
 const collectLogs = async (machine: Machine): Promise<readonly Log[]> => {
-  const board = machine.gone.aborted ? [] : await workerLogs(machine).catch(() => []);
+  const board = machine.gone.aborted
+    ? []
+    : await abortable(workerLogs(machine), AbortSignal.timeout(logsMs)).catch(() => []);
   const own = await Promise.all(machine.logs.map(async ({ name, read }) => ({ name, text: await read() })));
   return [...board, ...own].map(({ name, text }) => ({
     name: name.endsWith('.log') ? name : `${name}.log`,
@@ -74,7 +77,6 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   const findings = noFindings();
   let machine: Machine | undefined;
   let prepared: Prepared | undefined;
-
   let failure: unknown;
   let logs: readonly Log[] = [];
   const run = await openRun(`${options.name} on ${kind.name}`);

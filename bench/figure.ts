@@ -1,0 +1,37 @@
+/** One measured figure. `target` is what the project set itself, as text; `met` says whether this run reached it. */
+export type Figure = {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly target?: string;
+  readonly met?: boolean;
+};
+
+/** A group of measurements that belong together; `say` tells what is being measured. */
+export type Bench = {
+  readonly name: string;
+  readonly about: string;
+  readonly run: (say: (text: string) => void, signal: AbortSignal) => Promise<readonly Figure[]>;
+};
+
+/** A figure with an upper limit as its target. */
+export const atMost = (what: string, value: number, unit: string, limit: number): Figure => ({
+  what,
+  value,
+  unit,
+  target: `<= ${limit} ${unit}`,
+  met: value <= limit,
+});
+
+const rounded = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+/** Figures as a Markdown table. */
+export const table = (figures: readonly Figure[]): string =>
+  [
+    '| figure | measured | target | |',
+    '| --- | --- | --- | --- |',
+    ...figures.map(({ what, value, unit, target = '', met }) => {
+      const sign = met === undefined ? '' : met ? 'met' : '**missed**';
+      return `| ${what} | ${rounded(value)} ${unit} | ${target} | ${sign} |`;
+    }),
+  ].join('\n');

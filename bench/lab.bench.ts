@@ -1,0 +1,90 @@
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import { buildDebianImage } from '../lab/image/debian/build.ts';
+import { startVirt } from '../lab/machine/qemu/virt.ts';
+import { Results } from '../lab/report/results.ts';
+import { median } from '../lab/report/statistics.ts';
+import { openRun } from '../lab/system/runs.ts';
+import { parse } from '../worker/contract/check.ts';
+import { atMost, type Bench, type Figure } from './figure.ts';
+
+const root = path.join(import.meta.dirname, '..');
+const roundTrips = 100;
+const loadSeconds = 10;
+
+const seconds = (since: number): number => (performance.now() - since) / 1000;
+
+/** One run of `scenario bridged` as a user starts it, with a cache of its own. */
+const scenarioRun = async (cache: string, signal: AbortSignal) => {
+  const began = performance.now();
+  const { stdout } = await execa(
+    'npm',
+    ['run', '-s', 'lab', '--', 'scenario', 'bridged', '--json', '--duration', String(loadSeconds)],
+    {
+      cwd: root,
+      env: { XDG_CACHE_HOME: cache },
+      cancelSignal: signal,
+    },
+  );
+  const { results } = JSON.parse(stdout) as { results: unknown };
+  return { took: seconds(began), results: parse(Results, results, 'results') };
+};
+
+const stepSeconds = (results: Results, name: string): number =>
+  (results.run.timings.find((timing) => timing.name === name)?.ms ?? Number.NaN) / 1000;
+
+const boot = async (signal: AbortSignal): Promise<readonly Figure[]> => {
+  const image = await buildDebianImage({ signal });
+  await using run = await openRun('bench');
+  const began = performance.now();
+  await using machine = await startVirt({ image, run, signal });
+  const ready = seconds(began);
+  const times: number[] = [];
+  for (let i = 0; i < roundTrips; i++) {
+    const sent = performance.now();
+    await machine.exec(['true'], { signal });
+    times.push(performance.now() - sent);
+  }
+  return [
+    atMost('boot to ready', ready, 's', 6),
+    atMost('command round trip, median', median(times) ?? Number.NaN, 'ms', 60),
+    atMost('image size', image.bytes / 1e6, 'MB', 100),
+  ];
+};
+
+const bench: Bench = {
+  name: 'lab',
+  about: 'a cold and a warm run of bridged on virt, boot, commands, image',
+  run: async (say, signal) => {
+    await using stack = new AsyncDisposableStack();
+    const cache = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-bench-'));
+    stack.defer(() => fs.rm(cache, { recursive: true, force: true }));
+    say('a run with an empty cache');
+    const cold = await scenarioRun(cache, signal);
+    say('a run with a warm cache');
+    const warm = await scenarioRun(cache, signal);
+    say('boot and commands');
+    const booted = await boot(signal);
+    return [
+      atMost('cold run, npm packages installed', cold.took, 's', 180),
+      atMost(
+        'image from an empty cache (packages fetched and built)',
+        stepSeconds(cold.results, 'prepare the machine'),
+        's',
+        60,
+      ),
+      atMost(`warm run with ${loadSeconds} s of load`, warm.took, 's', 35),
+      atMost(
+        'deploy message to CREATED (one HTTP answer), precompiled',
+        stepSeconds(warm.results, 'deploy through the worker'),
+        's',
+        2,
+      ),
+      ...booted,
+    ];
+  },
+};
+
+export default bench;
