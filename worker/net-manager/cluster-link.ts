@@ -29,17 +29,17 @@ export type ClusterLink = AsyncDisposable & {
   readonly onConnect: (listener: () => void) => Disposable;
 };
 
-const urlOf = ({ host, port, certificate }: Broker): string =>
-  `${certificate ? 'mqtts' : 'mqtt'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-
 /** Opens the connection as client `id`; it does not wait for the broker. Throws when a certificate can't be read. */
 export const openClusterLink = async (broker: Broker, id: string, log: Log): Promise<ClusterLink> => {
-  const url = urlOf(broker);
-  const tls = broker.certificate && {
-    cert: await readFile(broker.certificate.cert),
-    key: await readFile(broker.certificate.key),
-  };
-  const client: MqttClient = mqtt.connect(url, {
+  const { host, port, certificate } = broker;
+  const protocol = certificate ? 'mqtts' : 'mqtt';
+  const url = `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const tls = certificate && { cert: await readFile(certificate.cert), key: await readFile(certificate.key) };
+  // Without a URL: the client would parse one with an outdated function and warn on every start.
+  const client: MqttClient = mqtt.connect({
+    host,
+    port,
+    protocol,
     clientId: id,
     keepalive: 15,
     reconnectPeriod: 1_000,

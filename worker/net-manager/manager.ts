@@ -6,9 +6,8 @@ import type { AddressPair } from './addresses.ts';
 import type { Config } from './config.ts';
 import { namespaceOf } from './instance.ts';
 import type { Journal } from './journal.ts';
-import type { Network } from './network.ts';
 import { tearDownNode } from './node.ts';
-import { Refusal } from './refusal.ts';
+import { notDeployed, Refusal } from './refusal.ts';
 import { wantedFrom } from './request.ts';
 import { openSession, type Session } from './session.ts';
 
@@ -81,12 +80,12 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     throw new Refusal(503, `no addresses from the cluster yet (${session.link.trouble ?? 'no answer'}); still asking`);
   };
 
-  const ready = async (): Promise<{ readonly session: Session; readonly network: Network }> => {
+  /** With addresses the network is made, or taken over after a restart, without waiting for the cluster. */
+  const addressesKnown = (): boolean => journal.contents.subnet !== undefined;
+
+  const registered = async (): Promise<Session> => {
     if (!current) throw new Refusal(400, 'not registered: POST /register first');
-    const session = await current.session;
-    if (!session.network)
-      throw new Refusal(500, `the cluster has given no addresses yet (${session.link.trouble ?? 'no answer'})`);
-    return { session, network: session.network };
+    return current.session;
   };
 
   return {
@@ -100,7 +99,10 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
         .catch((error: unknown) => log.warn(`not yet registered again: ${(error as Error).message}`));
     },
     deploy: async (request) => {
-      const { session, network } = await ready();
+      const session = await registered();
+      if (!addressesKnown())
+        throw new Refusal(500, `the cluster has given no addresses yet (${session.link.trouble ?? 'no answer'})`);
+      const network = await session.whenReady();
       const wanted = wantedFrom(request);
       const { instance, warning } = await network.deploy(wanted);
       const addresses = network.addressesOf(instance);
@@ -111,7 +113,10 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
       return { ...addresses, warning };
     },
     undeploy: async (request) => {
-      const { session, network } = await ready();
+      const session = await registered();
+      if (!addressesKnown())
+        throw notDeployed(namespaceOf({ service: request.serviceName, instance: request.instanceNumber }));
+      const network = await session.whenReady();
       const gone = await network.undeploy(request);
       log.info(`${namespaceOf(gone)} is gone`);
       const { service } = gone;

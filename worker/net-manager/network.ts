@@ -11,7 +11,7 @@ import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } f
 import { portsInUse } from './listeners.ts';
 import { setUpNode } from './node.ts';
 import { planInstance } from './planner.ts';
-import { Refusal } from './refusal.ts';
+import { notDeployed, Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
 import type { Settings } from './settings.ts';
 
@@ -131,7 +131,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   const undeploy = async (which: NetUndeployRequest): Promise<Instance> => {
     const name = namespaceOf({ service: which.serviceName, instance: which.instanceNumber });
     const known = find(name);
-    if (!known) throw new Refusal(404, `${name} is not deployed here`);
+    if (!known) throw notDeployed(name);
     await remove(known.instance);
     return known.instance;
   };

@@ -7,6 +7,12 @@ import type { Settings } from './settings.ts';
 const gatewaySlot = 1;
 
 /**
+ * The board asks for an instance's link address from its own link-local one when it forwards: without any, the first
+ * packet from another machine would never arrive over IPv6.
+ */
+const linkLocal = 'fe80::1/64';
+
+/**
  * A locally administered link address made from the IPv4 address. Fixed, because a bridge otherwise takes its address
  * from its ports and changes it under the neighbours' feet when one comes or goes.
  */
@@ -30,6 +36,7 @@ const hostSide = (settings: Settings, instance: Instance): readonly Change[] => 
   return [
     { do: `addr add ${gateway.v4}/32 dev ${host}` },
     { do: `addr add ${gateway.v6}/128 dev ${host} nodad` },
+    { do: `addr add ${linkLocal} dev ${host} nodad` },
     { do: `link set ${host} up` },
     { do: `route add ${own.v4}/32 dev ${host} src ${gateway.v4}` },
     { do: `route add ${own.v6}/128 dev ${host}` },
@@ -55,10 +62,11 @@ export const planNode = (settings: Settings, { instances, hasBridge, advertised 
     },
     // Only an MTU that is set later counts as wanted: the kernel forgets one given at creation with the last port.
     { do: `link set ${bridge} mtu ${settings.mtu}` },
-    // A link-local address would come and go with the first instance; the gateway's own is enough.
+    // The kernel's own link-local address would come and go with the first instance.
     { do: `link set ${bridge} addrgenmode none` },
     { do: `addr add ${gateway.v4}/${prefix.v4} dev ${bridge}` },
     { do: `addr add ${gateway.v6}/${prefix.v6} dev ${bridge} nodad` },
+    { do: `addr add ${linkLocal} dev ${bridge} nodad` },
     { do: `link set ${bridge} up` },
     ...instances.flatMap((instance) => hostSide(settings, instance)),
   ];

@@ -7,3 +7,6 @@ export class Refusal extends Error {
     this.status = status;
   }
 }
+
+/** The refusal of a request for an instance that is not there. */
+export const notDeployed = (name: string): Refusal => new Refusal(404, `${name} is not deployed here`);

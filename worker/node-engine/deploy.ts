@@ -32,9 +32,9 @@ export const undoNetwork = (job: DeployRequest, network: NetClient, undo: UndoSt
   undo.push('the network', () => network.undeploy(job.job_name, job.instance_number));
 };
 
-const makeNetwork = async ({ job, network, undo }: Deployment): Promise<Addresses> => {
+const makeNetwork = async ({ job, network, undo, signal }: Deployment): Promise<Addresses> => {
   try {
-    const addresses = await network.deploy(job.job_name, job.instance_number, job.port ?? '');
+    const addresses = await network.deploy(job.job_name, job.instance_number, job.port ?? '', signal);
     undoNetwork(job, network, undo);
     return addresses;
   } catch (error) {

@@ -37,6 +37,13 @@ type Group = {
   readonly remove: () => Promise<void>;
 };
 
+/** Makes a folder that may be there already. Its parents have to be: making those never ends on a bare sysfs. */
+const makeFolder = async (folder: string): Promise<void> => {
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+};
+
 /** Control groups for instances under one folder of the cgroup v2 hierarchy. */
 export class Groups {
   readonly #folder: string;
@@ -63,7 +70,7 @@ export class Groups {
   /** Makes the group of a task with its job's limits. */
   async create(task: string, job: DeployRequest): Promise<Group> {
     const folder = join(this.#folder, task);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     for (const [file, text] of limitFiles(job)) {
       // Without swap in the kernel there is nothing to limit and no file for it.
       const optional = file === 'memory.swap.max';
@@ -82,9 +89,11 @@ export class Groups {
 export const findGroups = async (log: Log, root = '/sys/fs/cgroup'): Promise<Groups | undefined> => {
   const folder = join(root, 'oakestra');
   try {
-    await mkdir(folder, { recursive: true });
-    for (const parent of [root, folder])
-      await writeFile(join(parent, 'cgroup.subtree_control'), '+memory +cpu', { flag: 'r+' });
+    const delegate = (parent: string) =>
+      writeFile(join(parent, 'cgroup.subtree_control'), '+memory +cpu', { flag: 'r+' });
+    await delegate(root);
+    await makeFolder(folder);
+    await delegate(folder);
     return new Groups(folder);
   } catch (error) {
     await rmdir(folder).catch(() => undefined);

@@ -24,9 +24,11 @@ export class NetworkError extends Error {
 
 const answerMs = 30_000;
 
-/** How long a NetManager that does not answer, while it is being restarted for one, is asked to remove a network. */
-const undoMs = 60_000;
-const undoing = { first: 250, growth: 2, most: 5000 };
+/** How long a NetManager that does not answer, because it is being restarted perhaps, is asked again. */
+const insistMs = { deploy: 60_000, undeploy: 120_000 } as const;
+const insisting = { first: 100, growth: 1.5, most: 3000 };
+
+type Action = keyof typeof insistMs;
 
 type Answer = { readonly status: number; readonly text: string };
 
@@ -88,7 +90,7 @@ export class NetClient {
   }
 
   /** Asks for a change. A NetManager that was restarted and has forgotten the worker is told again. */
-  async #change(action: 'deploy' | 'undeploy', data: unknown): Promise<Answer> {
+  async #change(action: Action, data: unknown): Promise<Answer> {
     const ask = async () => {
       const answer = await this.#post(`/${this.#kind}/${action}`, data);
       if (answer.status !== 404 || this.#kind === 'unikernel') return answer;
@@ -102,11 +104,29 @@ export class NetClient {
     return registered.status === 200 ? ask() : answer;
   }
 
-  /** Makes the instance's namespace with its addresses and ports. Throws {@link NetworkError}. */
-  async deploy(service: string, instance: number, ports: string): Promise<Addresses> {
+  /** Asks for a change until `take` is content with an answer, which throws an unrefused NetworkError if it is not. */
+  async #insist<T>(action: Action, data: unknown, signal: AbortSignal, take: (answer: Answer) => T): Promise<T> {
+    using limit = deadline(signal, insistMs[action], 'asking NetManager');
+    let last: unknown;
+    const giveUpIfRefused = (error: unknown) => {
+      last = error;
+      if (!(error instanceof NetworkError) || error.refused) throw error;
+    };
+    try {
+      return await retry(async () => take(await this.#change(action, data)), insisting, limit, giveUpIfRefused);
+    } catch (error) {
+      throw last ?? error;
+    }
+  }
+
+  /**
+   * Makes the instance's namespace with its addresses and ports; asks again while NetManager does not answer, which
+   * does no harm because a repeated request changes nothing. Throws {@link NetworkError}, also when `signal` aborts.
+   */
+  async deploy(service: string, instance: number, ports: string, signal: AbortSignal): Promise<Addresses> {
     const data = { pid: 0, serviceName: service, instanceNumber: instance, portMappings: ports };
     await this.agreed();
-    const text = accepted(await this.#change('deploy', data), 'the network');
+    const text = await this.#insist('deploy', data, signal, (answer) => accepted(answer, 'the network'));
     if (this.#kind === 'wasm') {
       const answer = parseJson(WasmDeployAnswer, text, "NetManager's answer");
       return { v4: withoutPrefix(answer.nsAddress), v6: withoutPrefix(answer.nsAddressV6) };
@@ -115,16 +135,17 @@ export class NetClient {
     return { v4: withoutPrefix(answer.nsAddress), v6: withoutPrefix(answer.nsAddressv6) };
   }
 
-  /** Removes what {@link deploy} made; what is already gone counts as removed. Throws {@link NetworkError}. */
+  /**
+   * Removes what {@link deploy} made; what is already gone counts as removed. A NetManager that is not there, or has
+   * not taken the worker yet, is asked again. Throws {@link NetworkError}.
+   */
   async undeploy(service: string, instance: number): Promise<void> {
     const data = { serviceName: service, instanceNumber: instance };
-    using limit = deadline(new AbortController().signal, undoMs, 'removing the network');
-    const answer = await retry(
-      () => this.#change('undeploy', data),
-      undoing,
-      limit,
-      () => undefined,
-    );
-    if (answer.status !== 404) accepted(answer, 'to remove the network');
+    await this.#insist('undeploy', data, new AbortController().signal, (answer) => {
+      if (answer.status === 404) return;
+      if (answer.status === 400 || answer.status === 503)
+        throw new NetworkError(`NetManager cannot remove the network yet: ${answer.text.trim()}`, false);
+      accepted(answer, 'to remove the network');
+    });
   }
 }

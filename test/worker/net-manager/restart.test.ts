@@ -91,6 +91,26 @@ inSandbox(import.meta.url, () => {
     await daemon.end('SIGTERM');
   });
 
+  t.test('a successor removes instances at once, without a registration or a broker', async (t) => {
+    const cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    const bare = await footprint();
+    await daemon.post('/register', registration);
+    await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0, portMappings: '80' });
+    await daemon.end('SIGKILL');
+    await cluster[Symbol.asyncDispose]();
+    await daemon.start();
+    t.equal((await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 })).status, 200);
+    t.equal((await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 })).status, 404);
+    t.notMatch(daemon.log(), /DEP0169/);
+    await daemon.end('SIGKILL');
+    await daemon.start();
+    const gone = await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
+    t.equal(gone.status, 404, 'nothing runs here, whatever the cluster says');
+    await daemon.end('SIGTERM');
+    t.same((await footprint()).namespaces, bare.namespaces);
+  });
+
   t.test('what others break is made whole by the next deployment', async (t) => {
     await using cluster = await startCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });

@@ -29,7 +29,9 @@ start() {
 	fi
 	mkdir -p "$RUN"
 	echo "Starting $DAEMON"
-	start-stop-daemon -S -q -b -m -p "$PIDFILE" -x /usr/lib/oakestra/supervise -- "$LOG" "/usr/bin/$DAEMON"
+	# not start-stop-daemon: its options differ, and not every system has it
+	setsid /usr/lib/oakestra/supervise "$LOG" "/usr/bin/$DAEMON" </dev/null >/dev/null 2>&1 &
+	echo $! >"$PIDFILE"
 }
 
 stop() {

@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import t from 'tap';
+import { startCluster } from '../../../lab/cluster/cluster.ts';
+import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
+import { footprint } from '../net-manager/kernel.ts';
+import { inSandbox } from '../net-manager/sandbox.ts';
+import { createDaemon, fetchText, fixture, noWasmtime } from './daemon.ts';
+import { hello, processes, service } from './jobs.ts';
+import { until } from './until.ts';
+
+/** Both daemons, joined to a cluster, and a function that deploys an instance on port 8080 + its number. */
+const worker = async () => {
+  await using stack = new AsyncDisposableStack();
+  const signal = AbortSignal.timeout(40_000);
+  const subnet = { address: '10.10.0.0', addressv6: 'fc00::100' };
+  const cluster = stack.use(await startCluster({ listen: '127.0.0.1', advertise: '127.0.0.1', subnet, signal }));
+  const network = stack.use(await createNetManager({ ClusterMqttPort: String(cluster.brokerPort) }));
+  stack.defer(async () => void (await network.end('SIGTERM')));
+  const options = ['--net-manager', network.socket];
+  const engine = stack.use(await createDaemon(cluster.registrationPort, {}, options));
+  engine.start();
+  await cluster.networkReady(signal);
+  const image = cluster.publishArtifact('hello.wasm', await readFile(fixture('hello-wasi-http')));
+  const deploy = (instance: number) =>
+    cluster.deploy({ service, instance, image, port: `${8080 + instance}:80`, memory: 100 });
+  const created = async (instance: number) => {
+    const deployment = deploy(instance);
+    await deployment.status('CREATED', signal);
+    return deployment;
+  };
+  const parts = { cluster, network, engine, deploy, created, signal };
+  const all = stack.move();
+  return { ...parts, [Symbol.asyncDispose]: () => all.disposeAsync() };
+};
+
+const namespaces = async () => (await footprint()).namespaces;
+
+inSandbox(import.meta.url, () => {
+  const skip = noWasmtime;
+
+  t.test('instances are removed whole although NetManager was killed', { skip }, async (t) => {
+    await using both = await worker();
+    const { cluster, network, engine, created, signal } = both;
+    const bare = await footprint();
+    const [first, second, third] = [await created(0), await created(1), await created(2)];
+    await network.end('SIGKILL');
+    const away = first.undeploy(signal);
+    await until(async () => (await processes(engine.folder)).length === 2, 'end of the process', signal);
+    await network.start();
+    await Promise.all([away, second.undeploy(signal)]);
+    t.equal(await fetchText('http://127.0.0.1:8082/'), hello);
+    await third.undeploy(signal);
+    t.same(await footprint(), bare);
+    t.notMatch(engine.log(), /could not be undone/);
+    t.same(cluster.violations, []);
+  });
+
+  t.test('a deployment outlives a restart of NetManager', { skip }, async (t) => {
+    await using both = await worker();
+    const { network, deploy, signal } = both;
+    await network.end('SIGKILL');
+    const deployment = deploy(0);
+    await deployment.status('CREATING', signal);
+    await network.start();
+    await deployment.status('CREATED', signal);
+    t.equal(await fetchText('http://127.0.0.1:8080/'), hello);
+    await deployment.undeploy(signal);
+    t.same(await namespaces(), []);
+  });
+
+  t.test('a deployment can be taken back while NetManager is away', { skip }, async (t) => {
+    await using both = await worker();
+    const { network, engine, deploy, signal } = both;
+    await network.end('SIGKILL');
+    const deployment = deploy(0);
+    await deployment.status('CREATING', signal);
+    const undeployed = deployment.undeploy(signal);
+    await network.start();
+    await undeployed;
+    t.same(await namespaces(), []);
+    t.same(await processes(engine.folder), []);
+  });
+
+  t.test('a worker that was killed as a whole goes on where it was', { skip }, async (t) => {
+    await using both = await worker();
+    const { cluster, network, engine, created, deploy, signal } = both;
+    const deployment = await created(0);
+    const address = await deployment.address(signal);
+    const pids = await processes(engine.folder);
+    await Promise.all([network.end('SIGKILL'), engine.end('SIGKILL')]);
+    t.equal(await fetchText('http://127.0.0.1:8080/'), hello);
+    engine.start();
+    await network.start();
+    await cluster.networkReady(signal);
+    t.same(await processes(engine.folder), pids);
+    const another = deploy(1);
+    await another.status('CREATED', signal);
+    t.not((await another.address(signal)).v4, address.v4);
+    t.equal(await fetchText(`http://${address.v4}/`), hello);
+    await Promise.all([deployment.undeploy(signal), another.undeploy(signal)]);
+    t.same(await namespaces(), []);
+    t.same(await processes(engine.folder), []);
+    t.same(cluster.violations, []);
+  });
+
+  t.test('an instance is removed while the broker is away, and that is told later', { skip }, async (t) => {
+    await using both = await worker();
+    const { cluster, network, engine, created, signal } = both;
+    const deployment = await created(0);
+    process.kill(network.pid(), 'SIGSTOP');
+    const undeployed = deployment.undeploy(signal);
+    await until(async () => (await processes(engine.folder)).length === 0, 'end of the process', signal);
+    await cluster.stopBroker();
+    process.kill(network.pid(), 'SIGCONT');
+    await until(async () => (await namespaces()).length === 0, 'end of the namespace', signal);
+    await cluster.startBroker();
+    await undeployed;
+    const again = await created(0);
+    await again.undeploy(signal);
+    t.same(await namespaces(), []);
+    t.same(cluster.violations, []);
+  });
+});
