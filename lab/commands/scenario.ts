@@ -43,6 +43,8 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   const kind = machineKind(flags.machine);
   if (flags.app === undefined && flags.expectBody !== undefined) throw usageFault('--expect-body goes with --app');
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
+  const machine = { wasmtime: flags.wasmtime, qemu: flags.qemu };
+  await kind.enter?.(machine, context.signal);
   await reapRuns();
   using progress = showProgress(process.stderr);
   const { results, files } = await runScenario({
@@ -50,7 +52,7 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
     scenario,
     kind,
     app,
-    machine: { wasmtime: flags.wasmtime, qemu: flags.qemu },
+    machine,
     options: { connections: flags.connections, duration: flags.duration },
     keep: flags.keep,
     until: flags.until,

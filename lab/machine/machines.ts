@@ -1,9 +1,12 @@
 import { buildDebianImage } from '../image/debian/build.ts';
 import type { Fidelity } from '../report/results.ts';
-import type { Architecture } from '../system/elf.ts';
+import { type Architecture, hostMachine } from '../system/elf.ts';
 import { usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
 import type { RunFolder } from '../system/runs.ts';
+import { provideWasmtime } from '../wasm/wasmtime.ts';
+import { localCapabilities, startLocal } from './local/local.ts';
+import { enterNamespaces } from './local/namespaces.ts';
 import type { Capability, Machine } from './machine.ts';
 import { startVirt, virtCapabilities } from './qemu/virt.ts';
 
@@ -30,6 +33,11 @@ export type MachineKind = {
   readonly architecture: Architecture;
   readonly fidelity: Fidelity;
   readonly capabilities: ReadonlySet<Capability>;
+  /**
+   * Puts this process where such a machine can be made. It may be started anew for that: nothing that has to be undone
+   * may have happened before.
+   */
+  readonly enter?: (options: MachineOptions, signal: AbortSignal) => Promise<void>;
   readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
 };
 
@@ -49,7 +57,28 @@ const virt: MachineKind = {
   },
 };
 
-const kinds: readonly MachineKind[] = [virt];
+const local: MachineKind = {
+  name: 'local',
+  about: "namespaces on this computer's own kernel",
+  architecture: hostMachine(),
+  fidelity: 'native',
+  capabilities: localCapabilities,
+  enter: async ({ wasmtime }, signal) => {
+    // in there is no way to the internet
+    await provideWasmtime(hostMachine(), wasmtime, signal);
+    await enterNamespaces(signal);
+  },
+  prepare: async ({ wasmtime }, _say, signal) => {
+    const program = await provideWasmtime(hostMachine(), wasmtime, signal);
+    return {
+      wasmtimeVersion: program.version,
+      unlocked: [],
+      start: (run, started) => startLocal(program, run, started),
+    };
+  },
+};
+
+const kinds: readonly MachineKind[] = [virt, local];
 
 export const machineNames: readonly string[] = kinds.map(({ name }) => name);
 

@@ -1,0 +1,133 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { execa } from 'execa';
+import { buildWorker } from '../../../scripts/build-worker.ts';
+import { cachePath } from '../../system/cache.ts';
+import { hostMachine } from '../../system/elf.ts';
+import type { RunFolder } from '../../system/runs.ts';
+import type { Wasmtime } from '../../wasm/wasmtime.ts';
+import type { Capability, Machine } from '../machine.ts';
+import { type Board, startBoard } from './board.ts';
+import { runProgram } from './process.ts';
+import { type BoardRoot, boardRoot, hostname, writeTree } from './root.ts';
+
+/** What namespaces on this computer can do. */
+export const localCapabilities: ReadonlySet<Capability> = new Set([
+  'bridge',
+  'veth',
+  'nft',
+  'ipv6',
+  'serve',
+  'port-forward',
+  'performance',
+]);
+
+/** File in a run's folder that holds the id of the board's first process. */
+const pidFile = 'board.pid';
+
+/** The same addresses as the emulator's user-mode network, so that a scenario cannot tell them apart. */
+const network = { board: '10.0.2.15', lab: '10.0.2.2', prefix: 24, link: 'uplink' } as const;
+
+/** Runs a program on the lab's side that has to succeed; the error has what it printed. */
+const run = async (file: string, args: readonly string[], signal?: AbortSignal): Promise<void> => {
+  await execa(file, args, { stdin: 'ignore', ...(signal ? { cancelSignal: signal } : {}) });
+};
+
+const ip = (words: string, signal?: AbortSignal): Promise<void> => run('ip', words.split(' '), signal);
+
+/** Makes the root file system on a tmpfs in the lab's own mount namespace. */
+const mountRoot = async (root: string, { entries, binds }: BoardRoot, signal: AbortSignal): Promise<void> => {
+  await fs.mkdir(root, { recursive: true });
+  await run('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'board', root], signal);
+  await writeTree(root, entries);
+  for (const [from, to] of binds) {
+    const target = path.join(root, to);
+    if ((await fs.stat(from)).isDirectory()) await fs.mkdir(target, { recursive: true });
+    await run('mount', ['--rbind', from, target], signal);
+  }
+};
+
+/** Gives both ends of the link between the lab and the board their addresses. */
+const setUpUplink = async ({ pid }: Board, signal: AbortSignal): Promise<void> => {
+  const { link, lab, board, prefix } = network;
+  const inside = (words: string) => run('nsenter', ['--target', `${pid}`, '--net', 'ip', ...words.split(' ')], signal);
+  await ip('link set lo up', signal);
+  await ip(`address add ${lab}/${prefix} dev ${link}`, signal);
+  await ip(`link set ${link} up`, signal);
+  await inside(`address add ${board}/${prefix} dev eth0`);
+  await inside('link set eth0 up');
+  await inside(`route add default via ${lab}`);
+};
+
+/**
+ * Starts a board on this computer's own kernel. This process has to be in the lab's namespaces. Nothing outside of
+ * them is touched, and nothing survives this process unless it is released.
+ */
+export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signal: AbortSignal): Promise<Machine> => {
+  const { folder, env } = runFolder;
+  const root = path.join(folder, 'root');
+  const visible = (
+    await Promise.all(
+      ['tools', 'commands'].map(async (name) => {
+        const found = await fs.stat(cachePath(name)).catch(() => undefined);
+        return found ? [cachePath(name)] : [];
+      }),
+    )
+  ).flat();
+  await using stack = new AsyncDisposableStack();
+  const programs = { node: process.execPath, wasmtime: wasmtime.file };
+  const worker = path.join(folder, 'worker');
+  await buildWorker(worker);
+  const tree = await boardRoot(worker, programs, visible);
+  stack.defer(() => run('umount', ['--lazy', root]));
+  await mountRoot(root, tree, signal);
+  const environment = { PATH: process.env['PATH'] ?? '', HOME: '/root', ...env };
+  const board = stack.use(await startBoard(root, hostname, environment, signal));
+  await ip(`link add name ${network.link} type veth peer name eth0 netns ${board.pid}`, signal);
+  stack.defer(() => ip(`link delete ${network.link}`));
+  await setUpUplink(board, signal);
+  await fs.writeFile(path.join(folder, pidFile), `${board.pid}\n`);
+  const resources = stack.move();
+
+  const enter = ['nsenter', '--target', String(board.pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--'];
+  const program = (argv: readonly string[], options: Parameters<Machine['exec']>[1] = {}) =>
+    runProgram([...enter, ...argv], {
+      env: { ...environment, ...options.env },
+      stdin: options.stdin,
+      signal: options.signal ? AbortSignal.any([board.gone, options.signal]) : board.gone,
+    });
+  return {
+    name: 'local',
+    architecture: hostMachine(),
+    accelerator: 'none',
+    fidelity: 'native',
+    capabilities: localCapabilities,
+    uplink: { board: network.board, lab: network.lab, bind: network.lab },
+    slowness: 1,
+    inputs: [
+      { name: 'wasmtime (board)', version: wasmtime.version, sha256: wasmtime.sha256 },
+      { name: 'node (board)', version: process.version },
+      { name: 'worker', sha256: tree.digest },
+    ],
+    logs: [],
+    gone: board.gone,
+    exec: async (argv, options) => {
+      const { code, stdout, stderr } = await program(argv, options);
+      return { code, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') };
+    },
+    writeFile: async (file, content, mode = 0o644) => {
+      const script = 'mkdir -p "$1" && cat >"$2" && chmod "$3" "$2"';
+      const argv = ['sh', '-c', script, 'sh', path.dirname(file), file, mode.toString(8)];
+      const { code, stderr } = await program(argv, { stdin: content });
+      if (code !== 0) throw new Error(`cannot write ${file} on the board: ${stderr.toString().trim()}`);
+    },
+    readFile: async (file) => {
+      const { code, stdout, stderr } = await program(['cat', file]);
+      if (code !== 0) throw new Error(`cannot read ${file} on the board: ${stderr.toString().trim()}`);
+      return stdout;
+    },
+    release: board.release,
+    forward: async (port) => ({ host: network.board, port }),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+};

@@ -1,0 +1,86 @@
+import { accessSync, constants, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { execa } from 'execa';
+import { labFault } from '../../system/errors.ts';
+import { networkCommands } from '../../system/packages/network-tools.ts';
+
+/** Set in the environment of a lab that runs in namespaces of its own. */
+const marker = 'OAKESTRA_LAB_NAMESPACES';
+
+const lasting = ['--user', '--map-root-user', '--net', '--mount'] as const;
+
+/** Programs of util-linux, procps and coreutils that no package of the lab's can stand in for. */
+const needed = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setsid', 'ps', 'find', 'sed'] as const;
+const replaceable = ['ip', 'nft', 'curl', 'ping', 'tc'] as const;
+
+/** A program's path as a shell would find it, system folders included; undefined when there is none. */
+const findProgram = (name: string): string | undefined =>
+  [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin']
+    .map((folder) => path.join(folder, name))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+
+/** Kernel settings by which distributions forbid user namespaces, each with the value that forbids and one that allows. */
+const settings = [
+  { key: 'kernel.apparmor_restrict_unprivileged_userns', forbids: '1', allows: '0' },
+  { key: 'kernel.unprivileged_userns_clone', forbids: '0', allows: '1' },
+  { key: 'user.max_user_namespaces', forbids: '0', allows: '15000' },
+] as const;
+
+/** What to set so that this computer allows namespaces, given its kernel settings. */
+export const remedies = (setting: (key: string) => string | undefined): readonly string[] => {
+  const found = settings.filter(({ key, forbids }) => setting(key) === forbids);
+  return found.length > 0
+    ? found.map(({ key, allows }) => `sudo sysctl ${key}=${allows}`)
+    : ['inside a container: start it with --security-opt seccomp=unconfined, or use another machine: --machine virt'];
+};
+
+const kernelSetting = (key: string): string | undefined => {
+  try {
+    return readFileSync(`/proc/sys/${key.replaceAll('.', '/')}`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+};
+
+/** Folders in which this host's own network programs, or those of the lab's packages, are found. */
+const searchPath = async (signal: AbortSignal): Promise<string> => {
+  const own = [process.env['PATH'] ?? '', '/usr/sbin', '/sbin'];
+  const missing = replaceable.some((name) => findProgram(name) === undefined);
+  return [...own, ...(missing ? [await networkCommands(signal)] : [])].join(':');
+};
+
+/**
+ * Moves this process into user, network and mount namespaces of its own, in which an ordinary user may make devices
+ * and mounts: the program is replaced by itself (same process id, same arguments). Returns when it is there already.
+ * Throws a lab fault that names the setting where this computer forbids that, or the programs that it lacks.
+ */
+export const enterNamespaces = async (signal: AbortSignal): Promise<void> => {
+  if (process.env[marker] !== undefined) return;
+  const lacking = needed.filter((name) => findProgram(name) === undefined);
+  const unshare = findProgram('unshare');
+  if (unshare === undefined || lacking.length > 0)
+    throw labFault(`the machine 'local' needs programs that this computer has not got: ${lacking.join(', ')}`, [
+      'install util-linux, procps and findutils, or use another machine: --machine virt',
+    ]);
+  const attempt = await execa(unshare, [...lasting, '--pid', '--fork', 'mount', '-t', 'tmpfs', 'lab', '/tmp'], {
+    reject: false,
+    stdin: 'ignore',
+    cancelSignal: signal,
+  });
+  signal.throwIfAborted();
+  if (attempt.exitCode !== 0)
+    throw labFault(
+      `this computer forbids the namespaces that the machine 'local' is made of: ${attempt.stderr.trim()}`,
+      remedies(kernelSetting),
+    );
+  const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const environment = { ...process.env, PATH: await searchPath(signal), [marker]: '1' };
+  process.execve?.(unshare, [unshare, ...lasting, '--', ...self], environment);
+};
