@@ -1,0 +1,47 @@
+import t, { type Test } from 'tap';
+import type { Dialect } from '../../worker/contract/registration.ts';
+import { noWasmtime } from '../worker/node-engine/daemon.ts';
+import { type FactId, facts } from './facts.ts';
+import { subject } from './subject.ts';
+import { openWorld, type World } from './world.ts';
+
+/** What a worker can be set to. */
+export type Variant = { readonly topology: 'bridged' | 'veth'; readonly dialect: Dialect };
+
+const usual: Variant = { topology: 'bridged', dialect: '403' };
+const dialects: readonly Variant[] = subject.nodeEngine.some((word) => word.includes('{dialect}'))
+  ? [usual, { ...usual, dialect: '400' }]
+  : [usual];
+
+const variants = {
+  once: [usual],
+  topologies: [usual, { ...usual, topology: 'veth' }],
+  dialects,
+} as const;
+
+type Fact = {
+  /** In which settings it is tested when everything is. */
+  readonly in: keyof typeof variants;
+  /** It needs a WebAssembly runtime. */
+  readonly runs?: true;
+  /** Why it is left out unless everything is tested. */
+  readonly slow?: string;
+};
+
+/** Tests one fact of the contract, in every setting that matters to it, on a board and with a cluster of its own. */
+export const fact = (folder: string, id: FactId, how: Fact, test: (t: Test, world: World) => Promise<void>): void => {
+  const all = variants[how.in];
+  for (const variant of subject.all ? all : all.slice(0, 1)) {
+    const setting = how.in === 'once' ? '' : ` [${how.in === 'topologies' ? variant.topology : variant.dialect}]`;
+    const tooSlow = how.slow !== undefined && !subject.all ? `${how.slow}: npm run conformance` : false;
+    const skip = tooSlow || (how.runs ? noWasmtime : false);
+    t.test(`${id} ${facts[id]}${setting}`, { skip }, async (t) => {
+      await using world = await openWorld(folder, variant);
+      try {
+        await test(t, world);
+      } finally {
+        if (!t.passing()) t.comment(world.log());
+      }
+    });
+  }
+};
