@@ -1,8 +1,10 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { runLoad } from '../load/load.ts';
 import type { Machine } from '../machine/machine.ts';
-import { recordLoad } from '../report/load-record.ts';
+import { recordLoad, timeKind } from '../report/load-record.ts';
 import type { Run } from '../report/results.ts';
+import { labFault } from '../system/errors.ts';
+import { deadline } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
 import { deployer } from './deploy.ts';
 import type { Emit } from './events.ts';
@@ -10,8 +12,11 @@ import type { Findings } from './findings.ts';
 import { footprint } from './footprint.ts';
 import { boardPlace, labPlace } from './places.ts';
 import type { Lab, NetworkWish, ScenarioOptions, Service } from './scenario.ts';
+import { serveText } from './serve.ts';
 import type { Steps } from './steps.ts';
+import { putCompiled, reconfigure } from './worker.ts';
 
+const configureMs = 20_000;
 const warmUpMs = 500;
 const requestTimeoutMs = 5_000;
 const shownBodyBytes = 1024;
@@ -41,10 +46,14 @@ export const makeLab = (parts: {
   readonly steps: Steps;
   readonly findings: Findings;
   readonly emit: Emit;
+  readonly wasmtimeVersion: string;
+  /** Takes what has to be taken down when the run ends. */
+  readonly stack: AsyncDisposableStack;
   readonly signal: AbortSignal;
 }): Lab => {
-  const { machine, cluster, app, network, options, steps, findings, emit, signal } = parts;
-  const { deploy, undeploy } = deployer(machine, cluster, app, emit, signal);
+  const { machine, cluster, app, options, steps, findings, emit, signal } = parts;
+  const { deploy, undeploy, send } = deployer(machine, cluster, app, emit, signal);
+  let { network } = parts;
   return {
     board: boardPlace(machine, emit, signal),
     lab: labPlace(machine, emit, signal),
@@ -60,6 +69,19 @@ export const makeLab = (parts: {
       return service;
     },
     undeploy,
+    send,
+    precompile: async (wanted) => {
+      const problem = await putCompiled(machine, wanted, parts.wasmtimeVersion, signal);
+      if (problem !== undefined) throw labFault(problem);
+    },
+    configure: async (change) => {
+      network = { ...network, ...change };
+      await reconfigure(machine, cluster, network, deadline(configureMs * machine.slowness, 'NetManager', signal));
+    },
+    serve: async (body) => {
+      const server = parts.stack.use(await serveText(body, machine.uplink.bind));
+      return `${machine.uplink.lab}:${server.port}`;
+    },
     forward: (boardPort) => machine.forward(boardPort, signal),
     load: async (name, url, expected) => {
       const result = await runLoad({
@@ -78,6 +100,17 @@ export const makeLab = (parts: {
       findings.throughput.push(record.throughput);
       findings.notes.push(...record.notes);
       return result;
+    },
+    record: ({ kind, dimensions = {}, samples, ...figure }) => {
+      findings.metrics.push({
+        ...figure,
+        kind: kind === 'count' ? 'count' : timeKind(machine.fidelity),
+        dimensions: { ...dimensions },
+        samples: [...samples],
+      });
+    },
+    note: (text) => {
+      findings.notes.push(text);
     },
     footprint: () => footprint(machine),
     firstAnswer: ({ status, headers, body }) => {

@@ -2,7 +2,7 @@ import { startCluster } from '../cluster/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Prepared } from '../machine/machines.ts';
 import type { Results, Verdict } from '../report/results.ts';
-import { LabError } from '../system/errors.ts';
+import { LabError, labFault } from '../system/errors.ts';
 import { openRun } from '../system/runs.ts';
 import { abortable, deadline } from '../system/wait.ts';
 import { makeLab } from './context.ts';
@@ -12,6 +12,7 @@ import { noFindings } from './findings.ts';
 import type { Log, RunOptions } from './options.ts';
 import type { Where } from './places.ts';
 import { StepFailed, Steps } from './steps.ts';
+import { transcript } from './transcript.ts';
 import { putCompiled, startWorker, workerLogs } from './worker.ts';
 
 const setUpMs = 60_000;
@@ -41,6 +42,12 @@ const verdictOf = (failure: unknown): Verdict => {
   if (failure === undefined) return 'passed';
   return failure instanceof StepFailed ? failure.verdict : 'error';
 };
+
+/** Before there is a worker, whatever goes wrong is the lab's own fault. */
+const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw error instanceof LabError ? error : labFault(`the machine could not be ${what}`, [], error);
+  });
 
 const collectLogs = async (machine: Machine): Promise<readonly Log[]> => {
   const board = machine.gone.aborted
@@ -94,10 +101,10 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       );
       prepared = built;
       const board = await steps.run('boot the board', boardOnly, options.signal, ({ signal }) =>
-        built.start(run, signal),
+        blamingLab('started', built.start(run, signal)),
       );
       machine = options.keep ? board : stack.use(board);
-      const limit = (2 * setUpMs + options.options.duration * 1000) * board.slowness;
+      const limit = ((scenario.seconds ?? 120) * 1000 + options.options.duration * 1000) * board.slowness;
       const signal = deadline(limit, 'the scenario', options.signal, board.gone);
       const cluster = stack.use(
         await startCluster({
@@ -118,7 +125,7 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       await scenario.run(
         makeLab({
           ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
-          ...{ steps, findings, emit, signal },
+          ...{ steps, findings, emit, stack, signal, wasmtimeVersion: built.wasmtimeVersion },
         }),
       );
       await steps.run('the worker kept to the contract', labOnly, signal, async ({ expect }) => {
@@ -134,6 +141,7 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       await run.keep();
     }
   }
+  logs = [...logs, { name: 'transcript.log', content: transcript(events) }];
   const verdict = verdictOf(failure);
   emit({ kind: 'run-ended', verdict });
   const seconds = (performance.now() - start) / 1000;

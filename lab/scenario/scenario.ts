@@ -2,6 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Deployment, InstanceAddress } from '../cluster/deployment.ts';
 import type { LoadResult } from '../load/load.ts';
 import type { Capability, Endpoint, Machine } from '../machine/machine.ts';
+import type { Metric, Place } from '../report/results.ts';
 import type { App } from '../wasm/app.ts';
 import type { Expect } from './expect.ts';
 import type { Footprint } from './footprint.ts';
@@ -25,6 +26,28 @@ export type Service = {
   readonly instance: Where;
 };
 
+/** What to deploy; the app under test when `app` is left out. */
+export type DeploySpec = {
+  readonly app?: App;
+  /** Ports as in `80:8080/tcp;53`. */
+  readonly port?: string;
+  readonly instance?: number;
+  /** In MB. */
+  readonly memory?: number;
+  readonly cmd?: readonly string[];
+  readonly oneShot?: boolean;
+};
+
+/** One figure that a scenario found, for the report. `time` and `size` are judged by what the machine can give. */
+export type Figure = {
+  readonly name: string;
+  readonly unit: Metric['unit'];
+  readonly kind: 'count' | 'performance';
+  readonly where: Place;
+  readonly dimensions?: Readonly<Record<string, string>>;
+  readonly samples: readonly number[];
+};
+
 /** What a step works with, bound to the place where it runs. */
 export type StepTools = {
   readonly $: Shell;
@@ -46,12 +69,16 @@ export type Lab = {
   /** One named step. It fails when an expectation in it failed or when it throws, and ends the scenario then. */
   readonly step: <T>(name: string, where: Where, body: (tools: StepTools) => Promise<T>) => Promise<T>;
   /** Deploys the app through the cluster and waits until the worker says that it runs. */
-  readonly deploy: (spec?: {
-    readonly port?: string;
-    readonly instance?: number;
-    readonly memory?: number;
-  }) => Promise<Service>;
+  readonly deploy: (spec?: DeploySpec) => Promise<Service>;
   readonly undeploy: (service: Service) => Promise<void>;
+  /** Sends a deployment and does not wait; for what is not meant to run. */
+  readonly send: (spec?: DeploySpec) => Deployment;
+  /** Puts the app, compiled ahead of time for the board, where the worker looks for it. */
+  readonly precompile: (app: App) => Promise<void>;
+  /** Changes the worker's network and starts NetManager again; resolves when it has its addresses. */
+  readonly configure: (change: Partial<NetworkWish>) => Promise<void>;
+  /** Serves `body` over HTTP from the lab until the run ends; resolves with `host:port` as the board reaches it. */
+  readonly serve: (body: string) => Promise<string>;
   /** Makes a TCP port of the board reachable from the lab. */
   readonly forward: (boardPort: number) => Promise<Endpoint>;
   /** Loads a URL from the lab as the options say, records it in the report under `name`, and returns what was counted. */
@@ -60,6 +87,10 @@ export type Lab = {
     url: string,
     expected: { readonly status: number; readonly body: string },
   ) => Promise<LoadResult>;
+  /** Puts a figure into the report. */
+  readonly record: (figure: Figure) => void;
+  /** Puts a sentence into the report. */
+  readonly note: (text: string) => void;
   readonly footprint: () => Promise<Footprint>;
   /** Puts the first answer of the service into the report. */
   readonly firstAnswer: (answer: Answer) => void;
@@ -78,6 +109,8 @@ export type Scenario = {
   /** What a machine must be able to do. */
   readonly needs: readonly Capability[];
   readonly network: NetworkWish;
+  /** Seconds that the scenario may take on native hardware beside its loads; two minutes when left out. */
+  readonly seconds?: number;
   readonly run: (lab: Lab) => Promise<void>;
 };
 

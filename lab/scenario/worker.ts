@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { execOk, type Machine } from '../machine/machine.ts';
 import { hostMachine } from '../system/elf.ts';
 import { messageOf } from '../system/errors.ts';
+import { until } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
 import { compileAhead, precompiledPath } from '../wasm/compile.ts';
 import { provideWasmtime } from '../wasm/wasmtime.ts';
@@ -68,6 +69,37 @@ export const startWorker = async (
   for (const { script } of daemons) await execOk(machine, [script, 'start'], { signal });
   await cluster.networkReady(signal);
   if (network.topology === 'bridged') await execOk(machine, ['ip', 'link', 'show', 'goProxyBridge'], { signal });
+};
+
+const netSocket = '/etc/netmanager/netmanager.sock';
+
+/**
+ * Gives the worker another network and starts NetManager again. Resolves when it has its addresses: it says so by its
+ * answer to the registration that it has already.
+ */
+export const reconfigure = async (
+  machine: Machine,
+  cluster: Cluster,
+  network: NetworkWish,
+  signal: AbortSignal,
+): Promise<void> => {
+  const [{ script }] = daemons;
+  const { id } = await cluster.registered(signal);
+  const registration = JSON.stringify({ client_id: id, cluster_address: cluster.address });
+  const ask = [
+    'curl',
+    '--silent',
+    '--fail',
+    '--unix-socket',
+    netSocket,
+    '--data',
+    registration,
+    'http://local/register',
+  ];
+  for (const [file, text] of Object.entries(workerFiles(cluster, network)))
+    if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
+  await execOk(machine, [script, 'restart'], { signal });
+  await until(async () => (await machine.exec(ask, { signal })).code === 0 || undefined, signal);
 };
 
 /** What the daemons and the instances wrote, by name. */

@@ -16,9 +16,15 @@ const fixture = (name: string): URL => new URL(`../../fixtures/${name}/${name}.w
 
 /** The component that is deployed unless another one is asked for. */
 export const helloApp = async (): Promise<App> => ({
-  ...(await openApp(fixture('hello-wasi-http'))),
+  ...(await fixtureApp('hello-wasi-http')),
   body: 'Hello, wasi:http/proxy world!\n',
 });
+
+/** A component that comes with the lab, by the name of its folder in `fixtures`. */
+export const fixtureApp = async (name: string): Promise<App> => {
+  const bytes = await fs.readFile(fixture(name));
+  return { name: `${name}.wasm`, bytes, sha256: sha256(bytes) };
+};
 
 /**
  * A component in a file, checked to be one that answers HTTP. Throws a usage fault that says what it is instead: no
