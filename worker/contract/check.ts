@@ -11,7 +11,15 @@ export class InvalidData extends Error {
   }
 }
 
-const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true });
+// The schemas are this project's own and checked by its tests; here that would be much of a daemon's start.
+const ajv = new Ajv2020({
+  allErrors: true,
+  strict: true,
+  strictRequired: false,
+  allowUnionTypes: true,
+  meta: false,
+  validateSchema: false,
+});
 const compiled = new WeakMap<TSchema, ValidateFunction>();
 
 const validator = (schema: TSchema): ValidateFunction => {
