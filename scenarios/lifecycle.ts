@@ -1,0 +1,71 @@
+import { changes } from '../lab/scenario/footprint.ts';
+import { scenario } from '../lab/scenario/scenario.ts';
+import { deadline, until } from '../lab/system/wait.ts';
+
+const waitMs = 60_000;
+
+export default scenario({
+  about:
+    'What does the cluster see, and what is left, when a service or any part of the worker ends, crashes or restarts?',
+  needs: ['bridge', 'nft', 'serve', 'port-forward'],
+  network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
+  seconds: 240,
+
+  async run({ step, board, lab, machine, cluster, deploy, undeploy, footprint }) {
+    const within = (what: string, signal: AbortSignal) => deadline(waitMs * machine.slowness, what, signal);
+    const before = await step('take down what is on the board', board, footprint);
+    const first = await step('deploy', lab, () => deploy());
+    const url = `http://${first.address.v4}/`;
+
+    await step('kill the service: the cluster is told', board, async ({ $, signal, expect }) => {
+      await $`pkill -KILL -x wasmtime`;
+      const { status } = await first.deployment
+        .status('DEAD', within('status DEAD', signal))
+        .catch(() => ({ status: '' }));
+      expect.equal('status', status, 'DEAD');
+    });
+    await step('delete it and deploy it again, as a cluster does', lab, async () => {
+      await undeploy(first);
+    });
+    const second = await step('the new one has its address again', lab, async ({ expect }) => {
+      const deployed = await deploy();
+      expect.equal('address', deployed.address.v4, first.address.v4);
+      return deployed;
+    });
+
+    for (const daemon of ['NetManager', 'NodeEngine'] as const) {
+      // in brackets, so that it does not match the command line that it stands in
+      const bundle = daemon === 'NetManager' ? 'net-manager[.]cjs' : 'node-engine[.]cjs';
+      await step(`kill ${daemon}: it comes back and the service goes on`, board, async ({ $, get, signal, expect }) => {
+        const pid = (await $`pgrep -f ${bundle}`).stdout.trim();
+        const service = (await $`pgrep -x wasmtime`).stdout.trim();
+        await $`kill -KILL ${pid}`;
+        expect.equal('status meanwhile', (await get(url)).status, 200);
+        const revived = await until(
+          async () => {
+            const now = (await $({ nothrow: true })`pgrep -f ${bundle}`).stdout.trim();
+            return now !== '' && now !== pid ? now : undefined;
+          },
+          within(daemon, signal),
+        );
+        expect.ok('another process took over', revived !== pid);
+        expect.equal('the service is the same process', (await $`pgrep -x wasmtime`).stdout.trim(), service);
+        expect.equal('status afterwards', (await get(url)).status, 200);
+      });
+    }
+
+    await step('restart the broker: both halves connect again', lab, async ({ signal, expect }) => {
+      await cluster.stopBroker();
+      await cluster.startBroker();
+      await cluster.networkReady(within('the worker', signal));
+      const another = await deploy({ instance: 1, port: '8081:80' });
+      expect.ok('a deployment reaches the worker', another.address.v4 !== second.address.v4);
+      await undeploy(another);
+    });
+
+    await step('undeploy', lab, () => undeploy(second));
+    await step('the board is as it was', board, async ({ expect }) => {
+      expect.equal('what is left or missing', changes(before, await footprint()), []);
+    });
+  },
+});
