@@ -93,10 +93,13 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
     stack.use(run);
     try {
       const built = await steps.run('prepare the machine', labOnly, options.signal, ({ signal }) =>
-        kind.prepare(
-          options.machine,
-          seldom((text) => emit({ kind: 'progress', text })),
-          signal,
+        blamingLab(
+          'prepared',
+          kind.prepare(
+            options.machine,
+            seldom((text) => emit({ kind: 'progress', text })),
+            signal,
+          ),
         ),
       );
       prepared = built;

@@ -62,7 +62,7 @@ export const shellThrough = (run: ScriptRun, note: (typed: Typed) => void): Shel
   $({
     quote,
     prefix: '',
-    verbose: false,
+    quiet: true,
     spawn: ((script: string) =>
       remoteChild(async (text, signal) => {
         const ended = await run(text, signal);

@@ -15,8 +15,10 @@ export type LabProcess = {
   readonly child: ChildProcess;
   readonly stderr: () => string;
   readonly ended: Promise<LabEnded>;
-  /** Resolves when stderr has what `pattern` says; rejects with all of stderr when the process ends before that. */
+  /** Resolves when stderr has what `pattern` says; rejects with what there is when the process ends before that. */
   readonly says: (pattern: RegExp) => Promise<void>;
+  /** The same for stdout. */
+  readonly prints: (pattern: RegExp) => Promise<void>;
 };
 
 /** A lab with records, temporary files and reports of its own; what it downloaded and built is this computer's. */
@@ -54,18 +56,14 @@ const startLab = (args: readonly string[], env: NodeJS.ProcessEnv): LabProcess =
   });
   let over = false;
   void ended.then(() => (over = true));
-  return {
-    child,
-    stderr: () => stderr,
-    ended,
-    says: async (pattern) => {
-      await until(() => {
-        if (pattern.test(stderr)) return true;
-        if (over) throw new Error(`the lab ended without saying ${pattern}:\n${stderr}`);
-        return undefined;
-      }, AbortSignal.timeout(180_000));
-    },
+  const has = (text: () => string) => async (pattern: RegExp) => {
+    await until(() => {
+      if (pattern.test(text())) return true;
+      if (over) throw new Error(`the lab ended without ${pattern}:\n${text()}`);
+      return undefined;
+    }, AbortSignal.timeout(180_000));
   };
+  return { child, ended, stderr: () => stderr, says: has(() => stderr), prints: has(() => stdout) };
 };
 
 /** Opens a {@link LabWorld}; disposing of it ends everything that was started in it. */
