@@ -26,6 +26,8 @@ type Fact = {
   readonly runs?: true;
   /** Why it is left out unless everything is tested. */
   readonly slow?: string;
+  /** Why it is never tested here. */
+  readonly omitted?: string;
 };
 
 /** Tests one fact of the contract, in every setting that matters to it, on a board and with a cluster of its own. */
@@ -34,7 +36,7 @@ export const fact = (folder: string, id: FactId, how: Fact, test: (t: Test, worl
   for (const variant of subject.all ? all : all.slice(0, 1)) {
     const setting = how.in === 'once' ? '' : ` [${how.in === 'topologies' ? variant.topology : variant.dialect}]`;
     const tooSlow = how.slow !== undefined && !subject.all ? `${how.slow}: npm run conformance` : false;
-    const skip = tooSlow || (how.runs ? noWasmtime : false);
+    const skip = how.omitted ?? (tooSlow || (how.runs ? noWasmtime : false));
     t.test(`${id} ${facts[id]}${setting}`, { skip }, async (t) => {
       await using world = await openWorld(folder, variant);
       try {

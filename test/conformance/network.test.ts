@@ -1,17 +1,11 @@
 import { askFrom, getFrom, run, serveAt } from '../support/network.ts';
 import { fact } from './fact.ts';
+import { wasm } from './requests.ts';
 import { inLab, labAddress } from './sandbox.ts';
-import { service, task } from './world.ts';
+import { task } from './world.ts';
 
 const first = { v4: '10.18.0.66', v6: 'fc00::102' };
 const gateway = { v4: '10.18.0.65', v6: 'fc00::101' };
-
-const wasm = (instanceNumber: number, portMappings = '') => ({
-  pid: 0,
-  serviceName: service,
-  instanceNumber,
-  portMappings,
-});
 
 inLab(import.meta.url, (folder) => {
   fact(folder, '6.1', { in: 'topologies' }, async (t, { netManager, board, variant }) => {

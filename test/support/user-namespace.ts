@@ -17,7 +17,7 @@ const forbidding = [
   ['user/max_user_namespaces', '0'],
 ] as const;
 
-const valueOf = (key: string): string | undefined => {
+const settingOf = (key: string): string | undefined => {
   try {
     return readFileSync(`/proc/sys/${key}`, 'utf8').trim();
   } catch {
@@ -30,7 +30,7 @@ export const noNamespaces = (...unshare: readonly string[]): string | undefined 
   if (!works('ip', '-Version')) return 'ip (iproute2) is not installed';
   if (!works('nft', '--version')) return 'nft (nftables) is not installed';
   if (works('unshare', ...unshare, 'true')) return undefined;
-  const setting = forbidding.find(([key, value]) => valueOf(key) === value);
+  const setting = forbidding.find(([key, value]) => settingOf(key) === value);
   const why = setting ? `: ${setting[0].replaceAll('/', '.')} is ${setting[1]}` : '; a container may need more rights';
   return `this computer refuses 'unshare ${unshare.join(' ')}'${why}`;
 };
