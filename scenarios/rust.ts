@@ -1,0 +1,27 @@
+import { scenario } from '../lab/scenario/scenario.ts';
+import { fixtureApp } from '../lab/wasm/app.ts';
+
+export default scenario({
+  about: 'Does a service that cargo built for wasm32-wasip2 run as it is, as most people will build theirs?',
+  needs: ['bridge', 'nft', 'serve', 'port-forward'],
+  network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
+
+  async run({ step, board, lab, deploy, undeploy, forward, load, precompile, firstAnswer }) {
+    const app = await fixtureApp('rust-wasi-http');
+    await step('compile ahead of time', lab, () => precompile(app));
+    const service = await step('deploy through the worker', lab, () => deploy({ app, port: '8080:80' }));
+    await step('HTTP from the board', board, async ({ get, expect }) => {
+      const answer = await get(`http://${service.address.v4}/a/path?and=query`);
+      firstAnswer(answer);
+      expect.equal('status', answer.status, 200);
+      expect.equal('body', answer.body, 'Hello from Rust: /a/path?and=query\n');
+    });
+    await step('load from the lab', lab, async ({ expect }) => {
+      const { host, port } = await forward(8080);
+      const result = await load('mapped', `http://${host}:${port}/`, { status: 200, body: 'Hello from Rust: /\n' });
+      expect.ok('requests were answered', result.responses > 0);
+      expect.equal('wrong answers', result.wrongBody + result.wrongStatus + result.errors + result.timeouts, 0);
+    });
+    await step('undeploy', lab, () => undeploy(service));
+  },
+});
