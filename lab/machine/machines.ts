@@ -1,4 +1,5 @@
 import { buildDebianImage } from '../image/debian/build.ts';
+import type { BoardName } from '../image/debian/parts.ts';
 import type { Fidelity } from '../report/results.ts';
 import { type Architecture, hostMachine } from '../system/elf.ts';
 import { usageFault } from '../system/errors.ts';
@@ -8,7 +9,8 @@ import { provideWasmtime } from '../wasm/wasmtime.ts';
 import { localCapabilities, startLocal } from './local/local.ts';
 import { enterNamespaces } from './local/namespaces.ts';
 import type { Capability, Machine } from './machine.ts';
-import { startVirt, virtCapabilities } from './qemu/virt.ts';
+import { type MachineDefinition, raspi4b, virt } from './qemu/definitions.ts';
+import { emulatedCapabilities, startEmulated } from './qemu/qemu.ts';
 
 /** What the user chose about a machine. */
 export type MachineOptions = {
@@ -41,21 +43,22 @@ export type MachineKind = {
   readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
 };
 
-const virt: MachineKind = {
-  name: 'virt',
-  about: 'QEMU, machine virt, aarch64, emulated',
+/** A machine of QEMU's that boots a board's quick image. */
+const emulated = (definition: MachineDefinition, board: BoardName): MachineKind => ({
+  name: definition.machine,
+  about: `QEMU, machine ${definition.machine}, aarch64, emulated`,
   architecture: 'aarch64',
   fidelity: 'emulated',
-  capabilities: virtCapabilities,
+  capabilities: emulatedCapabilities,
   prepare: async ({ wasmtime, qemu }, say, signal) => {
-    const image = await buildDebianImage({ wasmtime, say, signal });
+    const image = await buildDebianImage({ board, wasmtime, say, signal });
     return {
       wasmtimeVersion: image.wasmtimeVersion,
       unlocked: image.unlocked,
-      start: (run, started) => startVirt({ image, run, qemu, signal: started }),
+      start: (run, started) => startEmulated({ definition, image, run, qemu, signal: started }),
     };
   },
-};
+});
 
 const local: MachineKind = {
   name: 'local',
@@ -78,7 +81,7 @@ const local: MachineKind = {
   },
 };
 
-const kinds: readonly MachineKind[] = [virt, local];
+const kinds: readonly MachineKind[] = [emulated(virt, 'virt'), emulated(raspi4b, 'raspi4'), local];
 
 export const machineNames: readonly string[] = kinds.map(({ name }) => name);
 

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import virt from '../../../qemu/virt.json' with { type: 'json' };
 import type { BootImage } from '../../image/image.ts';
 import { fileDigest } from '../../system/digest.ts';
 import { labFault, messageOf } from '../../system/errors.ts';
@@ -10,11 +9,13 @@ import { deadline } from '../../system/wait.ts';
 import { type Capability, execOk, type Machine } from '../machine.ts';
 import { GuestAgent } from './agent.ts';
 import { emulatorArguments, userNetwork } from './command.ts';
+import type { MachineDefinition } from './definitions.ts';
 import { startEmulator, tail } from './emulator.ts';
 
-const bootDeadlineMs = 120_000;
-/** What the emulated board can do. */
-export const virtCapabilities: ReadonlySet<Capability> = new Set([
+/** How long a boot may take on native hardware; it is multiplied by the machine's slowness. */
+const bootDeadlineMs = 12_000;
+/** What an emulated board can do. */
+export const emulatedCapabilities: ReadonlySet<Capability> = new Set([
   'bridge',
   'veth',
   'nft',
@@ -23,7 +24,8 @@ export const virtCapabilities: ReadonlySet<Capability> = new Set([
   'port-forward',
 ]);
 
-export type VirtOptions = {
+export type EmulatedOptions = {
+  readonly definition: MachineDefinition;
   readonly image: BootImage;
   readonly run: RunFolder;
   /** A QEMU of the user's own, used in place of the pinned one. */
@@ -32,7 +34,7 @@ export type VirtOptions = {
 };
 
 /** The emulator: the pinned one from its own package set, or the one that the user named. */
-const emulatorProgram = async ({ qemu, signal }: VirtOptions) => {
+const emulatorProgram = async ({ qemu, signal }: EmulatedOptions) => {
   if (qemu !== undefined)
     return {
       program: { file: path.resolve(qemu), args: [] },
@@ -48,18 +50,18 @@ const emulatorProgram = async ({ qemu, signal }: VirtOptions) => {
 };
 
 /**
- * Boots QEMU's `virt` machine (aarch64, pure emulation) and resolves when it runs commands. Throws a lab fault with
+ * Boots a machine of QEMU's (aarch64, pure emulation) and resolves when it runs commands. Throws a lab fault with
  * the console's last lines when it panics, ends, or is not ready in time.
  */
-export const startVirt = async (options: VirtOptions): Promise<Machine> => {
-  const { image, run } = options;
+export const startEmulated = async (options: EmulatedOptions): Promise<Machine> => {
+  const { definition, image, run } = options;
   const { program, firmware, inputs } = await emulatorProgram(options);
-  const args = emulatorArguments(virt, image, { firmware, name: `lab-${run.id}` });
+  const args = emulatorArguments(definition, image, { firmware, name: `lab-${run.id}` });
   await using stack = new AsyncDisposableStack();
   const emulator = stack.use(await startEmulator(program, args, run));
   const agent = new GuestAgent(emulator.agent);
   try {
-    await agent.ready(deadline(bootDeadlineMs, 'boot', options.signal, emulator.gone));
+    await agent.ready(deadline(bootDeadlineMs * definition.slowness, 'boot', options.signal, emulator.gone));
   } catch (error) {
     options.signal.throwIfAborted();
     if (emulator.gone.aborted) throw emulator.gone.reason;
@@ -69,13 +71,13 @@ export const startVirt = async (options: VirtOptions): Promise<Machine> => {
   const withGone = (signal: AbortSignal | undefined): AbortSignal =>
     signal ? AbortSignal.any([emulator.gone, signal]) : emulator.gone;
   const machine: Machine = {
-    name: 'virt',
+    name: definition.machine,
     architecture: 'aarch64',
     accelerator: 'tcg',
     fidelity: 'emulated',
-    capabilities: virtCapabilities,
+    capabilities: emulatedCapabilities,
     uplink: { board: userNetwork.board, lab: userNetwork.lab, bind: '127.0.0.1' },
-    slowness: 10,
+    slowness: definition.slowness,
     inputs: [...image.inputs, ...inputs],
     command: [path.basename(program.args.at(-1) ?? program.file), ...args],
     logs: [{ name: 'console', read: emulator.consoleText }],

@@ -1,0 +1,92 @@
+import Type from 'typebox';
+import { parseJson } from '../../worker/contract/check.ts';
+import type { Ended } from './machine.ts';
+
+/** A trouble that people have with namespaces made by hand, and the commands that remedy it. */
+export type Trouble = { readonly what: string; readonly detail: string; readonly remedy: readonly string[] };
+
+const Links = Type.Array(
+  Type.Object({
+    ifname: Type.String(),
+    master: Type.Optional(Type.String()),
+    addr_info: Type.Array(Type.Object({ family: Type.String(), local: Type.String(), prefixlen: Type.Integer() })),
+  }),
+);
+
+/** What there is on a board that troubles can be told by. */
+export type BoardState = { readonly links: Type.Static<typeof Links>; readonly namespaces: readonly string[] };
+
+/** Names that the usual walk-throughs give, of links and of namespaces. */
+const walkThrough = /^(mytestns|veth-host|veth-br|veth-ns|br0)$/;
+
+const inTheWay = ({ links, namespaces }: BoardState): readonly Trouble[] => {
+  const named = links.map(({ ifname }) => ifname).filter((name) => walkThrough.test(name));
+  // one end of a pair takes the other one with it
+  const leftLinks = named.some((name) => /^veth-(host|br)$/.test(name))
+    ? named.filter((name) => name !== 'veth-ns')
+    : named;
+  const leftNamespaces = namespaces.filter((name) => walkThrough.test(name));
+  if (leftLinks.length + leftNamespaces.length === 0) return [];
+  return [
+    {
+      what: 'a repeated step ends with "RTNETLINK answers: File exists"',
+      detail: `there is already ${[...leftNamespaces, ...leftLinks].join(', ')}`,
+      remedy: [
+        ...leftLinks.map((name) => `ip link delete ${name}`),
+        ...leftNamespaces.map((name) => `ip netns delete ${name}`),
+      ],
+    },
+  ];
+};
+
+const onPorts = ({ links }: BoardState): readonly Trouble[] =>
+  links
+    .filter(({ master }) => master !== undefined)
+    .flatMap(({ ifname, master, addr_info }) =>
+      addr_info
+        .filter(({ family }) => family === 'inet')
+        .map(({ local, prefixlen }) => ({
+          what: 'connections end with "No route to host"',
+          detail: `${local}/${prefixlen} is on ${ifname}, a port of ${master}: answers arrive at the bridge and are not seen there`,
+          remedy: [`ip address delete ${local}/${prefixlen} dev ${ifname}`],
+        })),
+    );
+
+/** The known troubles that a board's state shows. */
+export const troublesOf = (state: BoardState): readonly Trouble[] => [...onPorts(state), ...inTheWay(state)];
+
+/** The known trouble that what a command printed tells of, with what to do in general. */
+export const explainOutput = (output: string): Trouble | undefined => {
+  const detail = output.trim();
+  if (/RTNETLINK answers: File exists|Cannot create namespace file .*: File exists/.test(output))
+    return {
+      what: 'a step was done before',
+      detail,
+      remedy: ['delete what it made: ip netns delete NAME, ip link delete NAME'],
+    };
+  if (/No route to host|Destination Host Unreachable/.test(output))
+    return {
+      what: 'two networks on one interface, or an address on a port of a bridge',
+      detail,
+      remedy: ['keep one network an interface, and addresses on the bridge: ip address delete ADDRESS dev PORT'],
+    };
+  if (/unexpected argument '-(-tcplisten|t)/.test(output))
+    return {
+      what: 'wasmtime has no -tcplisten any more',
+      detail,
+      remedy: ['wasmtime serve --addr 0.0.0.0:80 COMPONENT'],
+    };
+  return undefined;
+};
+
+/** Looks at a board for known troubles. */
+export const examine = async (exec: (argv: readonly string[]) => Promise<Ended>): Promise<readonly Trouble[]> => {
+  const [links, namespaces] = await Promise.all([
+    exec(['ip', '-json', 'address', 'show']),
+    exec(['ip', 'netns', 'list']),
+  ]);
+  return troublesOf({
+    links: parseJson(Links, links.stdout, "'ip address show' on the board"),
+    namespaces: namespaces.stdout.split('\n').flatMap((line) => line.split(' ')[0] || []),
+  });
+};
