@@ -22,12 +22,12 @@ export const nodeIntegrity: string = locked.integrity;
 
 const unpackProgram = async (archive: string, target: string): Promise<void> => {
   const entries = extract();
-  const done = pipeline(createReadStream(archive), createGunzip(), entries);
+  // an error on the way ends `entries` too, and is thrown from there
+  pipeline(createReadStream(archive), createGunzip(), entries).catch(() => {});
   for await (const entry of entries) {
     if (entry.header.name === 'package/bin/node') await pipeline(entry, createWriteStream(target, { mode: 0o755 }));
     else entry.resume();
   }
-  await done;
 };
 
 /**

@@ -37,7 +37,9 @@ const fromRelease = async (
   const url = `${settings.wasmtimeReleases}/v${version}/wasmtime-v${version}-${architecture}-linux.tar.xz`;
   const response = await fetch(url, signal ? { signal } : {});
   if (!response.ok || !response.body) throw new Error(`${url}: HTTP ${response.status}`);
-  const entries = unxz(Readable.fromWeb(response.body)).pipe(extract());
+  const entries = extract();
+  // an error on the way ends `entries` too, and is thrown from there
+  pipeline(unxz(Readable.fromWeb(response.body)), entries).catch(() => {});
   let found = false;
   for await (const entry of entries) {
     if (path.basename(entry.header.name) === 'wasmtime' && entry.header.type === 'file') {

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import xz from 'xz-decompress';
@@ -41,11 +42,19 @@ const findMember = async (
 export const unxz = (source: Readable): Readable =>
   Readable.from(new xz.XzReadableStream(Readable.toWeb(source) as ReadableStream<Uint8Array>));
 
-const decompressed = (name: string, raw: Readable): Readable => {
-  if (name.endsWith('.xz')) return unxz(raw);
-  if (name.endsWith('.zst')) return raw.pipe(createZstdDecompress());
-  if (name.endsWith('.gz')) return raw.pipe(createGunzip());
-  return raw;
+/** The streams that decompress a member, from first to last. */
+const decompressing = (name: string, raw: Readable): readonly (Readable | Duplex)[] => {
+  if (name.endsWith('.xz')) return [unxz(raw)];
+  if (name.endsWith('.zst')) return [raw, createZstdDecompress()];
+  if (name.endsWith('.gz')) return [raw, createGunzip()];
+  return [raw];
+};
+
+/** Refuses what would be written outside of the tree: over `..`, or through a link that came before it. */
+const refuseEscape = (file: string, path: string, links: ReadonlySet<string>): void => {
+  const parts = path.split('/');
+  if (parts.includes('..') || parts.some((_, index) => links.has(parts.slice(0, index + 1).join('/'))))
+    throw new Error(`${file}: path '${path}' leaves the tree`);
 };
 
 const typeOf = (header: Header): TreeEntry['type'] | undefined =>
@@ -53,19 +62,30 @@ const typeOf = (header: Header): TreeEntry['type'] | undefined =>
     ? header.type
     : undefined;
 
-/** The paths of a package's tree that `keep` accepts, as they stand in its data member. */
+const relative = (name: string): string => name.replace(/^(\.?\/)+/, '').replace(/\/$/, '');
+
+/**
+ * The paths of a package's tree that `keep` accepts, as they stand in its data member. Throws when the package is
+ * damaged, or when writing its files would reach outside of their tree.
+ */
 export async function* packageTree(
   file: string,
   keep: (path: string) => boolean = () => true,
 ): AsyncGenerator<TreeEntry> {
   const member = await findMember(file, (name) => name.startsWith('data.tar'));
   const raw = createReadStream(file, { start: member.start, end: member.start + member.size - 1 });
-  const entries = decompressed(member.name, raw).pipe(extract());
+  const entries = extract();
+  // an error on the way ends `entries` too, and is thrown from there
+  pipeline([...decompressing(member.name, raw), entries]).catch(() => {});
+  const links = new Set<string>();
   for await (const entry of entries) {
     const { header } = entry;
-    const path = header.name.replace(/^\.\//, '').replace(/\/$/, '');
+    const path = relative(header.name);
     const type = typeOf(header);
-    if (path.split('/').includes('..')) throw new Error(`${file}: path '${path}' leaves the tree`);
+    const linkname = header.linkname ?? '';
+    refuseEscape(file, path, links);
+    if (type === 'link') refuseEscape(file, relative(linkname), links);
+    if (type === 'symlink') links.add(path);
     if (!type || path === '' || path === '.' || !keep(path)) {
       entry.resume();
       continue;
@@ -76,7 +96,7 @@ export async function* packageTree(
       path,
       type,
       mode: header.mode ?? 0o644,
-      linkname: (header.linkname ?? '').replace(/^\.\//, ''),
+      linkname: type === 'link' ? relative(linkname) : linkname.replace(/^\.\//, ''),
       content: Buffer.concat(chunks),
     };
   }
