@@ -82,8 +82,8 @@ inLab(import.meta.url, (folder) => {
     const { board, cluster } = world;
     await world.startNetManager();
     const port = 6000;
-    await startDaemon(board, [process.execPath, '-e', relay, String(port), '/run/moved.sock'], '');
-    await run(...board.here, 'mv', '/etc/netmanager/netmanager.sock', '/run/moved.sock');
+    await startDaemon(board, [process.execPath, '-e', relay, String(port), '/etc/netmanager/moved.sock'], '');
+    await run(...board.here, 'mv', '/etc/netmanager/netmanager.sock', '/etc/netmanager/moved.sock');
     await world.startNodeEngine({ overlay_network_port: port });
     await cluster.until('information', () => cluster.heard('information')[0]);
     await create(world, { port: '80:80' });

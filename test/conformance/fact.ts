@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import type { Dialect } from '../../worker/contract/registration.ts';
 import { noWasmtime } from '../worker/node-engine/daemon.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { type FactId, facts } from './facts.ts';
 import { subject } from './subject.ts';
 import { openWorld, type World } from './world.ts';
@@ -28,17 +29,21 @@ type Fact = {
   readonly slow?: string;
   /** Why it is never tested here. */
   readonly omitted?: string;
+  /** Another broker than the lab's own. */
+  readonly broker?: { readonly name: string; readonly make: NonNullable<ClusterOptions['broker']> };
 };
 
 /** Tests one fact of the contract, in every setting that matters to it, on a board and with a cluster of its own. */
 export const fact = (folder: string, id: FactId, how: Fact, test: (t: Test, world: World) => Promise<void>): void => {
   const all = variants[how.in];
   for (const variant of subject.all ? all : all.slice(0, 1)) {
-    const setting = how.in === 'once' ? '' : ` [${how.in === 'topologies' ? variant.topology : variant.dialect}]`;
+    const setting =
+      how.in === 'topologies' ? variant.topology : how.in === 'dialects' ? variant.dialect : how.broker?.name;
+    const suffix = setting === undefined ? '' : ` [${setting}]`;
     const tooSlow = how.slow !== undefined && !subject.all ? `${how.slow}: npm run conformance` : false;
     const skip = how.omitted ?? (tooSlow || (how.runs ? noWasmtime : false));
-    t.test(`${id} ${facts[id]}${setting}`, { skip }, async (t) => {
-      await using world = await openWorld(folder, variant);
+    t.test(`${id} ${facts[id]}${suffix}`, { skip }, async (t) => {
+      await using world = await openWorld(folder, variant, how.broker && { broker: how.broker.make });
       try {
         await test(t, world);
       } finally {

@@ -9,6 +9,9 @@ import { noNamespaces } from '../support/user-namespace.ts';
 const marker = 'OAKESTRA_CONFORMANCE_FOLDER';
 const unshare = ['-Urnmpf', '--mount-proc'];
 
+/** True in the process that runs the facts. */
+export const insideLab: boolean = process.env[marker] !== undefined;
+
 const run = (...[file = '', ...args]: readonly string[]) => void execFileSync(file, args);
 
 /** The lab's own address; boards are its neighbours in the same networks. */
@@ -46,9 +49,13 @@ const prepare = (folder: string): void => {
 /**
  * Runs a chapter's facts in user, network, mount and process namespaces of their own, which make up the lab: the file
  * starts itself again in there. Nothing on the host is changed. Where that is impossible it is one skipped test with
- * its reason. `define` is given a folder for the boards' files.
+ * its reason. `define` is given a folder for the boards' files; `beside` starts what has to run outside.
  */
-export const inLab = (file: string, define: (folder: string) => void): void => {
+export const inLab = (
+  file: string,
+  define: (folder: string) => void,
+  beside?: (folder: string) => Promise<AsyncDisposable>,
+): void => {
   const folder = process.env[marker];
   if (folder !== undefined) {
     prepare(folder);
@@ -62,6 +69,11 @@ export const inLab = (file: string, define: (folder: string) => void): void => {
   }
   const made = mkdtempSync(join(tmpdir(), 'oakc-'));
   t.teardown(() => rmSync(made, { recursive: true, force: true }));
+  if (beside !== undefined)
+    t.before(async () => {
+      const running = await beside(made);
+      t.teardown(() => running[Symbol.asyncDispose]());
+    });
   t.spawn('unshare', [...unshare, process.execPath, fileURLToPath(file)], {
     env: { ...process.env, [marker]: made },
     timeout: 1_500_000,
