@@ -6,6 +6,7 @@ import type { AddressPair } from './addresses.ts';
 import type { Config } from './config.ts';
 import { namespaceOf } from './instance.ts';
 import type { Journal } from './journal.ts';
+import type { Network } from './network.ts';
 import { tearDownNode } from './node.ts';
 import { notDeployed, Refusal } from './refusal.ts';
 import { wantedFrom } from './request.ts';
@@ -65,23 +66,23 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     return current.session;
   };
 
-  const register = async (request: RegisterRequest): Promise<void> => {
-    const session = await inTurn('registration', () => select(request));
+  /** The session's network, waited for as long as the asker has patience; a {@link Refusal} of `status` without it. */
+  const networkOf = async (session: Session, status: 500 | 503): Promise<Network> => {
     const patience = new AbortController();
     try {
-      const network = await Promise.race([
-        session.whenReady(),
-        delay(patienceMs, undefined, { signal: patience.signal }),
-      ]);
-      if (network) return;
+      const late = delay(patienceMs, undefined, { signal: patience.signal });
+      const network = await Promise.race([session.whenReady(), late]);
+      if (network) return network;
     } finally {
       patience.abort();
     }
-    throw new Refusal(503, `no addresses from the cluster yet (${session.link.trouble ?? 'no answer'}); still asking`);
+    const trouble = session.link.trouble ?? 'no answer';
+    throw new Refusal(status, `no addresses from the cluster yet (${trouble}); still asking`);
   };
 
-  /** With addresses the network is made, or taken over after a restart, without waiting for the cluster. */
-  const addressesKnown = (): boolean => journal.contents.subnet !== undefined;
+  const register = async (request: RegisterRequest): Promise<void> => {
+    await networkOf(await inTurn('registration', () => select(request)), 503);
+  };
 
   const registered = async (): Promise<Session> => {
     if (!current) throw new Refusal(400, 'not registered: POST /register first');
@@ -100,9 +101,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     },
     deploy: async (request) => {
       const session = await registered();
-      if (!addressesKnown())
-        throw new Refusal(500, `the cluster has given no addresses yet (${session.link.trouble ?? 'no answer'})`);
-      const network = await session.whenReady();
+      const network = await networkOf(session, 500);
       const wanted = wantedFrom(request);
       const { instance, warning } = await network.deploy(wanted);
       const addresses = network.addressesOf(instance);
@@ -114,7 +113,8 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     },
     undeploy: async (request) => {
       const session = await registered();
-      if (!addressesKnown())
+      // Without addresses there are no instances; with them no cluster is needed to take over what there is.
+      if (!journal.contents.subnet)
         throw notDeployed(namespaceOf({ service: request.serviceName, instance: request.instanceNumber }));
       const network = await session.whenReady();
       const gone = await network.undeploy(request);

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ComponentInfo, inspectComponent } from '../contract/component.ts';
 import { serialByKey } from '../system/serial.ts';
 import { FetchError, type Incoming } from './download.ts';
 import { openReference } from './fetch.ts';
+import { type Cached, surplus } from './prune.ts';
 import { parseReference, type Reference } from './reference.ts';
 import { deadline } from './wait.ts';
 
@@ -13,6 +14,9 @@ export type Artifact = { readonly file: string; readonly digest: string; readonl
 
 /** The most bytes that a component may have. */
 export const mostBytes = 128 * 1024 * 1024;
+
+/** The bytes that the cache may have before what was not used for longest is removed from it. */
+const mostCachedBytes = 4 * mostBytes;
 
 /** The longest that a download may take, in ms. */
 const mostMs = 600_000;
@@ -24,11 +28,16 @@ const tooLarge = (): never => {
 /** Components in a folder, each named by its SHA-256; instances share them. */
 export class ArtifactCache {
   readonly #folder: string;
+  readonly #most: number;
   readonly #serial = serialByKey();
+  /** How many instances use a component, by its digest. */
+  readonly #users = new Map<string, number>();
   #incoming = 0;
 
-  constructor(folder: string) {
+  /** `most` is how many bytes may stay when nobody uses them. */
+  constructor(folder: string, most = mostCachedBytes) {
     this.#folder = folder;
+    this.#most = most;
   }
 
   /** Makes the folder and removes what interrupted downloads left in it. */
@@ -40,14 +49,26 @@ export class ArtifactCache {
 
   /**
    * The component that `image` names: from the cache when the image says its digest, else fetched, once even when
-   * several instances ask for it. The bytes get their place only after size, digest and format are checked, and cached ones are checked again. Throws
-   * {@link FetchError}, {@link NotWebAssembly} or {@link InvalidData}.
+   * several instances ask for it. The bytes get their place only after size, digest and format are checked, and cached
+   * ones are checked again. It stays there until {@link release}, however full the cache is. Throws {@link FetchError},
+   * {@link NotWebAssembly} or {@link InvalidData}.
    */
   async fetch(image: string, signal: AbortSignal): Promise<Artifact> {
     const reference = parseReference(image);
     const { digest } = reference;
     if (digest === undefined) return this.#load(reference, signal);
     return this.#serial(digest, async () => (await this.#cached(digest)) ?? this.#load(reference, signal));
+  }
+
+  /** Says that one who has fetched a component needs it no more. */
+  release({ digest }: Pick<Artifact, 'digest'>): void {
+    const left = (this.#users.get(digest) ?? 1) - 1;
+    if (left > 0) this.#users.set(digest, left);
+    else this.#users.delete(digest);
+  }
+
+  #hold(digest: string): void {
+    this.#users.set(digest, (this.#users.get(digest) ?? 0) + 1);
   }
 
   async #load(reference: Reference, signal: AbortSignal): Promise<Artifact> {
@@ -64,6 +85,8 @@ export class ArtifactCache {
       const info = inspectComponent(await readFile(part));
       const file = this.#place(digest);
       await rename(part, file);
+      this.#hold(digest);
+      await this.#prune();
       return { file, digest, info };
     } catch (error) {
       throw limit.aborted ? limit.reason : error;
@@ -78,9 +101,30 @@ export class ArtifactCache {
 
   async #cached(digest: string): Promise<Artifact | undefined> {
     const file = this.#place(digest);
-    const bytes = await readFile(file).catch(() => undefined);
-    if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== digest) return undefined;
-    return { file, digest, info: inspectComponent(bytes) };
+    this.#hold(digest);
+    try {
+      const bytes = await readFile(file);
+      const now = new Date();
+      if (createHash('sha256').update(bytes).digest('hex') === digest) {
+        await utimes(file, now, now);
+        return { file, digest, info: inspectComponent(bytes) };
+      }
+    } catch {
+      // Not there, or not to be read: it is fetched.
+    }
+    this.release({ digest });
+    return undefined;
+  }
+
+  async #prune(): Promise<void> {
+    const names = (await readdir(this.#folder)).filter((name) => name.endsWith('.wasm'));
+    const cached = await Promise.all(
+      names.map(async (name): Promise<Cached> => {
+        const { size, mtimeMs } = await stat(join(this.#folder, name));
+        return { digest: name.slice(0, -'.wasm'.length), size, usedAt: mtimeMs };
+      }),
+    ).catch(() => []); // Another deployment is pruning.
+    for (const digest of surplus(cached, this.#most, this.#users)) await rm(this.#place(digest), { force: true });
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { run } from '../system/run.ts';
 import type { Artifact } from './artifacts.ts';
+import { weaken } from './users.ts';
 import { type Program, precompiledFile, type Wasmtime } from './wasmtime.ts';
 
 const compileMs = 300_000;
@@ -28,7 +29,16 @@ export const compileAhead = async (
   try {
     if (wasmtime.user !== undefined) await chown(scratch, wasmtime.user, wasmtime.user);
     const output = join(scratch, 'native');
-    const words = [...wasmtime.prefix, wasmtime.path, 'compile', '-C', 'cache=n', artifact.file, '-o', output] as const;
+    const words = [
+      ...weaken(wasmtime.user),
+      wasmtime.path,
+      'compile',
+      '-C',
+      'cache=n',
+      artifact.file,
+      '-o',
+      output,
+    ] as const;
     await run(words, { signal, timeoutMs: compileMs });
     const file = precompiledFile(folder, artifact.digest, wasmtime.version);
     await mkdir(dirname(file), { recursive: true, mode: 0o755 });

@@ -12,6 +12,7 @@ import { logFile, type Node, namespaceFile } from './node.ts';
 import { firstResponse, started } from './readiness.ts';
 import { tail } from './tail.ts';
 import type { UndoStack } from './undo.ts';
+import { userOf } from './users.ts';
 import { findPrecompiled, type Program } from './wasmtime.ts';
 
 /** A running instance, with what is worth telling about how it runs. */
@@ -43,9 +44,15 @@ const makeNetwork = async ({ job, network, undo, signal }: Deployment): Promise<
   }
 };
 
+const getComponent = async ({ node, job, undo }: Deployment, signal: AbortSignal): Promise<Artifact> => {
+  const artifact = await node.artifacts.fetch(job.image, signal);
+  undo.push('the component', async () => node.artifacts.release(artifact));
+  return artifact;
+};
+
 /** Network and component side by side. Both have settled when this returns or throws, so that undoing sees it all. */
 const prepare = async (deployment: Deployment): Promise<readonly [Addresses, Artifact]> => {
-  const { node, job, signal } = deployment;
+  const { signal } = deployment;
   const failed = new AbortController();
   const watch = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -56,7 +63,7 @@ const prepare = async (deployment: Deployment): Promise<readonly [Addresses, Art
     }
   };
   const either = AbortSignal.any([signal, failed.signal]);
-  const work = [watch(makeNetwork(deployment)), watch(node.artifacts.fetch(job.image, either))] as const;
+  const work = [watch(makeNetwork(deployment)), watch(getComponent(deployment, either))] as const;
   await Promise.allSettled(work);
   failed.signal.throwIfAborted();
   return Promise.all(work);
@@ -79,17 +86,23 @@ const ready = async (deployment: Deployment, running: Running, plan: RunPlan, ad
   }
 };
 
+/** What holds the instance to its limits where that is not the kernel. */
+const limitNotes = ({ job, node }: Deployment): readonly string[] => {
+  if (node.groups !== undefined || !(job.memory || job.vcpus)) return [];
+  return ['memory and processor are limited by wasmtime itself: this node has no control groups for instances'];
+};
+
 const start = async (deployment: Deployment, plan: RunPlan, program: Program, address: string): Promise<Deployed> => {
   const { job, node, task, undo } = deployment;
   const group = await node.groups?.create(task, job);
   if (group !== undefined) undo.push('the control group', group.remove);
-  const words = launchWords(namespaceFile(task), node.wasmtime, plan, program);
+  const words = launchWords(namespaceFile(task), node.wasmtime, userOf(node.wasmtime, address), plan, program);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
   const running = await launch(words, environment, logFile(node, task));
   undo.push('the process', () => stop(running));
   await group?.enter(running.id.pid);
   const notes = await ready(deployment, running, plan, address);
-  return { running, notes: [...plan.notes, ...notes] };
+  return { running, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
 };
 
 /** Keeps the output of the instance that had this name before. */

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { RunPlan } from './command.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
+import { weaken } from './users.ts';
 import { deadline, retry } from './wait.ts';
 import type { Program, Wasmtime } from './wasmtime.ts';
 
@@ -24,11 +25,17 @@ export const markVariable = 'OAKESTRA_INSTANCE';
 const appendOnly = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /** The words that start a program inside the namespace; every one replaces itself by the next, so the pid stays. */
-export const launchWords = (namespace: string, wasmtime: Wasmtime, plan: RunPlan, program: Program): string[] => [
+export const launchWords = (
+  namespace: string,
+  wasmtime: Wasmtime,
+  user: number | undefined,
+  plan: RunPlan,
+  program: Program,
+): string[] => [
   'nsenter',
   `--net=${namespace}`,
   '--',
-  ...wasmtime.prefix,
+  ...weaken(user),
   wasmtime.path,
   ...plan.before,
   ...(program.precompiled ? ['--allow-precompiled'] : []),

@@ -4,6 +4,7 @@ import { ArtifactCache } from './artifacts.ts';
 import { explain } from './explain.ts';
 import { Journal } from './journal.ts';
 import { findGroups } from './limits.ts';
+import { lockState } from './lock.ts';
 import { NetClient } from './net-client.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
 import { usualPace } from './session.ts';
@@ -25,6 +26,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     log.info(`${options.config} names no cluster: set cluster_address; nothing to do`);
     return 0;
   }
+  using _lock = await lockState(options.state);
   process.umask(0o022); // instances run as another user, who has to read components
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(`${signal} received`));

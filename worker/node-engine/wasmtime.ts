@@ -3,46 +3,26 @@ import { dirname, join } from 'node:path';
 import type { Log } from '../system/log.ts';
 import { run } from '../system/run.ts';
 import type { Artifact } from './artifacts.ts';
+import { hasUsers, instanceUsers, nobody, weaken } from './users.ts';
 
-/** The runtime on this node. `prefix` is what stands before it to take every privilege from it. */
+/** The runtime on this node. */
 export type Wasmtime = {
   readonly path: string;
   /** As `wasmtime --version` prints it, "48.0.2". */
   readonly version: string;
-  readonly prefix: Words;
-  /** The user that it runs as; undefined for the engine's own. */
+  /** The user that it runs as for no instance in particular; undefined for the engine's own. */
   readonly user: number | undefined;
+  /** Set when every instance runs as a user of its own. */
+  readonly separate: boolean;
 };
-
-type Words = readonly [string, ...string[]];
 
 /** wasmtime cannot be run on this node. */
 class NoWasmtime extends Error {
   override readonly name = 'NoWasmtime';
 }
 
-const nobody = 65_534;
-
-/** True when user `uid` exists in a user namespace with this /proc/self/uid_map (user_namespaces(7)). */
-export const hasUser = (map: string, uid: number): boolean =>
-  map.split('\n').some((line) => {
-    const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
-    return uid >= first && uid < first + count;
-  });
-
-/** The command words that run what follows without capabilities, without new privileges, and as another user. */
-const weaken = (otherUser: boolean): Words => [
-  'setpriv',
-  ...(otherUser ? [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'] : []),
-  '--bounding-set=-all',
-  '--inh-caps=-all',
-  '--ambient-caps=-all',
-  '--no-new-privs',
-  '--',
-];
-
-const versionBy = async (prefix: Words, path: string): Promise<string> => {
-  const stdout = await run([...prefix, path, '--version'], { timeoutMs: 60_000 });
+const versionAs = async (user: number | undefined, path: string): Promise<string> => {
+  const stdout = await run([...weaken(user), path, '--version'], { timeoutMs: 60_000 });
   const version = /^wasmtime(?:-cli)? (\d+\.\d+\.\d+\S*)/.exec(stdout)?.[1];
   if (version === undefined) throw new NoWasmtime(`'${path} --version' said '${stdout.trim().slice(0, 200)}'`);
   return version;
@@ -53,20 +33,17 @@ const versionBy = async (prefix: Words, path: string): Promise<string> => {
  * engine's own user is taken, without capabilities still. Throws {@link NoWasmtime}.
  */
 export const findWasmtime = async (path: string, log: Log): Promise<Wasmtime> => {
-  const otherUser = hasUser(await readFile('/proc/self/uid_map', 'utf8'), nobody);
-  if (otherUser) {
-    const prefix = weaken(true);
+  const map = await readFile('/proc/self/uid_map', 'utf8');
+  if (hasUsers(map, nobody, 1)) {
     try {
-      return { path, prefix, user: nobody, version: await versionBy(prefix, path) };
+      const version = await versionAs(nobody, path);
+      return { path, version, user: nobody, separate: hasUsers(map, instanceUsers.first, instanceUsers.count) };
     } catch {
-      log.warn(
-        `${path} cannot be run by user ${nobody}: instances run as the engine's user; put it where all can read it`,
-      );
+      log.warn(`${path} can't be run by another user: instances run as the engine's; put it where all can read it`);
     }
   }
-  const prefix = weaken(false);
   try {
-    return { path, prefix, user: undefined, version: await versionBy(prefix, path) };
+    return { path, version: await versionAs(undefined, path), user: undefined, separate: false };
   } catch (error) {
     throw new NoWasmtime(`'${path}' cannot be run; install wasmtime or name it with --wasmtime`, { cause: error });
   }

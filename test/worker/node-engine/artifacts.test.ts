@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ArtifactCache, mostBytes } from '../../../worker/node-engine/artifacts.ts';
 import { componentLayer, tokenUrl } from '../../../worker/node-engine/oci.ts';
@@ -95,6 +96,30 @@ t.test('interrupted downloads are removed at the next start', async (t) => {
   const folder = t.testdir({ '12-3.part': 'half' });
   await new ArtifactCache(folder).prepare();
   t.same(await readdir(folder), []);
+});
+
+t.test('a full cache loses what nobody uses, and only that', async (t) => {
+  const sources = t.testdir();
+  const image = async (name: string) => {
+    const custom = Buffer.from([0, name.length + 1, name.length, ...Buffer.from(name)]);
+    const bytes = Buffer.concat([component, custom]);
+    await writeFile(join(sources, name), bytes);
+    return `${join(sources, name)}#sha256=${createHash('sha256').update(bytes).digest('hex')}`;
+  };
+  const folder = join(sources, 'cache');
+  const cache = new ArtifactCache(folder, component.length);
+  await cache.prepare();
+  const used = await cache.fetch(await image('used'), signal);
+  const again = await cache.fetch(await image('used'), signal);
+  const unused = await cache.fetch(await image('unused'), signal);
+  cache.release(unused);
+  cache.release(again);
+  const third = await cache.fetch(await image('third'), signal);
+  t.same((await readdir(folder)).toSorted(), [used, third].map(({ digest }) => `${digest}.wasm`).toSorted());
+  cache.release(used);
+  cache.release(third);
+  const last = await cache.fetch(await image('last'), signal);
+  t.same(await readdir(folder), [`${last.digest}.wasm`]);
 });
 
 t.test('a registry is asked for the layer that holds the component, with a token when it wants one', async (t) => {

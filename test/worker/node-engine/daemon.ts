@@ -36,12 +36,11 @@ export const createDaemon = async (clusterPort: number, conf: Record<string, unk
   await writeFile(at('conf.json'), JSON.stringify(config));
   const folders = ['--cache', at('cache'), '--precompiled', at('precompiled'), '--state', at('state')];
   const files = ['--config', at('conf.json'), '--net-manager', at('nm.sock'), '--wasmtime', wasmtime];
-  let child: ChildProcess | undefined;
+  const children: ChildProcess[] = [];
   let output = '';
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
-    const ending = child;
-    child = undefined;
-    if (ending === undefined || ending.exitCode !== null) return ending?.exitCode ?? null;
+    const ending = children.findLast(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+    if (ending === undefined) return children.at(-1)?.exitCode ?? null;
     ending.kill(signal);
     return ((await once(ending, 'exit')) as [number | null])[0];
   };
@@ -54,9 +53,10 @@ export const createDaemon = async (clusterPort: number, conf: Record<string, unk
     start: () => {
       const started = spawn(process.execPath, [entry, ...folders, ...files, ...options]);
       for (const stream of [started.stdout, started.stderr]) stream.on('data', (text) => (output += String(text)));
-      child = started;
+      children.push(started);
       return started;
     },
+    /** Ends the engine that was started last and still runs. */
     end,
     [Symbol.asyncDispose]: async () => {
       await end('SIGKILL');

@@ -27,7 +27,7 @@ const startWorker = async (cluster: Cluster, { dialect, silence = 600_000, conf 
   const node = {
     network: undefined,
     artifacts: new ArtifactCache(folder),
-    wasmtime: { path: 'wasmtime', version: '48.0.2', prefix: ['setpriv'] as const, user: undefined },
+    wasmtime: { path: 'wasmtime', version: '48.0.2', user: undefined, separate: false },
     groups: undefined,
     journal: new Journal(join(folder, 'instances')),
     log: silent,

@@ -11,11 +11,12 @@ import { nodeFieldsMessage, resourcesMessage } from '../../../worker/node-engine
 import { busyPercent, nodeFacts } from '../../../worker/node-engine/node-facts.ts';
 import { Outbox } from '../../../worker/node-engine/outbox.ts';
 import { parseProcStat, procStat } from '../../../worker/node-engine/proc.ts';
+import { surplus } from '../../../worker/node-engine/prune.ts';
 import { rotate } from '../../../worker/node-engine/rotate.ts';
 import { tail } from '../../../worker/node-engine/tail.ts';
 import { UndoStack } from '../../../worker/node-engine/undo.ts';
 import { memoryBytes } from '../../../worker/node-engine/usage.ts';
-import { hasUser } from '../../../worker/node-engine/wasmtime.ts';
+import { hasUsers } from '../../../worker/node-engine/users.ts';
 import { job } from './jobs.ts';
 
 const seeded = { seed: 20_260_803, numRuns: 1000 };
@@ -51,8 +52,9 @@ t.test('a process as the kernel tells it', async (t) => {
   t.ok((await procStat(process.pid))?.start);
   t.equal(await procStat(2 ** 22 + 1), undefined);
   t.ok((await memoryBytes(process.pid)) > 10_000_000);
-  t.equal(hasUser('         0       1000          1\n', 65_534), false);
-  t.equal(hasUser('         0          0 4294967295\n', 65_534), true);
+  t.equal(hasUsers('         0       1000          1\n', 65_534, 1), false);
+  t.equal(hasUsers('         0          0 4294967295\n', 65_534, 1), true);
+  t.equal(hasUsers('         0     100000      65536\n', 65_534, 3), false);
 });
 
 t.test('the last bytes of a log are never half a character', async (t) => {
@@ -115,6 +117,27 @@ t.test('limits of control groups', async (t) => {
   await appendFile(join(task, 'memory.events'), 'oom 1\noom_kill 1\n');
   t.equal(await group?.ranOutOfMemory(), true);
   await groups?.group('none.none.none.none.instance.1').remove();
+});
+
+t.test('what was not used for longest leaves a full cache, and nothing that is in use', async () => {
+  const item = fc.record({ size: fc.nat(100), usedAt: fc.nat(1000), held: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(item), fc.nat(1000), (items, most) => {
+      const cached = items.map((one, index) => ({ ...one, digest: String(index) }));
+      const held = new Set(cached.filter((one) => one.held).map(({ digest }) => digest));
+      const removed = new Set(surplus(cached, most, held));
+      const left = cached.filter(({ digest }) => !removed.has(digest));
+      const free = left.filter(({ digest }) => !held.has(digest));
+      const bytes = left.reduce((sum, { size }) => sum + size, 0);
+      const newest = Math.max(0, ...cached.filter(({ digest }) => removed.has(digest)).map(({ usedAt }) => usedAt));
+      return (
+        (bytes <= most || free.length === 0) &&
+        free.every(({ usedAt }) => usedAt >= newest) &&
+        [...held].every((digest) => !removed.has(digest))
+      );
+    }),
+    seeded,
+  );
 });
 
 t.test('undo runs backwards and does not stop at a failure', async (t) => {

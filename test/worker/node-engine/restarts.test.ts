@@ -1,37 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import t from 'tap';
-import { startCluster } from '../../../lab/cluster/cluster.ts';
-import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
 import { footprint } from '../net-manager/kernel.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { createDaemon, fetchText, fixture, noWasmtime } from './daemon.ts';
-import { hello, processes, service } from './jobs.ts';
+import { fetchText, noWasmtime } from './daemon.ts';
+import { hello, processes } from './jobs.ts';
+import { startPair } from './pair.ts';
 import { until } from './until.ts';
-
-/** Both daemons, joined to a cluster, and a function that deploys an instance on port 8080 + its number. */
-const worker = async () => {
-  await using stack = new AsyncDisposableStack();
-  const signal = AbortSignal.timeout(40_000);
-  const subnet = { address: '10.10.0.0', addressv6: 'fc00::100' };
-  const cluster = stack.use(await startCluster({ listen: '127.0.0.1', advertise: '127.0.0.1', subnet, signal }));
-  const network = stack.use(await createNetManager({ ClusterMqttPort: String(cluster.brokerPort) }));
-  stack.defer(async () => void (await network.end('SIGTERM')));
-  const options = ['--net-manager', network.socket];
-  const engine = stack.use(await createDaemon(cluster.registrationPort, {}, options));
-  engine.start();
-  await cluster.networkReady(signal);
-  const image = cluster.publishArtifact('hello.wasm', await readFile(fixture('hello-wasi-http')));
-  const deploy = (instance: number) =>
-    cluster.deploy({ service, instance, image, port: `${8080 + instance}:80`, memory: 100 });
-  const created = async (instance: number) => {
-    const deployment = deploy(instance);
-    await deployment.status('CREATED', signal);
-    return deployment;
-  };
-  const parts = { cluster, network, engine, deploy, created, signal };
-  const all = stack.move();
-  return { ...parts, [Symbol.asyncDispose]: () => all.disposeAsync() };
-};
 
 const namespaces = async () => (await footprint()).namespaces;
 
@@ -39,7 +12,7 @@ inSandbox(import.meta.url, () => {
   const skip = noWasmtime;
 
   t.test('instances are removed whole although NetManager was killed', { skip }, async (t) => {
-    await using both = await worker();
+    await using both = await startPair();
     const { cluster, network, engine, created, signal } = both;
     const bare = await footprint();
     const [first, second, third] = [await created(0), await created(1), await created(2)];
@@ -56,7 +29,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a deployment outlives a restart of NetManager', { skip }, async (t) => {
-    await using both = await worker();
+    await using both = await startPair();
     const { network, deploy, signal } = both;
     await network.end('SIGKILL');
     const deployment = deploy(0);
@@ -69,7 +42,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a deployment can be taken back while NetManager is away', { skip }, async (t) => {
-    await using both = await worker();
+    await using both = await startPair();
     const { network, engine, deploy, signal } = both;
     await network.end('SIGKILL');
     const deployment = deploy(0);
@@ -82,7 +55,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a worker that was killed as a whole goes on where it was', { skip }, async (t) => {
-    await using both = await worker();
+    await using both = await startPair();
     const { cluster, network, engine, created, deploy, signal } = both;
     const deployment = await created(0);
     const address = await deployment.address(signal);
@@ -104,7 +77,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('an instance is removed while the broker is away, and that is told later', { skip }, async (t) => {
-    await using both = await worker();
+    await using both = await startPair();
     const { cluster, network, engine, created, signal } = both;
     const deployment = await created(0);
     process.kill(network.pid(), 'SIGSTOP');

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
 import { inSandbox } from '../net-manager/sandbox.ts';
@@ -48,6 +49,17 @@ inSandbox(import.meta.url, () => {
     await cluster.send('delete', { job_name: service, instance_number: 1 });
     await cluster.status('UNDEPLOYED', 1);
     t.same(await processes(daemon.folder), []);
+  });
+
+  t.test('two engines never work on one state', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, pid, remove } = worker;
+    const first = daemon.start();
+    t.same(await once(first, 'exit'), [1, null]);
+    t.match(daemon.log(), /another NodeEngine works in .*state; stop it/);
+    t.same(await processes(daemon.folder), [String(pid)]);
+    await remove();
+    t.same(cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
   });
 
   t.test('a killed engine takes its instances over', { skip }, async (t) => {

@@ -1,0 +1,33 @@
+/** The user whom nothing belongs to. */
+export const nobody = 65_534;
+
+/**
+ * The users that instances run as, one for each address of a worker's pool, which is a /26. Between the numbers of
+ * 16 bits and those that are handed out to containers nobody has users (systemd, "Users, Groups, UIDs and GIDs").
+ */
+export const instanceUsers = { first: 70_000, count: 64 } as const;
+
+/** True when users `first` and the `count - 1` after it exist in a user namespace with this uid_map (user_namespaces(7)). */
+export const hasUsers = (map: string, first: number, count: number): boolean =>
+  map.split('\n').some((line) => {
+    const [start = 0, , size = 0] = line.trim().split(/\s+/).map(Number);
+    return first >= start && first + count <= start + size;
+  });
+
+/** Which users processes can be given on a node: one for all of them, the engine's own when undefined, or many. */
+type Users = { readonly user: number | undefined; readonly separate: boolean };
+
+/** The user that the instance at an IPv4 address runs as; undefined for the engine's own. */
+export const userOf = ({ separate, user }: Users, address: string): number | undefined =>
+  separate ? instanceUsers.first + (Number(address.split('.')[3]) % instanceUsers.count) : user;
+
+/** The command words that run what follows without capabilities or new privileges, and as `user` unless undefined. */
+export const weaken = (user: number | undefined): [string, ...string[]] => [
+  'setpriv',
+  ...(user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups']),
+  '--bounding-set=-all',
+  '--inh-caps=-all',
+  '--ambient-caps=-all',
+  '--no-new-privs',
+  '--',
+];
