@@ -26,6 +26,15 @@ const recordFile = (id: string): string => path.join(recordsFolder(), `${id}.jso
 
 const save = (record: RunRecord): Promise<void> => writeWhole(recordFile(record.id), `${JSON.stringify(record)}\n`);
 
+/** A record, unless it is damaged or another version's: then there is nothing that could be done about that run. */
+const readRecord = (text: string, name: string): readonly RunRecord[] => {
+  try {
+    return [parseJson(Record, text, name)];
+  } catch {
+    return [];
+  }
+};
+
 /** All runs that left a record, oldest first. */
 export const listRuns = async (): Promise<readonly RunRecord[]> => {
   const names = await fs.readdir(recordsFolder()).catch(() => []);
@@ -35,7 +44,7 @@ export const listRuns = async (): Promise<readonly RunRecord[]> => {
       .toSorted()
       .map(async (name) => {
         const text = await fs.readFile(path.join(recordsFolder(), name), 'utf8').catch(() => undefined);
-        return text === undefined ? [] : [parseJson(Record, text, name)];
+        return text === undefined ? [] : readRecord(text, name);
       }),
   );
   return records.flat();
