@@ -51,7 +51,7 @@ export default scenario({
     });
 
     await step('load from the lab', lab, async ({ expect }) => {
-      const result = await load('mapped', url, expected);
+      const result = await load('mapped', url, expected, { service });
       expect.ok('requests were answered', result.responses > 0, 'no response');
       expect.equal('wrong answers, errors and timeouts', faults(result), 0);
     });

@@ -18,7 +18,12 @@ export default scenario({
     });
     await step('load from the lab', lab, async ({ expect }) => {
       const { host, port } = await forward(8080);
-      const result = await load('mapped', `http://${host}:${port}/`, { status: 200, body: 'Hello from Rust: /\n' });
+      const result = await load(
+        'mapped',
+        `http://${host}:${port}/`,
+        { status: 200, body: 'Hello from Rust: /\n' },
+        { service },
+      );
       expect.ok('requests were answered', result.responses > 0);
       expect.equal('wrong answers', result.wrongBody + result.wrongStatus + result.errors + result.timeouts, 0);
     });

@@ -1,7 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import { runLoad } from '../load/load.ts';
 import type { Machine } from '../machine/machine.ts';
-import { recordLoad, timeKind } from '../report/load-record.ts';
+import { timeKind } from '../report/load-record.ts';
 import type { Run } from '../report/results.ts';
 import { labFault } from '../system/errors.ts';
 import { deadline } from '../system/wait.ts';
@@ -10,6 +9,7 @@ import { deployer } from './deploy.ts';
 import type { Emit } from './events.ts';
 import type { Findings } from './findings.ts';
 import { footprint } from './footprint.ts';
+import { loader } from './loads.ts';
 import { boardPlace, labPlace } from './places.ts';
 import type { Lab, NetworkWish, ScenarioOptions, Service } from './scenario.ts';
 import { serveText } from './serve.ts';
@@ -17,8 +17,6 @@ import type { Steps } from './steps.ts';
 import { putCompiled, reconfigure } from './worker.ts';
 
 const configureMs = 20_000;
-const warmUpMs = 500;
-const requestTimeoutMs = 5_000;
 const shownBodyBytes = 1024;
 
 /** The network with its first instance, as the report draws it. */
@@ -83,24 +81,7 @@ export const makeLab = (parts: {
       return `${machine.uplink.lab}:${server.port}`;
     },
     forward: (boardPort) => machine.forward(boardPort, signal),
-    load: async (name, url, expected) => {
-      const result = await runLoad({
-        url,
-        connections: options.connections,
-        durationMs: options.duration * 1000,
-        warmUpMs,
-        timeoutMs: requestTimeoutMs * machine.slowness,
-        expect: expected,
-        keepAlive: true,
-        signal,
-      });
-      const record = recordLoad({ name, where: 'lab', fidelity: machine.fidelity }, result);
-      findings.metrics.push(...record.metrics);
-      findings.latencies.push(record.latency);
-      findings.throughput.push(record.throughput);
-      findings.notes.push(...record.notes);
-      return result;
-    },
+    load: loader(machine, options, findings, signal),
     record: ({ kind, dimensions = {}, samples, ...figure }) => {
       findings.metrics.push({
         ...figure,

@@ -1,4 +1,5 @@
 import type { Machine } from '../machine/machine.ts';
+import { joinReplicates } from '../report/metrics.ts';
 import { type Results, type Run, resultsVersion, type Verdict } from '../report/results.ts';
 import { messageOf } from '../system/errors.ts';
 import type { Findings } from './findings.ts';
@@ -74,7 +75,7 @@ export const describe = async (run: {
       ...(findings.topology ? { topology: findings.topology } : {}),
       ...(findings.firstAnswer ? { firstAnswer: findings.firstAnswer } : {}),
       timings: steps.timings,
-      metrics: findings.metrics,
+      metrics: [...joinReplicates([findings.metrics])],
       latencies: findings.latencies,
       throughput: findings.throughput,
       notes: findings.notes,

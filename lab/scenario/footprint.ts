@@ -18,8 +18,8 @@ const Links = Type.Array(
   }),
 );
 
-// The digest cache and logs are meant to stay.
-const lasting = ['/var/cache/oakestra', '/var/log/oakestra'];
+// The digest cache, the logs and the lab's own programs are meant to stay.
+const lasting = ['/var/cache/oakestra', '/var/log/oakestra', '/var/lib/oakestra-lab'];
 
 /** Handles and counters are new each time and say nothing about what was left behind. */
 const ruleLines = (text: string): readonly string[] =>

@@ -18,6 +18,8 @@ export type Where = {
   readonly $: Shell;
   /** One GET request; rejects when there is no answer within `timeoutMs` (default 10 s, scaled to the machine). */
   readonly get: (url: string, timeoutMs?: number) => Promise<Answer>;
+  /** Runs a program there; only on the board and in its namespaces. */
+  readonly exec?: Machine['exec'];
 };
 
 const requestMs = 10_000;
@@ -46,6 +48,7 @@ const onMachine = (
     machine.exec([...enter, 'sh', '-c', script], { signal: AbortSignal.any([signal, ends]) });
   return {
     place,
+    exec: (argv, options) => machine.exec([...enter, ...argv], options),
     $: shellThrough(run, (typed) => emit({ kind: 'command', place, typed })),
     get: async (url, timeoutMs = requestMs * machine.slowness) => {
       const curl = ['curl', '--silent', '--show-error', '--include', '--max-time', String(timeoutMs / 1000), url];

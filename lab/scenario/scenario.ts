@@ -48,6 +48,16 @@ export type Figure = {
   readonly samples: readonly number[];
 };
 
+/** How a load differs from what the options say. */
+export type LoadHow = {
+  /** Where the generator runs: the lab, unless it is told otherwise. */
+  readonly from?: Where;
+  /** Whose CPU time a request is recorded, on machines that give figures. */
+  readonly service?: Service;
+  readonly seconds?: number;
+  readonly connections?: number;
+};
+
 /** What a step works with, bound to the place where it runs. */
 export type StepTools = {
   readonly $: Shell;
@@ -81,11 +91,12 @@ export type Lab = {
   readonly serve: (body: string) => Promise<string>;
   /** Makes a TCP port of the board reachable from the lab. */
   readonly forward: (boardPort: number) => Promise<Endpoint>;
-  /** Loads a URL from the lab as the options say, records it in the report under `name`, and returns what was counted. */
+  /** Loads a URL, records it in the report under `name`, and returns what was counted. */
   readonly load: (
     name: string,
     url: string,
     expected: { readonly status: number; readonly body: string },
+    how?: LoadHow,
   ) => Promise<LoadResult>;
   /** Puts a figure into the report. */
   readonly record: (figure: Figure) => void;

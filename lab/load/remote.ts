@@ -1,0 +1,51 @@
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
+import Type from 'typebox';
+import { parseJson } from '../../worker/contract/check.ts';
+import type { LoadPlan, LoadResult } from './load.ts';
+
+const Result = Type.Object({
+  sent: Type.Integer(),
+  responses: Type.Integer(),
+  wrongStatus: Type.Integer(),
+  wrongBody: Type.Integer(),
+  errors: Type.Integer(),
+  timeouts: Type.Integer(),
+  unfinished: Type.Integer(),
+  seconds: Type.Number(),
+  rate: Type.Number(),
+  perSecond: Type.Array(Type.Integer()),
+  generator: Type.Object({ cpuShare: Type.Number(), eventLoopDelayP99Us: Type.Number(), bound: Type.Boolean() }),
+  hdr: Type.String(),
+});
+
+/** The load generator in one file that any Node runs. */
+export const loadProgram = async (): Promise<string> => {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('program.ts', import.meta.url))],
+    bundle: true,
+    platform: 'node',
+    target: 'node22',
+    format: 'esm',
+    minify: true,
+    write: false,
+    // what is bundled was written for CommonJS
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('file:///');" },
+    define: { __dirname: '"/"', __filename: '"/load.mjs"' },
+  });
+  return outputFiles.map(({ text }) => text).join('');
+};
+
+/**
+ * Loads a service from where `run` starts programs: `run` gets the plan as its standard input and returns what the
+ * program printed.
+ */
+export const runRemoteLoad = async (
+  plan: LoadPlan,
+  run: (stdin: string, signal: AbortSignal) => Promise<string>,
+): Promise<LoadResult> => {
+  const { signal, ...rest } = plan;
+  const { hdr, ...counted } = parseJson(Result, await run(JSON.stringify(rest), signal), "the load generator's result");
+  return { ...counted, latency: decodeFromCompressedBase64(hdr, 32, false) };
+};

@@ -1,0 +1,78 @@
+import { type LoadPlan, type LoadResult, runLoad } from '../load/load.ts';
+import { loadProgram, runRemoteLoad } from '../load/remote.ts';
+import type { Machine } from '../machine/machine.ts';
+import { histogramOf, latencyOf } from '../report/latency.ts';
+import { recordLoad, timeKind } from '../report/load-record.ts';
+import { cpuPerRequest, cpuTicks } from './cpu.ts';
+import type { Findings } from './findings.ts';
+import type { Where } from './places.ts';
+import type { Lab, ScenarioOptions } from './scenario.ts';
+
+const warmUpMs = 500;
+const requestTimeoutMs = 5_000;
+const programFile = '/var/lib/oakestra-lab/load.mjs';
+
+/** Loads for a scenario: from the lab itself, or by a program that is put on the board once. */
+export const loader = (
+  machine: Machine,
+  options: ScenarioOptions,
+  findings: Findings,
+  signal: AbortSignal,
+): Lab['load'] => {
+  let installed: Promise<void> | undefined;
+  const generate = async (plan: LoadPlan, exec: Where['exec']): Promise<LoadResult> => {
+    if (exec === undefined) return runLoad(plan);
+    installed ??= loadProgram().then((program) => machine.writeFile(programFile, program));
+    await installed;
+    return runRemoteLoad(plan, async (stdin, ends) => {
+      const { code, stdout, stderr } = await exec(['node', programFile], { stdin, signal: ends });
+      if (code !== 0) throw new Error(`the load generator ended with ${code}: ${stderr.trim()}`);
+      return stdout;
+    });
+  };
+  return async (name, url, expected, how = {}) => {
+    const { from, service, seconds = options.duration, connections = options.connections } = how;
+    const place = from?.place ?? 'lab';
+    const plan: LoadPlan = {
+      url,
+      connections,
+      durationMs: seconds * 1000,
+      warmUpMs,
+      timeoutMs: requestTimeoutMs * machine.slowness,
+      expect: expected,
+      keepAlive: true,
+      signal,
+    };
+    const native = timeKind(machine.fidelity) === 'performance';
+    const task = native ? service?.task : undefined;
+    const before = task === undefined ? undefined : await cpuTicks(machine, task);
+    const result = await generate(plan, from?.exec);
+    const record = recordLoad({ name, where: place, fidelity: machine.fidelity }, result);
+    findings.metrics.push(...record.metrics);
+    if (before !== undefined && task !== undefined) {
+      // warm-up included, as in the time: it is as much work a request as the rest
+      const requests = result.responses * ((plan.durationMs + warmUpMs) / plan.durationMs);
+      const spent = cpuPerRequest(before, await cpuTicks(machine, task), requests);
+      for (const metric of spent)
+        findings.metrics.push({
+          ...metric,
+          samples: [...metric.samples],
+          kind: 'performance',
+          where: 'board',
+          dimensions: { load: name },
+        });
+    }
+    const again = findings.latencies.findIndex((latency) => latency.name === name);
+    const known = findings.latencies[again];
+    if (known) {
+      const joined = histogramOf(known);
+      joined.add(result.latency);
+      findings.latencies[again] = latencyOf(name, joined);
+    } else {
+      findings.latencies.push(record.latency);
+      findings.throughput.push(record.throughput);
+    }
+    findings.notes.push(...record.notes.filter((note) => !findings.notes.includes(note)));
+    return result;
+  };
+};

@@ -1,0 +1,62 @@
+import { faults } from '../lab/load/load.ts';
+import { changes } from '../lab/scenario/footprint.ts';
+import { type Service, scenario } from '../lab/scenario/scenario.ts';
+
+const steps = [1, 2, 4, 8, 16, 32, 61];
+const fewOnEmulators = 8;
+const loadShare = 10;
+const connections = 4;
+
+export default scenario({
+  about: 'How many instances fit on a board, and what does each of them cost the others?',
+  needs: ['bridge', 'nft', 'serve'],
+  network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
+  seconds: 300,
+
+  async run({ step, board, lab, machine, options, deploy, undeploy, load, record, footprint }) {
+    const before = await step('take down what is on the board', board, footprint);
+    const most = machine.capabilities.has('performance') ? steps : steps.filter((count) => count <= fewOnEmulators);
+    const seconds = Math.max(1, options.duration / loadShare);
+    const services: Service[] = [];
+    for (const count of most) {
+      const dimensions = { instances: String(count) };
+      const samples = await step(`deploy up to ${count}`, lab, async () => {
+        const took: number[] = [];
+        while (services.length < count) {
+          const began = performance.now();
+          services.push(await deploy({ instance: services.length }));
+          took.push(performance.now() - began);
+        }
+        return took;
+      });
+      record({ name: 'deploy', unit: 'ms', kind: 'performance', where: 'lab', dimensions, samples });
+      await step(`${count}: memory of each, and the first one under load`, board, async ({ $, get, expect }) => {
+        for (const { address } of services) expect.equal(address.v4, (await get(`http://${address.v4}/`)).status, 200);
+        const rollups = (await $`cat /proc/[0-9]*/smaps_rollup 2>/dev/null | grep -c Pss: || true`).stdout;
+        expect.ok('memory can be read', Number(rollups) >= count, rollups);
+        const script = 'for pid in $(pgrep -x wasmtime); do cat /proc/$pid/smaps_rollup; done';
+        const memory = (await $`sh -c ${script}`).stdout;
+        const bytes = (key: string) =>
+          [...memory.matchAll(new RegExp(`^${key}: +(\\d+) kB$`, 'gm'))].map(
+            ([, kilobytes]) => Number(kilobytes) * 1024,
+          );
+        const each = { unit: 'bytes', kind: 'performance', where: 'board', dimensions } as const;
+        record({ name: 'memory.proportional', ...each, samples: bytes('Pss') });
+        record({ name: 'memory.private', ...each, samples: bytes('Private_Dirty') });
+        const [first] = services;
+        if (!first) return;
+        const url = `http://${first.address.v4}/`;
+        const { status, body } = await get(url);
+        const how = { from: board, service: first, seconds, connections };
+        const result = await load(`with ${count} instances`, url, { status, body }, how);
+        expect.equal('wrong answers, errors and timeouts', faults(result), 0);
+      });
+    }
+    await step('undeploy all', lab, async () => {
+      for (const service of services.toReversed()) await undeploy(service);
+    });
+    await step('the board is as it was', board, async ({ expect }) => {
+      expect.equal('what is left or missing', changes(before, await footprint()), []);
+    });
+  },
+});
