@@ -1,0 +1,90 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import t from 'tap';
+import { startCluster } from '../../../lab/cluster/cluster.ts';
+import { inSandbox } from '../net-manager/sandbox.ts';
+import { fetchText, fixture, noWasmtime, wasmtime } from '../node-engine/daemon.ts';
+import { hello, processes } from '../node-engine/jobs.ts';
+import { until } from '../node-engine/until.ts';
+import { installWorker, overlaysWork, tell } from './board.ts';
+
+const service = 'sysv.scripts.test.board';
+const instances = () => processes(`/var/lib/oakestra/node-engine/instances/${service}`);
+
+const netManager = (action: string) => tell('/etc/init.d/S98netmanager', action);
+const nodeEngine = (action: string) => tell('/etc/init.d/S99nodeengine', action);
+const logOf = (name: string) => readFile(`/var/log/oakestra/${name}.log`, 'utf8').catch(() => '');
+
+/** The daemon that a start script's supervisor has started last. */
+const daemonPid = async (name: string): Promise<number> => {
+  const supervisor = (await readFile(`/run/oakestra/${name}.pid`, 'utf8')).trim();
+  const children = await readFile(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8');
+  return Number(children.trim().split(' ')[0] ?? 0);
+};
+
+const configure = async (registrationPort: number, brokerPort: number): Promise<void> => {
+  const conf = { cluster_address: '127.0.0.1', cluster_port: registrationPort, app_logs: '/var/log/instances' };
+  const net = { NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterMqttPort: String(brokerPort) };
+  await writeFile('/etc/oakestra/conf.json', JSON.stringify(conf));
+  await writeFile('/etc/oakestra/netmanager/netcfg.json', JSON.stringify(net));
+};
+
+inSandbox(import.meta.url, async () => {
+  const skip = noWasmtime || (overlaysWork() ? false : 'no file system can be laid over another one here');
+
+  t.test('the start scripts of both daemons', { skip, timeout: 90_000 }, async (t) => {
+    await installWorker(wasmtime);
+    t.teardown(async () => {
+      if (!t.passing()) t.comment(await logOf('NetManager'), await logOf('NodeEngine'));
+      await nodeEngine('stop');
+      await netManager('stop');
+      for (const pid of await instances()) process.kill(Number(pid), 'SIGKILL');
+    });
+    const signal = AbortSignal.timeout(80_000);
+    t.match(await netManager('start'), { code: 0, text: /names no cluster/ });
+    t.match(await netManager('status'), { code: 3, text: /not running/ });
+    t.match(await netManager('stop'), { code: 0, text: /not running/ });
+    t.match(await netManager('dance'), { code: 64, text: /usage/ });
+
+    const subnet = { address: '10.10.0.0', addressv6: 'fc00::100' };
+    await using cluster = await startCluster({ listen: '127.0.0.1', advertise: '127.0.0.1', subnet, signal });
+    await configure(cluster.registrationPort, cluster.brokerPort);
+    t.match(await nodeEngine('start'), { code: 1, text: /needs NetManager/ });
+    t.match(await netManager('start'), { code: 0, text: /Starting/ });
+    t.match(await nodeEngine('start'), { code: 0, text: /Starting/ });
+    t.match(await netManager('start'), { code: 0, text: /running already/ });
+    for (const status of [await netManager('status'), await nodeEngine('status')])
+      t.match(status, { code: 0, text: /is running/ });
+    await cluster.networkReady(signal);
+
+    const image = cluster.publishArtifact('hello.wasm', await readFile(fixture('hello-wasi-http')));
+    const deployment = cluster.deploy({ service, instance: 0, image, port: '8080:80', memory: 100 });
+    await deployment.status('CREATED', signal);
+    const serving = async (when: string) => t.equal(await fetchText('http://127.0.0.1:8080/'), hello, when);
+    await serving('deployed');
+
+    const before = await daemonPid('NetManager');
+    process.kill(before, 'SIGKILL');
+    await until(async () => ![0, before].includes(await daemonPid('NetManager')), 'new NetManager', signal);
+    await until(async () => /took over 1/.test(await logOf('NetManager')), 'taking over', signal);
+    t.match(await logOf('NetManager'), /supervise: .* ended with 137, starting it again in 1 s/);
+    await serving('after NetManager was killed');
+
+    t.match(await nodeEngine('stop'), { code: 0, text: /Stopping/ });
+    t.match(await nodeEngine('status'), { code: 3 });
+    t.match(await logOf('NodeEngine'), /stopped; running instances go on/);
+    await serving('without its engine');
+    t.match(await netManager('restart'), { code: 0, text: /Stopping.*\n.*Starting/ });
+    t.match(await nodeEngine('restart'), { code: 0, text: /not running\n.*Starting/ });
+    await until(async () => /is taken over/.test(await logOf('NodeEngine')), 'taking over', signal);
+    await cluster.networkReady(signal);
+    await serving('after a restart of both');
+    await deployment.undeploy(signal);
+
+    t.equal((await nodeEngine('stop')).code, 0);
+    t.equal((await netManager('stop')).code, 0);
+    t.same(await readdir('/run/oakestra'), []);
+    t.same(await instances(), []);
+    t.notMatch((await logOf('NetManager')) + (await logOf('NodeEngine')), /Warning|ERROR/);
+    t.same(cluster.violations, []);
+  });
+});
