@@ -1,6 +1,6 @@
 import { Parser, type Result } from 'tap-parser';
 
-/** One test: a subtest directly below a test file. */
+/** One test: a subtest directly below a test file, or below the process that a file starts again in namespaces. */
 export type Case = {
   readonly file: string;
   readonly name: string;
@@ -27,6 +27,22 @@ const failuresIn = (parser: Parser, into: string[]): void => {
   });
 };
 
+/** A subtest that is a whole process, in namespaces of its own, stands for the tests in it. */
+const isProcess = (name: string): boolean => name.startsWith('unshare ');
+
+const testsIn = (parser: Parser, file: string, into: Case[]): void => {
+  let detail: string[] = [];
+  parser.on('child', (test: Parser) => {
+    detail = [];
+    if (isProcess(test.name)) testsIn(test, file, into);
+    else failuresIn(test, detail);
+  });
+  parser.on('assert', (result: Result) => {
+    if (!isProcess(result.name)) into.push(toCase(file, result, detail.join('\n')));
+    detail = [];
+  });
+};
+
 /**
  * The tests of a run out of its raw TAP. A file that fails although none of its tests does (a crash, a timeout, no test
  * at all) counts as one failed test of its own name; an empty file is never a pass.
@@ -37,15 +53,7 @@ export const collect = (tap: string): readonly Case[] => {
   const top = new Parser();
   top.on('child', (file: Parser) => {
     const mine: Case[] = [];
-    let detail: string[] = [];
-    file.on('child', (test: Parser) => {
-      detail = [];
-      failuresIn(test, detail);
-    });
-    file.on('assert', (result: Result) => {
-      mine.push(toCase(file.name, result, detail.join('\n')));
-      detail = [];
-    });
+    testsIn(file, file.name, mine);
     byFile.set(file.name, mine);
   });
   top.on('assert', (result: Result) => {

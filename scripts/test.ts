@@ -4,11 +4,8 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { hostMachine } from '../lab/system/elf.ts';
-import { messageOf } from '../lab/system/errors.ts';
-import { networkCommands } from '../lab/system/packages/network-tools.ts';
-import { provideWasmtime } from '../lab/wasm/wasmtime.ts';
 import { type Case, collect, junitOf } from './tap-summary.ts';
+import { testEnvironment } from './test-environment.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = path.join(root, '.tap');
@@ -34,32 +31,13 @@ const check = async ([name, file, ...args]: (typeof checks)[number]): Promise<Ca
   };
 };
 
-/**
- * What tests need of this computer and can be had without its package manager: the network programs and wasmtime. What
- * could not be had is said; the tests that need it then skip with their reason.
- */
-const environment = async (): Promise<Readonly<Record<string, string>>> => {
-  const missing = (what: string) => (error: unknown) => {
-    process.stdout.write(`no ${what}: ${messageOf(error)}\n`);
-    return undefined;
-  };
-  const [commands, wasmtime] = await Promise.all([
-    networkCommands().catch(missing('network programs')),
-    provideWasmtime(hostMachine()).catch(missing('wasmtime')),
-  ]);
-  return {
-    ...(commands === undefined ? {} : { PATH: `${commands}:${process.env['PATH'] ?? ''}` }),
-    ...(wasmtime === undefined ? {} : { LAB_TEST_WASMTIME: wasmtime.file }),
-  };
-};
-
 /** Runs tap with its raw output in a file of ours, and one line a test file on stdout as they end. */
 const runTap = async (files: readonly string[]): Promise<readonly Case[]> => {
   const raw = path.join(results, 'raw.tap');
   const began = performance.now();
   const child = execa('tap', ['--reporter=tap', ...files], {
     cwd: root,
-    env: await environment(),
+    env: await testEnvironment(),
     preferLocal: true,
     reject: false,
     buffer: false,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { getFrom, run } from '../support/network.ts';
 import { type Program, writeProgram } from '../worker/node-engine/programs.ts';
 import { fact } from './fact.ts';
-import { create, greeting, hello, named, patience, processesOf, reportOf, send, status } from './instances.ts';
+import { create, ended, greeting, hello, named, patience, processesOf, reportOf, send, status } from './instances.ts';
 import { inLab } from './sandbox.ts';
 import { task, type World } from './world.ts';
 
@@ -111,7 +111,7 @@ inLab(import.meta.url, (folder) => {
       t.same(world.cluster.statuses(instance), ['CREATING', 'CREATED']);
     }
     await send(world, { instance: 3, image: await offer(world, 'fails'), oneShot: true });
-    await status(world, 'DEAD', 3);
+    await ended(world, 3);
     await world.cluster.next('information');
     t.not(world.cluster.statuses(3).at(-1), 'CREATED');
   });

@@ -55,3 +55,11 @@ export const status = ({ cluster }: World, word: JobStatus, instance = 0): Promi
   cluster.until(`status ${word}`, () =>
     cluster.heard('job').find((job) => job['status'] === word && job['instance'] === instance),
   );
+
+/** The message that an instance failed, whether in its deployment or after it. */
+export const ended = ({ cluster }: World, instance: number): Promise<Record<string, unknown>> =>
+  cluster.until(`the end of instance ${instance}`, () =>
+    cluster
+      .heard('job')
+      .find((job) => job['instance'] === instance && (job['status'] === 'DEAD' || job['status'] === 'FAILED')),
+  );

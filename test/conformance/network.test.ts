@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { askFrom, getFrom, run, serveAt } from '../support/network.ts';
 import { fact } from './fact.ts';
 import { wasm } from './requests.ts';
@@ -20,8 +21,9 @@ inLab(import.meta.url, (folder) => {
 
   fact(folder, '6.2', { in: 'topologies' }, async (t, { netManager }) => {
     const manager = await netManager();
+    const some = pLimit(8);
     const all = await Promise.all(
-      Array.from({ length: 61 }, (_, instance) => manager.post('/wasm/deploy', wasm(instance))),
+      Array.from({ length: 61 }, (_, instance) => some(() => manager.post('/wasm/deploy', wasm(instance)))),
     );
     const addresses = all.map((reply) => String(reply.json()['nsAddress'])).toSorted();
     const expected = Array.from({ length: 61 }, (_, index) => `10.18.0.${66 + index}`);

@@ -1,0 +1,90 @@
+// npm run conformance: a worker, ours or another, against every fact of the contract.
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { execa } from 'execa';
+import { type Subject, subjectVariable } from '../test/conformance/subject.ts';
+import { buildWorker } from './build-worker.ts';
+import { markdownOf, rowsOf } from './conformance-table.ts';
+import { collect, junitOf } from './tap-summary.ts';
+import { testEnvironment } from './test-environment.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const exitCodes = { conforms: 0, fails: 1, incomplete: 2 } as const;
+
+const { netManager, nodeEngine, output } = new Command('conformance')
+  .description(
+    'Tests a worker against the contract, in namespaces of its own. It finds its files where the contract says\n' +
+      '(/etc/oakestra, /etc/netmanager) and wasmtime on PATH. Exit codes: 0 every fact holds, 1 one does not, 2 too\n' +
+      'little could be tested.',
+  )
+  .option('--net-manager <command>', 'program and arguments, separated by spaces (default: ours, as it is installed)')
+  .option('--node-engine <command>', 'the same; {dialect} in it stands for 400 or 403, without it only 403 is tested')
+  .option('--output <folder>', 'where conformance.md, junit.xml and the raw TAP go', join(root, 'reports/conformance'))
+  .parse()
+  .opts<{ netManager?: string; nodeEngine?: string; output: string }>();
+
+const bundles = join(root, 'dist/worker');
+
+const commandOf = (text: string | undefined, own: readonly string[]): string[] =>
+  text === undefined ? [...own] : text.split(' ').filter((word) => word !== '');
+
+const chapters = async (): Promise<readonly string[]> => {
+  const folder = 'test/conformance';
+  const names = await readdir(join(root, folder));
+  return names.filter((name) => name.endsWith('.test.ts')).map((name) => join(folder, name));
+};
+
+/** Runs the chapters and returns their TAP; every fact is shown as soon as it is decided. */
+const runChapters = async (subject: Subject, raw: string): Promise<string> => {
+  const child = execa('tap', ['--reporter=tap', '--timeout=1600', ...(await chapters())], {
+    cwd: root,
+    env: { ...(await testEnvironment()), [subjectVariable]: JSON.stringify(subject) },
+    preferLocal: true,
+    reject: false,
+    buffer: false,
+    stdin: 'ignore',
+    stderr: 'inherit',
+  });
+  const log = createWriteStream(raw);
+  for await (const line of child.iterable()) {
+    log.write(`${line}\n`);
+    const fact = /^ {8}(?<verdict>ok|not ok) \d+ - (?<name>.+?)(?: # (?<note>time=|SKIP).*)?(?: \{)?$/.exec(
+      line,
+    )?.groups;
+    if (fact)
+      process.stdout.write(`${fact['verdict'] !== 'ok' ? '✗' : fact['note'] === 'SKIP' ? '-' : '✓'} ${fact['name']}\n`);
+  }
+  await child;
+  await new Promise((resolve) => log.end(resolve));
+  return readFile(raw, 'utf8');
+};
+
+await rm(output, { recursive: true, force: true });
+await mkdir(output, { recursive: true });
+if (netManager === undefined || nodeEngine === undefined) await buildWorker(bundles);
+const subject: Subject = {
+  netManager: commandOf(netManager, [process.execPath, join(bundles, 'net-manager.cjs')]),
+  nodeEngine: commandOf(nodeEngine, [process.execPath, join(bundles, 'node-engine.cjs'), '--dialect', '{dialect}']),
+  all: true,
+};
+const cases = collect(await runChapters(subject, join(output, 'raw.tap')));
+const rows = rowsOf(cases);
+await writeFile(join(output, 'junit.xml'), junitOf(cases));
+const tested = { NetManager: netManager ?? 'this project’s', NodeEngine: nodeEngine ?? 'this project’s' };
+await writeFile(join(output, 'conformance.md'), markdownOf(rows, tested));
+
+const count = (state: 'pass' | 'fail' | 'skip') => cases.filter((one) => one.state === state).length;
+for (const { name, state, why } of cases) {
+  if (state === 'fail') process.stdout.write(`\nfailed: ${name}\n${why.slice(0, 2000)}\n`);
+  if (state === 'skip') process.stdout.write(`not tested: ${name}: ${why}\n`);
+}
+const silent = rows.filter(({ results }) => results.length === 0).length;
+process.stdout.write(
+  `${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped, ${silent} facts without a test\n`,
+);
+process.stdout.write(`${join(output, 'conformance.md')}\n`);
+process.exitCode =
+  count('fail') > 0 ? exitCodes.fails : silent > 0 || count('pass') === 0 ? exitCodes.incomplete : exitCodes.conforms;
