@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { buildDebianImage } from '../lab/image/debian/build.ts';
-import { startVirt } from '../lab/machine/qemu/virt.ts';
+import { virt } from '../lab/machine/qemu/definitions.ts';
+import { startEmulated } from '../lab/machine/qemu/qemu.ts';
 import { Results } from '../lab/report/results.ts';
 import { median } from '../lab/report/statistics.ts';
 import { openRun } from '../lab/system/runs.ts';
@@ -36,10 +37,10 @@ const stepSeconds = (results: Results, name: string): number =>
   (results.run.timings.find((timing) => timing.name === name)?.ms ?? Number.NaN) / 1000;
 
 const boot = async (signal: AbortSignal): Promise<readonly Figure[]> => {
-  const image = await buildDebianImage({ signal });
+  const image = await buildDebianImage({ board: 'virt', signal });
   await using run = await openRun('bench');
   const began = performance.now();
-  await using machine = await startVirt({ image, run, signal });
+  await using machine = await startEmulated({ definition: virt, image, run, signal });
   const ready = seconds(began);
   const times: number[] = [];
   for (let i = 0; i < roundTrips; i++) {

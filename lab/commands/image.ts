@@ -13,6 +13,7 @@ const build = async (flags: { readonly wasmtime?: string; readonly json: boolean
   const began = performance.now();
   let last = '';
   const image = await buildDebianImage({
+    board: 'virt',
     wasmtime: flags.wasmtime,
     signal,
     say: (text) => {

@@ -8,6 +8,10 @@ export type BootImage = {
   readonly digest: string;
   readonly kernel: string;
   readonly initramfs: string;
+  /** The device tree, for a machine that does not make its own. */
+  readonly deviceTree?: string | undefined;
+  /** The SD card that the root file system is on; without one each layer is a disk of its own. */
+  readonly card?: string | undefined;
   readonly layers: readonly Layer[];
   readonly bytes: number;
   readonly wasmtimeVersion: string;

@@ -30,14 +30,21 @@ const skeleton = (): readonly TreeEntry[] => [
   linkEntry('usr/bin/sh', 'dash'),
 ];
 
+/** What a board needs of a set's packages. */
+export async function* packageEntries(
+  { packages }: FetchedSet,
+  keep: (path: string) => boolean = (path) => !isOfNoUse.test(path),
+): AsyncGenerator<TreeEntry> {
+  for (const { file } of packages) yield* packageTree(file, keep);
+}
+
 /** Userland and Node. Packages win over busybox where both have a program. */
 export const systemLayer = (userland: FetchedSet, node: string, tools: Tools): LayerRecipe => ({
   name: 'system',
   key: [...userland.packages.map(({ sha256 }) => sha256), nodeIntegrity, sha256(JSON.stringify(skeleton()))],
   entries: async function* () {
     yield* skeleton();
-    for (const { file } of userland.packages)
-      for await (const entry of packageTree(file, (path) => !isOfNoUse.test(path))) yield entry;
+    yield* packageEntries(userland);
     yield fileEntry('usr/bin/node', await stripped(node, tools), 0o755);
   },
 });

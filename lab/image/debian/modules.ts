@@ -53,6 +53,8 @@ export type Kernel = {
   readonly modules: string;
   /** Paths in that tree of the modules that the initramfs loads, in order. */
   readonly early: readonly string[];
+  /** The board's device tree, where the machine does not make one itself. */
+  readonly deviceTree?: string | undefined;
 };
 
 const write = async (root: string, { path: name, type, content }: TreeEntry): Promise<void> => {
@@ -70,18 +72,22 @@ const depmod = async (root: string, version: string, tools: Tools, signal: Abort
 
 const unpack = async (
   file: string,
-  wanted: WantedModules,
+  wanted: WantedParts,
   target: string,
   tools: Tools,
   signal: AbortSignal | undefined,
 ): Promise<void> => {
   const [all, chosen] = [path.join(target, 'all'), path.join(target, 'modules')];
   let version = '';
-  for await (const entry of packageTree(file, (name) => /^(boot\/vmlinuz|usr\/lib\/modules)/.test(name))) {
+  const isPart = (name: string): boolean =>
+    /^(boot\/vmlinuz|usr\/lib\/modules)/.test(name) ||
+    (wanted.deviceTree !== undefined && name.endsWith(wanted.deviceTree));
+  for await (const entry of packageTree(file, isPart)) {
     if (entry.path.startsWith('boot/vmlinuz-')) {
       await fs.writeFile(path.join(target, 'kernel.gz'), gzipSync(entry.content, { level: 9 }));
       version = entry.path.slice('boot/vmlinuz-'.length);
-    } else await write(all, entry);
+    } else if (/\.dtb$/.test(entry.path)) await fs.writeFile(path.join(target, 'board.dtb'), entry.content);
+    else await write(all, entry);
   }
   if (version === '') throw new Error(`${file} has no kernel in it`);
   await depmod(all, version, tools, signal);
@@ -104,15 +110,22 @@ const unpack = async (
   await fs.rm(all, { recursive: true });
 };
 
-/** Which modules an image has: those that stand between the kernel and its root file system, and the others. */
-export type WantedModules = { readonly early: readonly string[]; readonly modules: readonly string[] };
+/** What an image has of a kernel package. */
+export type WantedParts = {
+  /** Modules that stand between the kernel and its root file system. */
+  readonly early: readonly string[];
+  /** All others. */
+  readonly modules: readonly string[];
+  /** How the path of the board's device tree ends in the package. */
+  readonly deviceTree?: string;
+};
 
 const About = Type.Object({ version: Type.String(), early: Type.Array(Type.String()) });
 
 /** A kernel package's image and the wanted of its modules, unpacked into the cache on first use. */
 export const unpackKernel = async (
   kernelPackage: { readonly file: string; readonly sha256: string },
-  wanted: WantedModules,
+  wanted: WantedParts,
   tools: Tools,
   signal?: AbortSignal,
 ): Promise<Kernel> => {
@@ -126,5 +139,10 @@ export const unpackKernel = async (
     { signal },
   );
   const about = parseJson(About, await fs.readFile(path.join(folder, 'kernel.json'), 'utf8'), 'kernel.json');
-  return { ...about, image: path.join(folder, 'kernel.gz'), modules: path.join(folder, 'modules') };
+  return {
+    ...about,
+    image: path.join(folder, 'kernel.gz'),
+    modules: path.join(folder, 'modules'),
+    ...(wanted.deviceTree === undefined ? {} : { deviceTree: path.join(folder, 'board.dtb') }),
+  };
 };

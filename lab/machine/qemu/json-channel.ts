@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { createInterface } from 'node:readline';
-import Type from 'typebox';
-import { parseJson } from '../../../worker/contract/check.ts';
+import Type, { type Static } from 'typebox';
+import { InvalidData, parseJson } from '../../../worker/contract/check.ts';
 import { abortable } from '../../system/wait.ts';
 
 const Message = Type.Object({
@@ -10,6 +10,16 @@ const Message = Type.Object({
   error: Type.Optional(Type.Object({ class: Type.String(), desc: Type.String() })),
   event: Type.Optional(Type.String()),
 });
+
+/** The message in a line. A serial line also carries scraps of requests that it echoed: they are none. */
+const messageIn = (line: string): Static<typeof Message> | undefined => {
+  try {
+    return parseJson(Message, line.replace(/^[^{]*/, ''), 'message of the emulator');
+  } catch (error) {
+    if (error instanceof InvalidData) return undefined;
+    throw error;
+  }
+};
 
 type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
 
@@ -70,12 +80,13 @@ export class JsonChannel implements Disposable {
   }
 
   #receive(line: string): void {
-    const text = line.replace(/^[^{]*/, '');
-    if (text === '') return;
-    const message = parseJson(Message, text, 'message of the emulator');
+    const message = messageIn(line);
+    if (!message) return;
     if (message.event !== undefined) this.#onEvent(message.event);
     const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
     if (message.id === undefined || !pending) return;
+    // a serial line echoes requests until the agent has set it up
+    if (!message.error && !('return' in message)) return;
     this.#pending.delete(message.id);
     if (message.error) pending.reject(new Refused(message.error.desc));
     else pending.resolve(message.return);
