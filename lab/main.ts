@@ -3,8 +3,11 @@ import { addCleanCommand } from './commands/clean.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExecCommand } from './commands/exec.ts';
 import { addImageCommand } from './commands/image.ts';
+import { addPlanCommand } from './commands/plan.ts';
+import { addReportCommand } from './commands/report.ts';
 import { addScenarioCommand } from './commands/scenario.ts';
 import { addShellCommand } from './commands/shell.ts';
+import { addSuiteCommand } from './commands/suite.ts';
 import { exitCodeOf, isAbort, LabError, messageOf } from './system/errors.ts';
 
 const usageExit = 64;
@@ -31,6 +34,9 @@ const context = {
 };
 for (const add of [
   addScenarioCommand,
+  addSuiteCommand,
+  addReportCommand,
+  addPlanCommand,
   addImageCommand,
   addDoctorCommand,
   addCleanCommand,

@@ -1,4 +1,12 @@
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
+import type { Verdict } from '../report/results.ts';
+
+/** Where reports go unless the user names another folder. */
+export const defaultReports = fileURLToPath(new URL('../../reports/', import.meta.url));
+
+/** The exit code of a run that came to a verdict. */
+export const exitCodes: Readonly<Record<Verdict, number>> = { passed: 0, failed: 1, incomplete: 2, error: 3 };
 
 /** What main gives every command: where it is interrupted, and how it says its exit code. */
 export type CommandContext = {

@@ -1,29 +1,26 @@
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
-import { machineKind, machineNames } from '../machine/machines.ts';
+import { type Command, Option } from 'commander';
+import { type ImageKind, imageKinds, machineKind, machineNames } from '../machine/machines.ts';
 import { writeReport } from '../report/folder.ts';
-import type { Verdict } from '../report/results.ts';
+import { joinRuns } from '../report/replicates.ts';
 import { terminal } from '../report/terminal.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
-import { runScenario } from '../scenario/run.ts';
+import { type Outcome, runScenario } from '../scenario/run.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
-import { type CommandContext, printJson, wholeNumber } from './context.ts';
+import { type CommandContext, defaultReports, exitCodes, printJson, wholeNumber } from './context.ts';
 import { coloursOf, showProgress } from './progress.ts';
-
-const defaultReports = fileURLToPath(new URL('../../reports/', import.meta.url));
-
-const exitCodes: Readonly<Record<Verdict, number>> = { passed: 0, failed: 1, incomplete: 2, error: 3 };
 
 type ScenarioFlags = {
   readonly machine: string;
   readonly connections: number;
   readonly duration: number;
+  readonly replicates: number;
   readonly app?: string;
   readonly expectBody?: string;
   readonly wasmtime?: string;
+  readonly image: ImageKind;
   readonly qemu?: string;
   readonly until?: string;
   readonly reports: string;
@@ -42,23 +39,29 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   const { scenario, name: found } = await findScenario(name);
   const kind = machineKind(flags.machine);
   if (flags.app === undefined && flags.expectBody !== undefined) throw usageFault('--expect-body goes with --app');
+  if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
-  const machine = { wasmtime: flags.wasmtime, qemu: flags.qemu };
+  const machine = { wasmtime: flags.wasmtime, qemu: flags.qemu, image: flags.image };
   await kind.enter?.(machine, context.signal);
   await reapRuns();
   using progress = showProgress(process.stderr);
-  const { results, files } = await runScenario({
-    name: found,
-    scenario,
-    kind,
-    app,
-    machine,
-    options: { connections: flags.connections, duration: flags.duration },
-    keep: flags.keep,
-    until: flags.until,
-    signal: context.signal,
-    onEvent: progress.event,
-  });
+  const once = () =>
+    runScenario({
+      name: found,
+      scenario,
+      kind,
+      app,
+      machine,
+      options: { connections: flags.connections, duration: flags.duration },
+      keep: flags.keep,
+      until: flags.until,
+      signal: context.signal,
+      onEvent: progress.event,
+    });
+  const outcomes: Outcome[] = [];
+  while (outcomes.length < flags.replicates && !context.signal.aborted) outcomes.push(await once());
+  const results = joinRuns(outcomes.map((outcome) => outcome.results));
+  const files = outcomes.find((outcome) => outcome.results.run.id === results.run.id)?.files ?? [];
   const folder = path.join(flags.reports, `${results.run.id}-${found}-${kind.name}`);
   await writeReport(folder, results, files);
   progress[Symbol.dispose]();
@@ -80,8 +83,10 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .option('--machine <name>', `where it runs: ${machineNames.join(', ')}`, 'virt')
     .option('--connections <n>', 'kept connections of the load', wholeNumber(1, 1000), 4)
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
+    .option('--replicates <n>', 'how often it runs, each time on a fresh machine', wholeNumber(1, 100), 1)
     .option('--app <file>', 'another wasi:http/proxy component to deploy')
     .option('--expect-body <text>', "what the other component's answer has to be")
+    .addOption(new Option('--image <kind>', 'what the emulated board boots').choices(imageKinds).default('debian'))
     .option('--wasmtime <version|path>', 'another wasmtime on the board')
     .option('--qemu <path>', 'another QEMU than the pinned one')
     .option('--until <step>', 'end after the step with this name')

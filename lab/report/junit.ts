@@ -35,8 +35,8 @@ const casesOf = (results: Results): readonly Case[] => {
   return [...cases, { name, place: 'lab', verdict: results.verdict, text: reasonOf(results) ?? results.verdict }];
 };
 
-/** `junit.xml`: one test suite, one case a step. */
-export const junit = (results: Results): string => {
+/** The test suite of one run: one case a step. */
+export const junitSuite = (results: Results): string => {
   const { scenario, machine, run } = results;
   const cases = casesOf(results);
   const count = (verdict: Verdict) => cases.filter((one) => one.verdict === verdict).length;
@@ -50,8 +50,6 @@ export const junit = (results: Results): string => {
   });
   const properties = { machine: machine.name, fidelity: machine.fidelity, commit: run.revision.commit, run: run.id };
   return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    '<testsuites>',
     `  <testsuite${attributes({
       name: suite,
       tests: cases.length,
@@ -66,7 +64,12 @@ export const junit = (results: Results): string => {
     '    </properties>',
     ...lines,
     '  </testsuite>',
-    '</testsuites>',
-    '',
   ].join('\n');
 };
+
+/** A JUnit document with these test suites. */
+export const junitDocument = (suites: readonly string[]): string =>
+  ['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites>', ...suites, '</testsuites>', ''].join('\n');
+
+/** `junit.xml` of one run. */
+export const junit = (results: Results): string => junitDocument([junitSuite(results)]);

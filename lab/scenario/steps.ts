@@ -1,5 +1,6 @@
 import type { Expectation, Step, Timing, Verdict } from '../report/results.ts';
 import { LabError, messageOf } from '../system/errors.ts';
+import { abortable } from '../system/wait.ts';
 import type { Emit } from './events.ts';
 import { expecting } from './expect.ts';
 import type { Where } from './places.ts';
@@ -65,7 +66,8 @@ export class Steps {
     let result: T;
     try {
       signal.throwIfAborted();
-      result = await body({ expect, signal });
+      // a body that looks at no signal must not hold up the end
+      result = await abortable(body({ expect, signal }), signal);
     } catch (thrown) {
       const error = signal.aborted ? signal.reason : thrown;
       const verdict = blame(error, signal.aborted && !(error instanceof LabError));

@@ -1,0 +1,84 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { diff } from '../report/diff.ts';
+import { diffTerminal } from '../report/diff-terminal.ts';
+import { readResults } from '../report/read.ts';
+import { formatValue, titleOf, verdictWords } from '../report/story.ts';
+import { terminal } from '../report/terminal.ts';
+import { messageOf } from '../system/errors.ts';
+import { type CommandContext, defaultReports, printJson } from './context.ts';
+import { coloursOf } from './progress.ts';
+
+/** A report by its path, or by its name among those of the lab; the newest when nothing is said. */
+const locate = async (wanted: string, reports: string): Promise<string> => {
+  const beside = path.join(reports, wanted);
+  const there = await fs.stat(beside).catch(() => undefined);
+  return there ? beside : wanted;
+};
+
+const show = async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) => {
+  const folder = await locate(wanted, flags.reports);
+  const results = await readResults(folder);
+  if (flags.json) printJson(results);
+  else process.stdout.write(terminal(results, { colours: coloursOf(process.stdout), folder }));
+};
+
+const list = async (flags: { readonly reports: string; readonly json: boolean }) => {
+  const names = (await fs.readdir(flags.reports).catch(() => [])).filter((name) => /^\d{8}T/.test(name)).toSorted();
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const folder = path.join(flags.reports, name);
+      if (!(await fs.stat(path.join(folder, 'results.json')).catch(() => undefined))) return [];
+      return readResults(folder).then(
+        (results) => [{ name, title: titleOf(results), verdict: results.verdict, seconds: results.run.seconds }],
+        (error: unknown) => [{ name, problem: messageOf(error) }],
+      );
+    }),
+  );
+  if (flags.json) return printJson(found.flat());
+  for (const one of found.flat())
+    process.stdout.write(
+      'problem' in one
+        ? `${one.name}  ${one.problem}\n`
+        : `${one.name}  ${one.title}: ${verdictWords[one.verdict]} in ${formatValue(one.seconds, 's')}\n`,
+    );
+};
+
+const compare = async (
+  first: string,
+  second: string,
+  flags: { readonly reports: string; readonly json: boolean },
+  { exit }: CommandContext,
+) => {
+  const [before, after] = await Promise.all(
+    [first, second].map(async (wanted) => readResults(await locate(wanted, flags.reports))),
+  );
+  if (!before || !after) return;
+  const found = diff(before, after);
+  if (flags.json) printJson(found);
+  else process.stdout.write(diffTerminal(found, coloursOf(process.stdout)));
+  exit(found.regression ? 1 : 0);
+};
+
+export const addReportCommand = (program: Command, context: CommandContext): void => {
+  const report = program.command('report').description('show, list and compare reports');
+  const add = (name: string, about: string) =>
+    report
+      .command(name)
+      .description(about)
+      .option('--reports <folder>', 'where reports lie', defaultReports)
+      .option('--json', 'one JSON document on stdout', false);
+  add('show', 'a report in the terminal').argument('[report]', 'its folder or name', 'latest').action(show);
+  add('list', 'the reports there are, oldest first').action(list);
+  add('diff', 'what is better, worse or the same in the second of two runs')
+    .argument('<before>')
+    .argument('<after>')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
+    )
+    .action((first: string, second: string, flags: { readonly reports: string; readonly json: boolean }) =>
+      compare(first, second, flags, context),
+    );
+};

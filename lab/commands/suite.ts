@@ -1,0 +1,112 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import { execa } from 'execa';
+import { type MachineKind, machineKind, machineNames } from '../machine/machines.ts';
+import { readResults } from '../report/read.ts';
+import { entryReason, type SuiteEntry, suiteTerminal, suiteVerdict, writeSuite } from '../report/suite.ts';
+import { findScenario, scenarioNames } from '../scenario/find.ts';
+import { messageOf } from '../system/errors.ts';
+import { reapRuns } from '../system/runs.ts';
+import { type CommandContext, defaultReports, exitCodes, printJson, wholeNumber } from './context.ts';
+import { coloursOf } from './progress.ts';
+
+const killMs = 30_000;
+
+type SuiteFlags = {
+  readonly machine: readonly string[];
+  readonly duration: number;
+  readonly replicates: number;
+  readonly limit: number;
+  readonly reports: string;
+  readonly json: boolean;
+};
+
+/** Runs one scenario as a process of its own, so that whatever it does the others go on. */
+const runOne = async (
+  name: string,
+  kind: MachineKind,
+  flags: SuiteFlags,
+  { signal }: CommandContext,
+): Promise<SuiteEntry> => {
+  const began = performance.now();
+  const options = ['--machine', kind.name, '--duration', `${flags.duration}`, '--replicates', `${flags.replicates}`];
+  const child = await execa(
+    process.execPath,
+    [process.argv[1] ?? '', 'scenario', name, ...options, '--reports', flags.reports, '--json'],
+    {
+      reject: false,
+      stdin: 'ignore',
+      stderr: 'inherit',
+      timeout: flags.limit * 1000,
+      cancelSignal: signal,
+      forceKillAfterDelay: killMs,
+    },
+  );
+  const left = await reapRuns();
+  const entry = {
+    scenario: path.basename(name, '.ts'),
+    machine: kind.name,
+    seconds: (performance.now() - began) / 1000,
+  };
+  if (child.timedOut) return { ...entry, verdict: 'incomplete', reason: `it did not end within ${flags.limit} s` };
+  if (signal.aborted) return { ...entry, verdict: 'incomplete', reason: 'interrupted' };
+  try {
+    const { folder } = JSON.parse(child.stdout) as { readonly folder: string };
+    const results = await readResults(folder);
+    const found = { ...entry, ...entryReason(results), report: path.basename(folder), results };
+    if (left.length === 0) return { ...found, verdict: results.verdict };
+    return { ...found, verdict: 'error', reason: `it left ${left.map(({ id }) => id).join(', ')} behind` };
+  } catch (error) {
+    return {
+      ...entry,
+      verdict: 'error',
+      reason: `it left no report (exit code ${child.exitCode}): ${messageOf(error)}`,
+    };
+  }
+};
+
+const suite = async (wanted: readonly string[], flags: SuiteFlags, context: CommandContext): Promise<void> => {
+  const kinds = flags.machine.map(machineKind);
+  const names = wanted.length > 0 ? wanted : await scenarioNames();
+  const scenarios = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
+  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+  const folder = path.join(flags.reports, `${stamp}-suite`);
+  await reapRuns();
+  const entries: SuiteEntry[] = [];
+  for (const kind of kinds)
+    for (const { name, needs } of scenarios) {
+      if (context.signal.aborted) break;
+      const missing = needs.filter((need) => !kind.capabilities.has(need));
+      if (missing.length > 0)
+        process.stderr.write(`${name}: not on ${kind.name}, which has no ${missing.join(', ')}\n`);
+      else entries.push(await runOne(name, kind, flags, context));
+      await writeSuite(folder, entries);
+    }
+  if (flags.json) printJson({ folder, entries: entries.map(({ results: _, ...entry }) => entry) });
+  process.stderr.write(
+    `\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}report: ${path.relative('', folder)}\n`,
+  );
+  context.exit(context.signal.aborted ? 130 : exitCodes[suiteVerdict(entries)]);
+};
+
+const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
+
+export const addSuiteCommand = (program: Command, context: CommandContext): void => {
+  program
+    .command('suite')
+    .description('run scenarios one after another, on one machine or several, and leave one combined report')
+    .argument('[names...]', 'which scenarios (default: all that the machine can run)')
+    .option('--machine <name>', `where they run, may be repeated: ${machineNames.join(', ')}`, collect, [])
+    .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
+    .option('--replicates <n>', 'how often each scenario runs', wholeNumber(1, 100), 1)
+    .option('--limit <s>', 'seconds after which a scenario is ended', wholeNumber(1, 86_400), 1800)
+    .option('--reports <folder>', 'where reports go', defaultReports)
+    .option('--json', 'the outcome as one JSON document on stdout', false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm run lab -- suite --machine local\n  npm run lab -- suite veth bridged --machine local --machine virt',
+    )
+    .action((names: readonly string[], flags: SuiteFlags) =>
+      suite(names, { ...flags, machine: flags.machine.length > 0 ? flags.machine : ['local'] }, context),
+    );
+};

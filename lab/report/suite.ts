@@ -1,0 +1,76 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Chalk } from 'chalk';
+import { columns } from './columns.ts';
+import { junitDocument, junitSuite } from './junit.ts';
+import { worstVerdict } from './replicates.ts';
+import type { Results, Verdict } from './results.ts';
+import { formatValue, plain, reasonOf, verdictWords } from './story.ts';
+
+/** One scenario on one machine, as a suite saw it; `results` are missing when it left none. */
+export type SuiteEntry = {
+  readonly scenario: string;
+  readonly machine: string;
+  readonly verdict: Verdict;
+  readonly seconds: number;
+  readonly reason?: string;
+  /** The report's folder, beside the suite's own. */
+  readonly report?: string;
+  readonly results?: Results;
+};
+
+/** A suite's verdict: the worst of its entries. */
+export const suiteVerdict = (entries: readonly SuiteEntry[]): Verdict =>
+  worstVerdict(entries.map(({ verdict }) => verdict));
+
+const counts = (entries: readonly SuiteEntry[]): string =>
+  Object.entries(Object.groupBy(entries, ({ verdict }) => verdict))
+    .map(([verdict, some]) => `${some.length} ${verdictWords[verdict as Verdict]}`)
+    .join(', ');
+
+/** The suite as a table for a terminal, its outcome in the last line. */
+export const suiteTerminal = (entries: readonly SuiteEntry[], colours: 0 | 1): string => {
+  const chalk = new Chalk({ level: colours });
+  const rows = entries.map(({ scenario, machine, verdict, seconds, reason = '' }) => [
+    (verdict === 'passed' ? chalk.green : chalk.red)(verdictWords[verdict]),
+    scenario,
+    machine,
+    formatValue(seconds, 's'),
+    plain(reason.split('\n')[0] ?? ''),
+  ]);
+  return `${columns(rows).join('\n')}\n\n${counts(entries)}\n`;
+};
+
+const cell = (text: string): string => plain(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+const markdown = (entries: readonly SuiteEntry[]): string =>
+  [
+    `# ${counts(entries)}`,
+    '',
+    '| scenario | machine | outcome | time | why | report |',
+    '|---|---|---|---|---|---|',
+    ...entries.map(
+      ({ scenario, machine, verdict, seconds, reason = '', report }) =>
+        `| ${scenario} | ${machine} | ${verdictWords[verdict]} | ${formatValue(seconds, 's')} | ${cell(reason)} | ${report === undefined ? '' : `[report](../${report}/report.html)`} |`,
+    ),
+    '',
+  ].join('\n');
+
+/** Why an entry did not pass, as far as its results say it. */
+export const entryReason = (results: Results): { readonly reason?: string } => {
+  const reason = reasonOf(results);
+  return reason === undefined ? {} : { reason };
+};
+
+/** Writes a suite's report: `summary.md`, `junit.xml` with one suite a scenario, and `suite.json`. */
+export const writeSuite = async (folder: string, entries: readonly SuiteEntry[]): Promise<void> => {
+  await mkdir(folder, { recursive: true });
+  const listed = entries.map(({ results: _, ...entry }) => entry);
+  await writeFile(join(folder, 'summary.md'), markdown(entries));
+  const suites = entries.flatMap(({ results }) => (results ? [junitSuite(results)] : []));
+  await writeFile(join(folder, 'junit.xml'), junitDocument(suites));
+  await writeFile(
+    join(folder, 'suite.json'),
+    `${JSON.stringify({ version: 1, verdict: suiteVerdict(entries), entries: listed }, undefined, 2)}\n`,
+  );
+};
