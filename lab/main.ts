@@ -60,3 +60,5 @@ try {
 } catch (error) {
   process.exitCode = fail(error);
 }
+// a timer or a server that a scenario left must not keep this process alive
+process.stdout.write('', () => process.exit());

@@ -48,15 +48,16 @@ const runOne = async (
     machine: kind.name,
     seconds: (performance.now() - began) / 1000,
   };
-  if (child.timedOut) return { ...entry, verdict: 'incomplete', reason: `it did not end within ${flags.limit} s` };
-  if (signal.aborted) return { ...entry, verdict: 'incomplete', reason: 'interrupted' };
+  const cut = child.timedOut ? `it did not end within ${flags.limit} s` : signal.aborted ? 'interrupted' : undefined;
   try {
     const { folder } = JSON.parse(child.stdout) as { readonly folder: string };
     const results = await readResults(folder);
     const found = { ...entry, ...entryReason(results), report: path.basename(folder), results };
+    if (cut !== undefined) return { ...found, verdict: 'incomplete', reason: cut };
     if (left.length === 0) return { ...found, verdict: results.verdict };
     return { ...found, verdict: 'error', reason: `it left ${left.map(({ id }) => id).join(', ')} behind` };
   } catch (error) {
+    if (cut !== undefined) return { ...entry, verdict: 'incomplete', reason: cut };
     return {
       ...entry,
       verdict: 'error',
