@@ -1,6 +1,7 @@
+import { batched } from '../system/batched.ts';
 import { CommandFailed, run } from '../system/run.ts';
 import { writeSysctl } from './kernel.ts';
-import { type Change, type Plan, type Step, sysctlFile } from './plan.ts';
+import { type Change, inside, type Plan, type Step, sysctlFile } from './plan.ts';
 
 /** A plan that stopped half-way. `done` is what had been changed by then and is to be taken back. */
 export class PlanFailed extends Error {
@@ -19,6 +20,11 @@ const lines = (texts: readonly string[]): string => texts.map((text) => `${text}
 
 const nft = (commands: readonly string[]) => run(['nft', '-f', '-'], { input: lines(commands) });
 
+const nftTogether = batched<readonly string[]>((steps) => nft(steps.flat()));
+
+/** Changes rules in one transaction with what others want changed; without them when one of those can't be. */
+const changeRules = (commands: readonly string[]): Promise<unknown> => nftTogether(commands).catch(() => nft(commands));
+
 /** The changes that came before the line that `ip -batch` stopped at, which it names by number. */
 const doneBefore = (changes: readonly Change[], error: unknown): readonly Change[] => {
   const line = error instanceof CommandFailed ? /Command failed -:(\d+)/.exec(error.stderr)?.[1] : undefined;
@@ -31,13 +37,13 @@ const applyStep = async (step: Step): Promise<void> => {
       await run([...ip(step), '-batch', '-'], { input: lines(step.changes.map((change) => change.do)) });
       return;
     case 'nft':
-      await nft(step.do);
+      await changeRules(step.do);
       return;
     case 'sysctl':
       for (const [key, value] of Object.entries(step.values)) await writeSysctl(key, value);
       return;
     case 'zero':
-      await run(['ip', 'netns', 'exec', step.namespace, 'tee', ...step.keys.map(sysctlFile)], { input: '0' });
+      await run([...inside(step.namespace), 'tee', ...step.keys.map(sysctlFile)], { input: '0' });
   }
 };
 
@@ -57,7 +63,7 @@ export const applyPlan = async (plan: Plan): Promise<void> => {
 
 const undoStep = async (step: Step): Promise<void> => {
   if (step.tool === 'nft')
-    await nft(step.undo).catch(async () => {
+    await changeRules(step.undo).catch(async () => {
       // One element that is gone already would keep all the others.
       for (const line of step.undo) await nft([line]).catch(() => undefined);
     });

@@ -5,8 +5,8 @@ import { parseJson } from '../contract/check.ts';
 import { RegisterRequest } from '../contract/net-http.ts';
 import { SubnetResult } from '../contract/net-mqtt.ts';
 import { replaceFile } from '../system/atomic-file.ts';
+import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
-import { serialByKey } from '../system/serial.ts';
 import { Instance } from './instance.ts';
 
 /** An instance is written down before anything is made for it, and is `ready` once all of it stands. */
@@ -43,14 +43,14 @@ export const openJournal = async (directory: string, log: Log): Promise<Journal>
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log.warn(`journal not used: ${(error as Error).message}`);
   }
-  const inTurn = serialByKey();
+  const write = batched<void>(() => replaceFile(path, JSON.stringify(contents), 0o600));
   return {
     get contents() {
       return contents;
     },
     update: (change) => {
       contents = change(contents);
-      return inTurn('file', () => replaceFile(path, JSON.stringify(contents), 0o600));
+      return write();
     },
   };
 };
