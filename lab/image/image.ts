@@ -10,6 +10,8 @@ export type BootImage = {
   readonly initramfs: string;
   /** The device tree, for a machine that does not make its own. */
   readonly deviceTree?: string | undefined;
+  /** What the image's own boot loader adds to the kernel's command line. */
+  readonly commandLine?: string | undefined;
   /** The SD card that the root file system is on; without one each layer is a disk of its own. */
   readonly card?: string | undefined;
   readonly layers: readonly Layer[];

@@ -12,7 +12,7 @@ import { buildInitramfs } from '../debian/initramfs.ts';
 import { kernelLayer, packageEntries, systemLayer, wasmtimeLayer, workerLayer } from '../debian/layers.ts';
 import modules from '../debian/modules.json' with { type: 'json' };
 import { gatherParts, type Parts } from '../debian/parts.ts';
-import { folderTree } from '../entries.ts';
+import { folderTree, linkEntry } from '../entries.ts';
 import { writeCard } from './card.ts';
 import { writeExt4, writeFat } from './file-systems.ts';
 import { type BoardSettings, settingsEntries } from './settings.ts';
@@ -43,6 +43,9 @@ const firmwareFiles: Readonly<Record<string, string>> = {
 
 /** Firmware of the board's wireless chip. */
 const isWirelessFirmware = (name: string): boolean => /^usr\/lib\/firmware\/.*43455/.test(name);
+
+/** What wireless channels each country allows: Debian chooses between two signers' files by such links. */
+const regulatory = ['regulatory.db', 'regulatory.db.p7s'];
 
 const bootFiles = async (parts: Parts, firmware: readonly string[]): Promise<Readonly<Record<string, Buffer>>> => {
   const { kernel, busybox } = parts;
@@ -99,7 +102,11 @@ export const buildBoardCard = async (options: {
     wasmtimeLayer(parts.wasmtime, parts.tools),
     await workerLayer(worker, 'oakestra-raspi4'),
   ];
-  const own: readonly TreeEntry[] = [...(await folderTree(overlay)), ...settingsEntries(settings)];
+  const own: readonly TreeEntry[] = [
+    ...(await folderTree(overlay)),
+    ...regulatory.map((name) => linkEntry(`usr/lib/firmware/${name}`, `${name}-debian`)),
+    ...settingsEntries(settings),
+  ];
   const boot = await bootFiles(
     parts,
     firmware.packages.map(({ file }) => file),

@@ -48,7 +48,8 @@ export const emulatorArguments = (
   options: { readonly firmware: string; readonly name: string },
 ): readonly string[] => {
   const { board, lab, prefix } = userNetwork;
-  const append = `${definition.append} lab.address=${board}/${prefix} lab.gateway=${lab}`;
+  const own = image.commandLine === undefined ? '' : `${image.commandLine} `;
+  const append = `${own}${definition.append} lab.address=${board}/${prefix} lab.gateway=${lab}`;
   return [
     ...['-L', options.firmware, '-name', options.name],
     ...['-M', definition.machine, ...definition.processor, '-m', definition.memory],
