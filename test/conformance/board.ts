@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Prefix, run } from '../support/network.ts';
-import { labAddress } from './sandbox.ts';
+import { labAddress } from './namespaces.ts';
 
 /** A computer for one worker: namespaces of its own behind an uplink. Disposing of it ends everything in it. */
 export type Board = AsyncDisposable & {

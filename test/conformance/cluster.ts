@@ -6,7 +6,7 @@ import { type ClusterMessage, decode } from '../../lab/cluster/messages.ts';
 import { Watch } from '../../lab/cluster/watch.ts';
 import { deadline } from '../../lab/system/wait.ts';
 import type { Dialect } from '../../worker/contract/registration.ts';
-import { labAddress } from './sandbox.ts';
+import { labAddress } from './namespaces.ts';
 
 /** A broker that can be lost and come back, as the lab's own one. */
 export type BrokerControl = Pick<Broker, 'port' | 'start' | 'stop' | 'publish'> & AsyncDisposable;

@@ -1,7 +1,8 @@
 import { getFrom, run, serveAt } from '../support/network.ts';
 import { fact } from './fact.ts';
+import { labAddress } from './namespaces.ts';
 import { wasm } from './requests.ts';
-import { inLab, labAddress } from './sandbox.ts';
+import { inLab } from './sandbox.ts';
 import { service, task } from './world.ts';
 
 inLab(import.meta.url, (folder) => {

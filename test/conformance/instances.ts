@@ -3,7 +3,6 @@ import type { Deployment, DeploymentSpec } from '../../lab/cluster/deployment.ts
 import { deadline } from '../../lab/system/wait.ts';
 import type { JobStatus } from '../../worker/contract/job.ts';
 import { run } from '../support/network.ts';
-import { fixture } from '../worker/node-engine/daemon.ts';
 import { service, task, type World } from './world.ts';
 
 const waitMs = 30_000;
@@ -11,7 +10,9 @@ const waitMs = 30_000;
 /** What the greeting component answers. */
 export const hello = 'Hello, wasi:http/proxy world!\n';
 
-export const greeting = (): Promise<Buffer> => readFile(fixture('hello-wasi-http'));
+const component = new URL('../../fixtures/hello-wasi-http/hello-wasi-http.wasm', import.meta.url);
+
+export const greeting = (): Promise<Buffer> => readFile(component);
 
 /** A limit for one wait on a deployment. */
 export const patience = (): AbortSignal => deadline(waitMs, 'the deployment');

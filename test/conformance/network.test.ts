@@ -1,8 +1,9 @@
 import pLimit from 'p-limit';
 import { askFrom, getFrom, run, serveAt } from '../support/network.ts';
 import { fact } from './fact.ts';
+import { labAddress } from './namespaces.ts';
 import { wasm } from './requests.ts';
-import { inLab, labAddress } from './sandbox.ts';
+import { inLab } from './sandbox.ts';
 import { task } from './world.ts';
 
 const first = { v4: '10.18.0.66', v6: 'fc00::102' };

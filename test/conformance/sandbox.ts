@@ -1,50 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { noNamespaces } from '../support/user-namespace.ts';
+import { labNamespaces, makeLab } from './namespaces.ts';
 
 const marker = 'OAKESTRA_CONFORMANCE_FOLDER';
-const unshare = ['-Urnmpf', '--mount-proc'];
 
 /** True in the process that runs the facts. */
 export const insideLab: boolean = process.env[marker] !== undefined;
-
-const run = (...[file = '', ...args]: readonly string[]) => void execFileSync(file, args);
-
-/** The lab's own address; boards are its neighbours in the same networks. */
-export const labAddress = { v4: '192.168.50.1', v6: 'fd50::1' } as const;
-
-/**
- * Puts a folder in the place of `directory` that shows the same entries and has `names` in it: an ordinary user may
- * not make them in the real one.
- */
-const addFolders = (folder: string, directory: string, names: readonly string[]): void => {
-  const original = join(folder, 'host', directory);
-  mkdirSync(original, { recursive: true });
-  run('mount', '--bind', directory, original);
-  run('mount', '-t', 'tmpfs', 'folders', directory);
-  for (const name of readdirSync(original))
-    if (!names.includes(name)) symlinkSync(join(original, name), join(directory, name));
-  for (const name of names) mkdirSync(join(directory, name));
-};
-
-const prepare = (folder: string): void => {
-  addFolders(folder, '/etc', ['oakestra', 'netmanager']);
-  addFolders(folder, '/var/lib', ['oakestra']);
-  addFolders(folder, '/var/cache', ['oakestra']);
-  rmSync('/etc/resolv.conf');
-  for (const command of [
-    'link set lo up',
-    'link add lab0 type bridge mcast_snooping 0',
-    `addr add ${labAddress.v4}/24 dev lab0`,
-    `addr add ${labAddress.v6}/64 dev lab0 nodad`,
-    'link set lab0 up',
-  ])
-    run('ip', ...command.split(' '));
-};
 
 /**
  * Runs a chapter's facts in user, network, mount and process namespaces of their own, which make up the lab: the file
@@ -58,11 +23,11 @@ export const inLab = (
 ): void => {
   const folder = process.env[marker];
   if (folder !== undefined) {
-    prepare(folder);
+    makeLab(folder);
     define(folder);
     return;
   }
-  const reason = noNamespaces(...unshare);
+  const reason = noNamespaces(...labNamespaces);
   if (reason !== undefined) {
     t.test('namespaces', { skip: reason }, () => undefined);
     return;
@@ -74,7 +39,7 @@ export const inLab = (
       const running = await beside(made);
       t.teardown(() => running[Symbol.asyncDispose]());
     });
-  t.spawn('unshare', [...unshare, process.execPath, fileURLToPath(file)], {
+  t.spawn('unshare', [...labNamespaces, process.execPath, fileURLToPath(file)], {
     env: { ...process.env, [marker]: made },
     timeout: 1_500_000,
   });

@@ -3,7 +3,6 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { deadline, until } from '../../lab/system/wait.ts';
 import { post, type Reply } from '../support/post.ts';
-import { wasmtime } from '../worker/node-engine/daemon.ts';
 import { type Board, openBoard } from './board.ts';
 import { type ClusterOptions, ConformanceCluster } from './cluster.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
@@ -89,7 +88,8 @@ export const openWorld = async (
   const board = undo.use(await openBoard(folder));
   const programs = join(folder, 'programs');
   await mkdir(programs, { recursive: true });
-  if (wasmtime.startsWith('/')) await symlink(wasmtime, join(programs, 'wasmtime')).catch(() => undefined);
+  const wasmtime = process.env['LAB_TEST_WASMTIME'];
+  if (wasmtime !== undefined) await symlink(wasmtime, join(programs, 'wasmtime')).catch(() => undefined);
   const daemons: Daemon[] = [];
   const write = (path: string, contents: unknown) => writeFile(board.outside(path), JSON.stringify(contents));
 

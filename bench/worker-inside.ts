@@ -1,0 +1,145 @@
+// node bench/worker-inside.ts FOLDER OUTPUT, in namespaces of its own: measures a worker on a board and writes figures.
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { create, patience } from '../test/conformance/instances.ts';
+import { makeLab } from '../test/conformance/namespaces.ts';
+import { wasm } from '../test/conformance/requests.ts';
+import { type NetManager, openWorld, type World } from '../test/conformance/world.ts';
+import { run } from '../test/support/network.ts';
+import { atMost, type Figure } from './figure.ts';
+
+const rounds = 20;
+const cycles = 1_000;
+const settledAfter = 100;
+const floor = fileURLToPath(new URL('worker-floor.ts', import.meta.url));
+
+type Times = { readonly up: number[]; readonly down: number[] };
+
+const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+};
+
+const post = async (manager: NetManager, path: string, instance: number): Promise<void> => {
+  const reply = await manager.post(path, wasm(instance, path.endsWith('/deploy') ? `${9000 + instance}:80` : ''));
+  if (reply.status !== 200) throw new Error(`${path} was answered ${reply.status}: ${reply.text}`);
+};
+
+const up = (manager: NetManager, instance: number) => post(manager, '/wasm/deploy', instance);
+const down = (manager: NetManager, instance: number) => post(manager, '/wasm/undeploy', instance);
+
+const kilobytes = async (file: string, key: string): Promise<number> =>
+  Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(await readFile(file, 'utf8'))?.[1]);
+
+/** The value below which a share of the samples lies, by nearest rank. */
+const quantile = (samples: readonly number[], share: number): number =>
+  samples.toSorted((a, b) => a - b)[Math.ceil(share * samples.length) - 1] ?? Number.NaN;
+
+const figures: Figure[] = [];
+const note = (what: string, value: number, unit: string) => void figures.push({ what, value, unit });
+const p50 = (times: readonly number[]) => quantile(times, 0.5);
+
+/** Our times and the floor's, in turns, so that a load from elsewhere meets both. */
+const compare = async ({ board }: World, manager: NetManager, instance: number) => {
+  const ours: Times = { up: [], down: [] };
+  const bare: Times = { up: [], down: [] };
+  for (let turn = 0; turn < 2; turn++) {
+    const measured = JSON.parse(await run(...board.here, process.execPath, floor, String(rounds / 2))) as Times;
+    bare.up.push(...measured.up);
+    bare.down.push(...measured.down);
+    for (let round = 0; round < rounds / 2; round++) {
+      ours.up.push(await timed(() => up(manager, instance)));
+      ours.down.push(await timed(() => down(manager, instance)));
+    }
+  }
+  return { ours, bare };
+};
+
+const levels = async (world: World, manager: NetManager): Promise<void> => {
+  const { topology } = world.variant;
+  let first = Number.NaN;
+  let standing = 0;
+  for (const level of [1, 20, 60]) {
+    for (; standing < level - 1; standing++) await up(manager, standing);
+    const { ours, bare } = await compare(world, manager, standing);
+    const at = `${topology}, instance ${level}`;
+    for (const [what, side] of [
+      ['deploy', 'up'],
+      ['undeploy', 'down'],
+    ] as const) {
+      note(`${what} p50, ${at}`, p50(ours[side]), 'ms');
+      note(`${what} p95, ${at}`, quantile(ours[side], 0.95), 'ms');
+      note(`${what} by hand p50, ${at}`, p50(bare[side]), 'ms');
+      figures.push(atMost(`${what} p50 against by hand, ${at}`, p50(ours[side]) / p50(bare[side]), 'x', 2));
+    }
+    if (level === 1) first = p50(ours.up);
+    if (level === 60)
+      figures.push(atMost(`deploy p50 of the 60th against the first, ${topology}`, p50(ours.up) / first, 'x', 1.3));
+  }
+  await Promise.all(Array.from({ length: standing }, (_, instance) => down(manager, instance)));
+  const together: number[] = [];
+  const twenty = Array.from({ length: 20 }, (_, instance) => instance);
+  for (let round = 0; round < 5; round++) {
+    together.push(await timed(() => Promise.all(twenty.map((instance) => up(manager, instance)))));
+    await Promise.all(twenty.map((instance) => down(manager, instance)));
+  }
+  note(`20 deploys at once p50, ${topology}`, p50(together), 'ms');
+  figures.push(atMost(`20 deploys at once against one, ${topology}`, p50(together) / first, 'x', 8));
+};
+
+const leaks = async ({ board, variant }: World, manager: NetManager): Promise<void> => {
+  const files = () => run(...board.here, 'find', '/etc/netmanager', '/var/lib/oakestra', '/var/cache/oakestra');
+  const observe = async () => ({ kernel: await board.footprint(), files: await files() });
+  const resident = () => kilobytes(`/proc/${manager.pid}/status`, 'VmRSS');
+  const before = await observe();
+  let [descriptors, memory] = [0, 0];
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    if (cycle === settledAfter) [descriptors, memory] = [await manager.descriptors(), await resident()];
+    await up(manager, cycle % 100);
+    await down(manager, cycle % 100);
+  }
+  const clean = isDeepStrictEqual(await observe(), before);
+  const after = `after ${cycles} cycles, ${variant.topology}`;
+  figures.push(atMost(`namespaces, links, rules or files changed ${after}`, clean ? 0 : 1, '', 0));
+  figures.push(atMost(`descriptors more ${after}`, Math.max(0, (await manager.descriptors()) - descriptors), '', 0));
+  figures.push(
+    atMost(`resident memory against cycle ${settledAfter}, ${after}`, (await resident()) / memory, 'x', 1.1),
+  );
+};
+
+const whole = async (world: World): Promise<void> => {
+  const { manager, engine } = await world.worker();
+  await world.cluster.next('information');
+  for (const [name, pid] of [
+    ['NetManager', manager.pid],
+    ['NodeEngine', engine.pid],
+  ] as const)
+    figures.push(atMost(`${name} idle, PSS`, (await kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss')) / 1024, 'MB', 70));
+  const times: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const began = performance.now();
+    const deployment = await create(world);
+    times.push(performance.now() - began);
+    await deployment.undeploy(patience());
+  }
+  note('deploy message to the first response, from .wasm, p50', p50(times), 'ms');
+};
+
+const [folder = '', output = ''] = process.argv.slice(2);
+makeLab(folder);
+for (const topology of ['bridged', 'veth'] as const) {
+  process.stderr.write(`${topology}: deploying and undeploying\n`);
+  await using world = await openWorld(folder, { topology, dialect: '403' });
+  const manager = await world.netManager();
+  await levels(world, manager);
+  process.stderr.write(`${topology}: ${cycles} cycles\n`);
+  await leaks(world, manager);
+}
+{
+  process.stderr.write('both daemons\n');
+  await using world = await openWorld(folder, { topology: 'bridged', dialect: '403' });
+  await whole(world);
+}
+await writeFile(output, JSON.stringify(figures));

@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hostMachine } from '../lab/system/elf.ts';
+import { provideWasmtime } from '../lab/wasm/wasmtime.ts';
+import { buildWorker } from '../scripts/build-worker.ts';
+import { labNamespaces } from '../test/conformance/namespaces.ts';
+import { type Subject, subjectVariable } from '../test/conformance/subject.ts';
+import type { Bench, Figure } from './figure.ts';
+
+const bench: Bench = {
+  name: 'worker',
+  about: 'networks of instances against the same commands by hand, leaks, and what the daemons need',
+  run: async (say, signal) => {
+    await using stack = new AsyncDisposableStack();
+    const folder = await mkdtemp(join(tmpdir(), 'oakb-'));
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    const wasmtime = await provideWasmtime(hostMachine(), undefined, signal);
+    await buildWorker(join(folder, 'worker'));
+    const subject: Subject = {
+      netManager: [process.execPath, join(folder, 'worker/net-manager.cjs')],
+      nodeEngine: [process.execPath, join(folder, 'worker/node-engine.cjs')],
+      all: true,
+    };
+    say('in namespaces of its own');
+    const output = join(folder, 'figures.json');
+    const inside = join(import.meta.dirname, 'worker-inside.ts');
+    const child = spawn('unshare', [...labNamespaces, process.execPath, inside, folder, output], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, LAB_TEST_WASMTIME: wasmtime.file, [subjectVariable]: JSON.stringify(subject) },
+      signal,
+    });
+    const [code] = (await once(child, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`the measurement ended with ${code}`);
+    return JSON.parse(await readFile(output, 'utf8')) as Figure[];
+  },
+};
+
+export default bench;
