@@ -3,8 +3,10 @@ import { changes } from '../lab/scenario/footprint.ts';
 import { type Service, scenario } from '../lab/scenario/scenario.ts';
 
 const steps = [1, 2, 4, 8, 16, 32, 61];
-const fewOnEmulators = 8;
+const few = 8;
 const loadShare = 10;
+/** Loads shorter than this show only that everything works. */
+const leastSeconds = 5;
 const connections = 4;
 
 export default scenario({
@@ -15,10 +17,11 @@ export default scenario({
 
   async run({ step, board, lab, machine, options, deploy, undeploy, load, record, footprint }) {
     const before = await step('take down what is on the board', board, footprint);
-    const most = machine.capabilities.has('performance') ? steps : steps.filter((count) => count <= fewOnEmulators);
-    const seconds = Math.max(1, options.duration / loadShare);
+    const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
+    const counts = steps.filter((count) => measured || count <= few);
+    const seconds = options.duration / loadShare;
     const services: Service[] = [];
-    for (const count of most) {
+    for (const count of counts) {
       const dimensions = { instances: String(count) };
       const samples = await step(`deploy up to ${count}`, lab, async () => {
         const took: number[] = [];

@@ -1,6 +1,8 @@
 import net from 'node:net';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { execa } from 'execa';
+import { enterKept } from '../machine/local/kept.ts';
 import { GuestAgent } from '../machine/qemu/agent.ts';
 import { runFiles } from '../machine/qemu/command.ts';
 import { JsonChannel } from '../machine/qemu/json-channel.ts';
@@ -34,6 +36,13 @@ const shell = async (flags: ShellFlags, { signal }: CommandContext): Promise<voi
   const run = await keptRun(flags.id);
   if (flags.instance !== undefined && !/^[\w.]+$/.test(flags.instance))
     throw usageFault(`'${flags.instance}' is no task id`);
+  const enter = await enterKept(run.folder);
+  if (enter) {
+    const inside = flags.instance === undefined ? [] : ['ip', 'netns', 'exec', flags.instance];
+    const [file = '', ...args] = [...enter, ...inside, 'sh'];
+    await execa(file, args, { stdio: 'inherit', reject: false, cancelSignal: signal });
+    return;
+  }
   const { stdin, stdout } = process;
   const silent = (error: unknown) =>
     labFault(`the machine ${run.id} does not answer: ${messageOf(error)}`, ['npm run lab -- clean --kept']);

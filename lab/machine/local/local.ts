@@ -8,6 +8,7 @@ import type { RunFolder } from '../../system/runs.ts';
 import type { Wasmtime } from '../../wasm/wasmtime.ts';
 import type { Capability, Machine } from '../machine.ts';
 import { type Board, startBoard } from './board.ts';
+import { pidFile } from './kept.ts';
 import { runProgram } from './process.ts';
 import { type BoardRoot, boardRoot, hostname, writeTree } from './root.ts';
 
@@ -21,9 +22,6 @@ export const localCapabilities: ReadonlySet<Capability> = new Set([
   'port-forward',
   'performance',
 ]);
-
-/** File in a run's folder that holds the id of the board's first process. */
-const pidFile = 'board.pid';
 
 /** The same addresses as the emulator's user-mode network, so that a scenario cannot tell them apart. */
 const network = { board: '10.0.2.15', lab: '10.0.2.2', prefix: 24, link: 'uplink' } as const;

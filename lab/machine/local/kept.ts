@@ -1,0 +1,16 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+
+/** File in a run's folder that holds the id of the board's first process. */
+export const pidFile = 'board.pid';
+
+/**
+ * The words before a command that is to run on a kept board of this computer, from outside of the lab's namespaces;
+ * undefined when the run in `folder` is no such board.
+ */
+export const enterKept = async (folder: string): Promise<readonly string[] | undefined> => {
+  const pid = await fs.readFile(path.join(folder, pidFile), 'utf8').catch(() => undefined);
+  if (pid === undefined) return undefined;
+  const namespaces = ['--user', '--mount', '--net', '--pid', '--uts', '--ipc'];
+  return ['nsenter', '--target', pid.trim(), ...namespaces, '--'];
+};

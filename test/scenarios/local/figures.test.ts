@@ -1,0 +1,29 @@
+import { passesOnLocal, samplesOf } from './local.ts';
+
+await passesOnLocal('startup', async (t, { results }) => {
+  const ways = results.run.metrics.filter(({ name }) => name === 'startup');
+  t.equal(ways.length, 4, 'as .wasm and precompiled, with a cold cache and a warm one');
+  t.ok(ways.every(({ samples }) => samples.length > 1 && samples.every((ms) => ms > 0)));
+});
+
+await passesOnLocal('density', async (t, { results }) => {
+  t.equal(samplesOf(results, 'deploy').length, 8, 'every deployment is a sample');
+  t.ok(samplesOf(results, 'memory.proportional').every((bytes) => bytes > 1e6));
+  t.ok(results.run.latencies.some(({ name }) => name === 'with 8 instances'));
+});
+
+await passesOnLocal('compare', async (t, { results }) => {
+  const loads = results.run.latencies.map(({ name }) => name).toSorted();
+  t.strictSame(
+    loads,
+    ['bridged', 'bridged, mapped port', 'loopback', 'veth', 'veth, mapped port']
+      .flatMap((way) => [`${way}, native`, `${way}, wasm`])
+      .toSorted(),
+  );
+  t.equal(
+    results.run.metrics.find(({ name, dimensions }) => name === 'load.rate' && dimensions['load'] === 'loopback, wasm')
+      ?.samples.length,
+    2,
+    'what is measured in both topologies has a sample of each',
+  );
+});

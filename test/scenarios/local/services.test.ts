@@ -1,0 +1,12 @@
+import { passesOnLocal } from './local.ts';
+
+await passesOnLocal('lifecycle', async (t, { file }) => {
+  const events = await file('events.ndjson');
+  t.match(events, /"status":"DEAD"/, 'the cluster saw the service die');
+});
+
+await passesOnLocal('rust', async (t, { results }) => {
+  t.equal(results.run.firstAnswer?.body, 'Hello from Rust: /a/path?and=query\n');
+});
+
+await passesOnLocal('sockets');
