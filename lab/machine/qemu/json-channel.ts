@@ -83,11 +83,14 @@ export class JsonChannel implements Disposable {
     const message = messageIn(line);
     if (!message) return;
     if (message.event !== undefined) this.#onEvent(message.event);
-    const pending = message.id === undefined ? undefined : this.#pending.get(message.id);
-    if (message.id === undefined || !pending) return;
+    // what cannot be read as JSON at all is refused without an id: it was the oldest of those without an answer
+    const [oldest] = this.#pending.keys();
+    const id = message.id ?? (message.error ? oldest : undefined);
+    const pending = id === undefined ? undefined : this.#pending.get(id);
+    if (id === undefined || !pending) return;
     // a serial line echoes requests until the agent has set it up
     if (!message.error && !('return' in message)) return;
-    this.#pending.delete(message.id);
+    this.#pending.delete(id);
     if (message.error) pending.reject(new Refused(message.error.desc));
     else pending.resolve(message.return);
   }
