@@ -8,6 +8,7 @@ import { addReportCommand } from './commands/report.ts';
 import { addScenarioCommand } from './commands/scenario.ts';
 import { addShellCommand } from './commands/shell.ts';
 import { addSuiteCommand } from './commands/suite.ts';
+import { addUpCommands } from './commands/up.ts';
 import { exitCodeOf, isAbort, LabError, messageOf } from './system/errors.ts';
 
 const usageExit = 64;
@@ -37,6 +38,7 @@ for (const add of [
   addSuiteCommand,
   addReportCommand,
   addPlanCommand,
+  addUpCommands,
   addImageCommand,
   addDoctorCommand,
   addCleanCommand,

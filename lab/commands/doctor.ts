@@ -1,11 +1,16 @@
 import fs from 'node:fs/promises';
 import type { Command } from 'commander';
 import { execa } from 'execa';
+import { namespaceTrouble } from '../machine/local/namespaces.ts';
+import { examine } from '../machine/troubles.ts';
 import settings from '../settings.json' with { type: 'json' };
 import { cacheRoot } from '../system/cache.ts';
 import { messageOf } from '../system/errors.ts';
 import { debianMirror } from '../system/packages/mirror.ts';
 import { type CommandContext, printJson } from './context.ts';
+import { execKept, keptRun } from './kept.ts';
+
+type DoctorFlags = { readonly json: boolean; readonly machine?: string | true };
 
 type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string; readonly remedy?: string };
 
@@ -61,8 +66,31 @@ const pip = async (): Promise<Finding> => {
   return { what: 'wasmtime', ok: true, detail: 'no pip here: it comes from its release page' };
 };
 
-const doctor = async (flags: { readonly json: boolean }, { signal, exit }: CommandContext): Promise<void> => {
-  const findings = [system(), await disk(), await mirror(signal), await pip()];
+const namespaces = async (signal: AbortSignal): Promise<Finding> => {
+  const trouble = await namespaceTrouble(signal);
+  return trouble === undefined
+    ? { what: 'namespaces', ok: true, detail: 'allowed: --machine local works' }
+    : {
+        what: 'namespaces',
+        ok: true,
+        detail: `--machine local does not work: ${trouble.message}`,
+        remedy: trouble.next.join('\n    '),
+      };
+};
+
+/** Known troubles of a kept machine. */
+const machineFindings = async (id: string | undefined, signal: AbortSignal): Promise<readonly Finding[]> => {
+  const run = await keptRun(id);
+  const troubles = await examine((argv) => execKept(run, argv, signal));
+  if (troubles.length === 0) return [{ what: run.id, ok: true, detail: `no known trouble on ${run.what}` }];
+  return troubles.map(({ what, detail, remedy }) => ({ what, ok: false, detail, remedy: remedy.join('\n    ') }));
+};
+
+const doctor = async (flags: DoctorFlags, { signal, exit }: CommandContext): Promise<void> => {
+  const findings =
+    flags.machine === undefined
+      ? [system(), await disk(), await mirror(signal), await pip(), await namespaces(signal)]
+      : await machineFindings(flags.machine === true ? undefined : flags.machine, signal);
   if (flags.json) printJson(findings);
   else
     for (const { what, ok, detail, remedy } of findings)
@@ -75,5 +103,6 @@ export const addDoctorCommand = (program: Command, context: CommandContext): voi
     .command('doctor')
     .description('say whether this computer has what the lab needs')
     .option('--json', 'the findings as one JSON document on stdout', false)
-    .action((flags: { readonly json: boolean }) => doctor(flags, context));
+    .option('--machine [id]', 'look for known troubles on a kept machine instead (default: the newest)')
+    .action((flags: DoctorFlags) => doctor(flags, context));
 };

@@ -1,3 +1,10 @@
+import path from 'node:path';
+import { execa } from 'execa';
+import { enterKept } from '../machine/local/kept.ts';
+import type { Ended } from '../machine/machine.ts';
+import { GuestAgent } from '../machine/qemu/agent.ts';
+import { runFiles } from '../machine/qemu/command.ts';
+import { JsonChannel } from '../machine/qemu/json-channel.ts';
 import { usageFault } from '../system/errors.ts';
 import { listRuns, type RunRecord } from '../system/runs.ts';
 
@@ -12,4 +19,23 @@ export const keptRun = async (id: string | undefined): Promise<RunRecord> => {
       : `no kept machine ${id} (there are ${kept.map((run) => run.id).join(', ') || 'none'})`,
     ['npm run lab -- scenario bridged --keep'],
   );
+};
+
+const boardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Runs a program on a kept machine, whatever that is made of. */
+export const execKept = async ({ folder }: RunRecord, argv: readonly string[], signal: AbortSignal): Promise<Ended> => {
+  const enter = await enterKept(folder);
+  if (enter) {
+    const [file = '', ...args] = [...enter, ...argv];
+    const { exitCode, stdout, stderr } = await execa(file, args, {
+      env: { HOME: '/root', PATH: boardPath },
+      reject: false,
+      stripFinalNewline: false,
+      cancelSignal: signal,
+    });
+    return { code: exitCode ?? 255, stdout, stderr };
+  }
+  using channel = await JsonChannel.open(path.join(folder, runFiles.agent));
+  return await new GuestAgent(channel).exec(argv, { signal });
 };

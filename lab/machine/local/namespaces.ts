@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { execa } from 'execa';
-import { labFault } from '../../system/errors.ts';
+import { type LabError, labFault } from '../../system/errors.ts';
 import { networkCommands } from '../../system/packages/network-tools.ts';
 
 /** Set in the environment of a lab that runs in namespaces of its own. */
@@ -56,6 +56,26 @@ const searchPath = async (signal: AbortSignal): Promise<string> => {
   return [...own, ...(missing ? [await networkCommands(signal)] : [])].join(':');
 };
 
+/** Why this computer cannot make a board out of namespaces: what it lacks or forbids, and what to do about it. */
+export const namespaceTrouble = async (signal: AbortSignal): Promise<LabError | undefined> => {
+  const lacking = needed.filter((name) => findProgram(name) === undefined);
+  if (lacking.length > 0)
+    return labFault(`the machine 'local' needs programs that this computer has not got: ${lacking.join(', ')}`, [
+      'install util-linux, procps and findutils, or use another machine: --machine virt',
+    ]);
+  const attempt = await execa('unshare', [...lasting, '--pid', '--fork', 'mount', '-t', 'tmpfs', 'lab', '/tmp'], {
+    reject: false,
+    stdin: 'ignore',
+    cancelSignal: signal,
+  });
+  signal.throwIfAborted();
+  if (attempt.exitCode === 0) return undefined;
+  return labFault(
+    `this computer forbids the namespaces that the machine 'local' is made of: ${attempt.stderr.trim()}`,
+    remedies(kernelSetting),
+  );
+};
+
 /**
  * Moves this process into user, network and mount namespaces of its own, in which an ordinary user may make devices
  * and mounts: the program is replaced by itself (same process id, same arguments). Returns when it is there already.
@@ -63,23 +83,9 @@ const searchPath = async (signal: AbortSignal): Promise<string> => {
  */
 export const enterNamespaces = async (signal: AbortSignal): Promise<void> => {
   if (process.env[marker] !== undefined) return;
-  const lacking = needed.filter((name) => findProgram(name) === undefined);
-  const unshare = findProgram('unshare');
-  if (unshare === undefined || lacking.length > 0)
-    throw labFault(`the machine 'local' needs programs that this computer has not got: ${lacking.join(', ')}`, [
-      'install util-linux, procps and findutils, or use another machine: --machine virt',
-    ]);
-  const attempt = await execa(unshare, [...lasting, '--pid', '--fork', 'mount', '-t', 'tmpfs', 'lab', '/tmp'], {
-    reject: false,
-    stdin: 'ignore',
-    cancelSignal: signal,
-  });
-  signal.throwIfAborted();
-  if (attempt.exitCode !== 0)
-    throw labFault(
-      `this computer forbids the namespaces that the machine 'local' is made of: ${attempt.stderr.trim()}`,
-      remedies(kernelSetting),
-    );
+  const trouble = await namespaceTrouble(signal);
+  if (trouble) throw trouble;
+  const unshare = findProgram('unshare') ?? '';
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const environment = { ...process.env, PATH: await searchPath(signal), [marker]: '1' };
   process.execve?.(unshare, [unshare, ...lasting, '--', ...self], environment);

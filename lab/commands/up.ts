@@ -1,0 +1,86 @@
+import { Argument, type Command } from 'commander';
+import { machineKind, machineNames } from '../machine/machines.ts';
+import { terminal } from '../report/terminal.ts';
+import { runScenario } from '../scenario/run.ts';
+import { scenario } from '../scenario/scenario.ts';
+import { reapRuns, removeRun } from '../system/runs.ts';
+import { helloApp } from '../wasm/app.ts';
+import { type CommandContext, exitCodes } from './context.ts';
+import { execKept, keptRun } from './kept.ts';
+import { coloursOf, showProgress } from './progress.ts';
+
+type Topology = 'bridged' | 'veth';
+
+/** A board with the worker and one service on it, and nothing tested. */
+const standing = (topology: Topology) =>
+  scenario({
+    about: 'A machine to look around on.',
+    needs: ['nft', 'serve'],
+    network: { topology, subnet: '10.10.0.0', subnet6: 'fd00:10::' },
+    run: async ({ step, lab, deploy }) => {
+      await step('deploy a service', lab, () => deploy({ port: '8080:80' }));
+    },
+  });
+
+const up = async (topology: Topology, flags: { readonly machine: string }, context: CommandContext) => {
+  const kind = machineKind(flags.machine);
+  await kind.enter?.({}, context.signal);
+  await reapRuns();
+  using progress = showProgress(process.stderr);
+  const { results } = await runScenario({
+    name: 'up',
+    scenario: standing(topology),
+    kind,
+    app: await helloApp(),
+    machine: {},
+    options: { connections: 1, duration: 1 },
+    keep: true,
+    signal: context.signal,
+    onEvent: progress.event,
+  });
+  progress[Symbol.dispose]();
+  if (results.verdict !== 'passed') process.stderr.write(terminal(results, { colours: coloursOf(process.stderr) }));
+  else
+    process.stdout.write(
+      `${results.run.id} stands with one service; its cluster ended with this command\n` +
+        '  npm run lab -- shell\n  npm run lab -- logs\n  npm run lab -- down\n',
+    );
+  context.exit(exitCodes[results.verdict]);
+};
+
+const logs = async (name: string | undefined, flags: { readonly id?: string }, { signal, exit }: CommandContext) => {
+  const run = await keptRun(flags.id);
+  const which = name === undefined ? [] : ['-name', `${name}*`];
+  const printing = ['-exec', 'tail', '-n', '+1', '{}', '+'];
+  const argv = ['find', '/var/log/oakestra', '-type', 'f', ...which, ...printing];
+  const { code, stdout, stderr } = await execKept(run, argv, signal);
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  exit(code === 0 ? 0 : 3);
+};
+
+const down = async (flags: { readonly id?: string }) => {
+  const run = await keptRun(flags.id);
+  await removeRun(run);
+  process.stdout.write(`ended ${run.id} (${run.what})\n`);
+};
+
+export const addUpCommands = (program: Command, context: CommandContext): void => {
+  program
+    .command('up')
+    .description('start a machine with the worker and one service on it, and leave it running')
+    .addArgument(new Argument('[topology]').choices(['bridged', 'veth']).default('bridged'))
+    .option('--machine <name>', `where: ${machineNames.join(', ')}`, 'local')
+    .action((topology: Topology, flags: { readonly machine: string }) => up(topology, flags, context));
+  program
+    .command('logs')
+    .description('what the daemons and the services of a kept machine wrote')
+    .argument('[name]', 'only logs that begin with this: NetManager, NodeEngine, a task')
+    .option('--id <id>', 'which machine (default: the newest)')
+    .action((name: string | undefined, flags: { readonly id?: string }) => logs(name, flags, context));
+  program
+    .command('down')
+    .description('end a kept machine')
+    .option('--id <id>', 'which machine (default: the newest)')
+    .action(down);
+};
