@@ -8,7 +8,7 @@ const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([sch
  */
 export const DeployRequest = Type.Object({
   _id: nullable(Type.String()),
-  job_name: Type.String({ maxLength: 123 }),
+  job_name: Type.String({ minLength: 1, maxLength: 123 }),
   instance_number: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
   image: Type.String({ minLength: 1, maxLength: 4096 }),
   virtualization: Type.String({ maxLength: 100 }),
@@ -23,7 +23,7 @@ export type DeployRequest = Static<typeof DeployRequest>;
 
 /** `control/delete`. */
 export const DeleteRequest = Type.Object({
-  job_name: Type.String({ maxLength: 123 }),
+  job_name: Type.String({ minLength: 1, maxLength: 123 }),
   instance_number: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
   virtualization: nullable(Type.String()),
 });

@@ -16,7 +16,6 @@ const readDeploy = (payload: string): Order => {
   } catch (error) {
     if (!(error instanceof InvalidData)) throw error;
     const { job_name, instance_number } = parseJson(DeleteRequest, payload, 'deploy message');
-    if (job_name === '') throw error;
     return { kind: 'refuse', request: { job_name, instance_number }, reason: error.message };
   }
 };

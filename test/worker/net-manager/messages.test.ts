@@ -2,10 +2,11 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import t from 'tap';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
-import { attachLab, run } from './kernel.ts';
+import { attachLab, footprint, run } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
 
 const service = 'app.appns.svc.svcns';
@@ -53,6 +54,40 @@ inSandbox(import.meta.url, () => {
     await daemon.post('/wasm/undeploy', second);
     const removed = await cluster.message(({ topic }) => topic === 'nodes/node1/net/interest/remove');
     t.same(removed.body, { appname: service });
+    t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+  });
+
+  t.test('whatever a broker sends, instances come and go', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
+    t.equal((await daemon.post('/wasm/deploy', first)).status, 200);
+    const before = await footprint();
+    const topics = fc.constantFrom(
+      'nodes/node1/net/subnetwork/result',
+      'nodes/node1/net/tablequery/result',
+      `jobs/${service}/updates_available`,
+    );
+    const result = fc.record(
+      {
+        address: fc.oneof(fc.ipV4(), fc.string()),
+        addressv6: fc.oneof(fc.ipV6(), fc.string()),
+        app_name: fc.oneof(fc.constant(service), fc.string()),
+        query_key: fc.string(),
+        instance_list: fc.oneof(fc.constant([]), fc.array(fc.jsonValue())),
+        type: fc.oneof(fc.constantFrom('DEPLOYMENT', 'UNDEPLOYMENT'), fc.string()),
+      },
+      { requiredKeys: [] },
+    );
+    const payloads = fc.oneof(result, fc.jsonValue());
+    await fc.assert(
+      fc.asyncProperty(topics, payloads, (topic, payload) => cluster.publish(topic, payload)),
+      { seed: 20_261_124, numRuns: 1_000 },
+    );
+    t.equal((await daemon.post('/wasm/deploy', second)).json()['nsAddress'], '10.10.0.3');
+    t.equal((await daemon.post('/wasm/undeploy', second)).status, 200);
+    t.same(await footprint(), before, 'nothing that was sent has changed the network');
+    t.equal((await daemon.post('/wasm/undeploy', first)).status, 200);
     t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
   });
 

@@ -1,0 +1,120 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { InvalidData } from '../../../worker/contract/check.ts';
+import { formatPorts, parsePorts } from '../../../worker/contract/ports.ts';
+import { readConfig } from '../../../worker/net-manager/config.ts';
+import { openJournal } from '../../../worker/net-manager/journal.ts';
+import { Journal } from '../../../worker/node-engine/journal.ts';
+import { readSettings } from '../../../worker/node-engine/settings.ts';
+
+const seeded = { seed: 20_261_126, numRuns: 2000 };
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+t.test('port mappings mean what they say, in any order', async () => {
+  const port = fc.integer({ min: 1, max: 65_535 });
+  const mapping = fc.record({ host: port, inner: port, protocol: fc.constantFrom('tcp' as const, 'udp' as const) });
+  const different = { selector: ({ host, protocol }: { host: number; protocol: string }) => `${host}/${protocol}` };
+  fc.assert(
+    fc.property(fc.uniqueArray(mapping, different), (mappings) => {
+      return JSON.stringify(parsePorts(formatPorts(mappings))) === JSON.stringify(mappings);
+    }),
+    seeded,
+  );
+});
+
+t.test('any other text of ports is refused, and nothing of it is taken', async () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.stringMatching(/^[0-9:;/tcpud -]{1,30}$/),
+    fc.constantFrom('80:80/tcp} ; flush ruleset', '0:80', '80:65536', '80;80', '٨٠', '80:80/TCP', '80/'),
+  );
+  fc.assert(
+    fc.property(text, (ports) => {
+      try {
+        const mappings = parsePorts(ports);
+        const [first] = mappings;
+        return first === undefined ? /^[;\s]*$/.test(ports) : /^[0-9:;/tcpud\s]+$/.test(ports);
+      } catch (error) {
+        return error instanceof InvalidData;
+      }
+    }),
+    seeded,
+  );
+});
+
+/** Text that could stand in a file: values of the right names and wrong ones, other documents, no document at all. */
+const textWith = (known: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<string> => {
+  const fields = Object.entries(known).map(([key, value]) => [key, fc.oneof(value, fc.jsonValue())] as const);
+  const document = fc.record(Object.fromEntries(fields), { requiredKeys: [] });
+  return fc.oneof(
+    document.map((value) => JSON.stringify(value)),
+    fc.json(),
+    fc.string(),
+  );
+};
+
+const files = { ...seeded, numRuns: 700 };
+
+t.test('a conf.json of any content and size is understood or refused with its name', async (t) => {
+  const file = join(t.testdir(), 'conf.json');
+  const text = textWith({
+    cluster_address: fc.oneof(fc.domain(), fc.ipV4()),
+    cluster_port: fc.nat(70_000),
+    overlay_network: fc.constantFrom('default', 'custom:/x', '', 'disabled', 'other'),
+    virtualizations: fc.array(fc.record({ virutalizaiton_name: fc.string(), virtualization_runtime: fc.string() })),
+  });
+  await fc.assert(
+    fc.asyncProperty(text, fc.constantFrom(0, 2048, 100_000), async (content, padding) => {
+      await writeFile(file, content + ' '.repeat(padding));
+      try {
+        return typeof (await readSettings(file, undefined)).logs === 'string';
+      } catch (error) {
+        return error instanceof InvalidData && error.message.startsWith(file);
+      }
+    }),
+    files,
+  );
+});
+
+t.test('netcfg.json and tuncfg.json likewise', async (t) => {
+  const folder = t.testdir();
+  const [net, tunnel] = [join(folder, 'netcfg.json'), join(folder, 'tuncfg.json')];
+  const netText = textWith({
+    NodePublicAddress: fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()),
+    NodePublicPort: fc.nat(70_000).map(String),
+    ClusterMqttPort: fc.nat(70_000).map(String),
+    DefaultInterface: fc.oneof(fc.constantFrom('eth0', 'a" accept', '../x'), fc.string()),
+    Egress: fc.oneof(fc.constantFrom('on', 'off'), fc.array(fc.oneof(fc.ipV4(), fc.string()))),
+  });
+  const tunnelText = textWith({ MTUsize: fc.nat(70_000), TunnelPort: fc.nat(70_000) });
+  await fc.assert(
+    fc.asyncProperty(netText, tunnelText, async (first, second) => {
+      await Promise.all([writeFile(net, first), writeFile(tunnel, second)]);
+      try {
+        const { net: read } = await readConfig(folder);
+        return /^[^\s/:"\\]{0,15}$/.test(read.DefaultInterface ?? '');
+      } catch (error) {
+        return error instanceof InvalidData && error.message.startsWith(folder);
+      }
+    }),
+    files,
+  );
+});
+
+t.test('journals of any content are read as far as they can be', async (t) => {
+  const folder = t.testdir({ engine: {}, manager: {} });
+  const job = fc.record({ job_name: fc.string(), instance_number: fc.nat(), image: fc.string() });
+  const text = textWith({ job, ready: fc.boolean(), entries: fc.array(job), changed: fc.dictionary(fc.string(), job) });
+  await fc.assert(
+    fc.asyncProperty(text, async (content) => {
+      await writeFile(join(folder, 'manager', 'journal.json'), content);
+      await writeFile(join(folder, 'engine', 'a.b.c.d.instance.0.json'), content);
+      const { contents } = await openJournal(join(folder, 'manager'), silent);
+      const entries = await new Journal(join(folder, 'engine')).read(silent);
+      return Array.isArray(contents.entries) && entries.length <= 1;
+    }),
+    files,
+  );
+});
