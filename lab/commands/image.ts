@@ -1,15 +1,22 @@
 import fs from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
+import { buildrootBoards } from '../image/buildroot/output.ts';
 import { buildDebianImage } from '../image/debian/build.ts';
+import { type ImageKind, imageKinds } from '../machine/machines.ts';
 import { cachePath, writeWhole } from '../system/cache.ts';
+import { usageFault } from '../system/errors.ts';
 import { relock } from '../system/packages/relock.ts';
+import { type BuildrootFlags, buildBuildroot, diffImages } from './buildroot.ts';
+import { addFlashCommand, buildCard } from './card.ts';
 import { type CommandContext, printJson } from './context.ts';
 
 const lockFile = fileURLToPath(new URL('../system/packages/packages.lock.json', import.meta.url));
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const build = async (flags: { readonly wasmtime?: string; readonly json: boolean }, { signal }: CommandContext) => {
+type QuickFlags = { readonly wasmtime?: string; readonly json: boolean };
+
+const build = async (flags: QuickFlags, { signal }: CommandContext) => {
   const began = performance.now();
   let last = '';
   const image = await buildDebianImage({
@@ -49,16 +56,43 @@ const list = async () => {
     process.stdout.write(`${name.padEnd(40)} ${megabytes((await fs.stat(cachePath('layers', name))).size)}\n`);
 };
 
+type BuildFlags = QuickFlags & Omit<BuildrootFlags, 'board'> & { readonly board: BuildrootFlags['board'] | 'raspi4' };
+
+const buildKind = (kind: ImageKind, { board, ...flags }: BuildFlags, context: CommandContext): Promise<void> => {
+  if (kind === 'debian') return board === 'raspi4' ? buildCard(flags, context) : build(flags, context);
+  if (board === 'raspi4') throw usageFault('Buildroot calls this board rpi4');
+  return buildBuildroot({ ...flags, board }, context);
+};
+
 export const addImageCommand = (program: Command, context: CommandContext): void => {
-  const image = program.command('image').description('build, lock and list images');
+  const image = program.command('image').description('build, lock, compare and list images');
   image
     .command('build')
-    .description('build an image for a board; a scenario does this by itself')
-    .addArgument(new Argument('<kind>').choices(['debian']))
-    .option('--wasmtime <version|path>', 'another wasmtime')
-    .option('--json', 'the image as one JSON document on stdout', false)
-    .addHelpText('after', '\nExample:\n  npm run lab -- image build debian')
-    .action((_kind: string, flags: { readonly wasmtime?: string; readonly json: boolean }) => build(flags, context));
+    .description('build an image for a board; a scenario builds the quick one by itself')
+    .addArgument(new Argument('<kind>').choices(imageKinds))
+    .option('--wasmtime <version|path>', 'debian: another wasmtime')
+    .option('--json', 'debian: the image as one JSON document on stdout', false)
+    .addOption(
+      new Option('--board <name>', 'what it is for; debian: raspi4 is the card of a real Raspberry Pi 4')
+        .choices([...Object.keys(buildrootBoards), 'raspi4'])
+        .default('virt'),
+    )
+    .option('--release <version>', 'buildroot: another pinned release')
+    .option('--tree <folder>', 'buildroot: a Buildroot tree of your own')
+    .option('--stand-ins <folder>', 'buildroot: local.mk and fragment.config in place of unreachable sources')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm run lab -- image build debian\n  npm run lab -- image build buildroot --board rpi4',
+    )
+    .action((kind: ImageKind, flags: BuildFlags) => buildKind(kind, flags, context));
+  addFlashCommand(image, context);
+  image
+    .command('diff')
+    .description('compare two images: packages, options, files')
+    .argument('<before>', "Buildroot's output folder")
+    .argument('<after>', 'another one')
+    .option('--json', 'the differences as one JSON document on stdout', false)
+    .action(diffImages);
   image
     .command('lock')
     .description('renew the lock of all Debian packages (needs a host with apt)')

@@ -1,3 +1,4 @@
+import { openBuildrootImage } from '../image/buildroot/boot.ts';
 import { buildDebianImage } from '../image/debian/build.ts';
 import type { BoardName } from '../image/debian/parts.ts';
 import type { Fidelity } from '../report/results.ts';
@@ -12,12 +13,18 @@ import type { Capability, Machine } from './machine.ts';
 import { type MachineDefinition, raspi4b, virt } from './qemu/definitions.ts';
 import { emulatedCapabilities, startEmulated } from './qemu/qemu.ts';
 
+/** What an emulated board can boot. */
+export const imageKinds = ['debian', 'buildroot'] as const;
+export type ImageKind = (typeof imageKinds)[number];
+
 /** What the user chose about a machine. */
 export type MachineOptions = {
   /** A wasmtime version or path; the pinned version when left out. */
   readonly wasmtime?: string | undefined;
   /** A QEMU of the user's own. */
   readonly qemu?: string | undefined;
+  /** Which image an emulated board boots; the quick one when left out. */
+  readonly image?: ImageKind | undefined;
 };
 
 /** A machine whose parts are all there: it can be started. */
@@ -50,8 +57,11 @@ const emulated = (definition: MachineDefinition, board: BoardName): MachineKind 
   architecture: 'aarch64',
   fidelity: 'emulated',
   capabilities: emulatedCapabilities,
-  prepare: async ({ wasmtime, qemu }, say, signal) => {
-    const image = await buildDebianImage({ board, wasmtime, say, signal });
+  prepare: async ({ wasmtime, qemu, image: kind }, say, signal) => {
+    const image =
+      kind === 'buildroot'
+        ? await openBuildrootImage(board, say, signal)
+        : await buildDebianImage({ board, wasmtime, say, signal });
     return {
       wasmtimeVersion: image.wasmtimeVersion,
       unlocked: image.unlocked,
