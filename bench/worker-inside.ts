@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import type { Board } from '../test/conformance/board.ts';
 import { create, patience } from '../test/conformance/instances.ts';
 import { makeLab } from '../test/conformance/namespaces.ts';
 import { wasm } from '../test/conformance/requests.ts';
@@ -11,7 +12,8 @@ import { atMost, type Figure } from './figure.ts';
 
 const rounds = 20;
 const cycles = 1_000;
-const settledAfter = 100;
+/** By then V8 has collected garbage a few times and its heap has the size that it keeps. */
+const settledAfter = 300;
 const floor = fileURLToPath(new URL('worker-floor.ts', import.meta.url));
 
 type Times = { readonly up: number[]; readonly down: number[] };
@@ -41,12 +43,16 @@ const figures: Figure[] = [];
 const note = (what: string, value: number, unit: string) => void figures.push({ what, value, unit });
 const p50 = (times: readonly number[]) => quantile(times, 0.5);
 
+/** Deployments by hand: so many times one after the other, each time so many at once. */
+const byHand = async (board: Board, times: number, together: number): Promise<Times> =>
+  JSON.parse(await run(...board.here, process.execPath, floor, String(times), String(together))) as Times;
+
 /** Our times and the floor's, in turns, so that a load from elsewhere meets both. */
 const compare = async ({ board }: World, manager: NetManager, instance: number) => {
   const ours: Times = { up: [], down: [] };
   const bare: Times = { up: [], down: [] };
   for (let turn = 0; turn < 2; turn++) {
-    const measured = JSON.parse(await run(...board.here, process.execPath, floor, String(rounds / 2))) as Times;
+    const measured = await byHand(board, rounds / 2, 1);
     bare.up.push(...measured.up);
     bare.down.push(...measured.down);
     for (let round = 0; round < rounds / 2; round++) {
@@ -81,11 +87,14 @@ const levels = async (world: World, manager: NetManager): Promise<void> => {
   await Promise.all(Array.from({ length: standing }, (_, instance) => down(manager, instance)));
   const together: number[] = [];
   const twenty = Array.from({ length: 20 }, (_, instance) => instance);
+  const bare = await byHand(world.board, 5, 20);
   for (let round = 0; round < 5; round++) {
     together.push(await timed(() => Promise.all(twenty.map((instance) => up(manager, instance)))));
     await Promise.all(twenty.map((instance) => down(manager, instance)));
   }
   note(`20 deploys at once p50, ${topology}`, p50(together), 'ms');
+  note(`20 deploys at once by hand p50, ${topology}`, p50(bare.up), 'ms');
+  note(`20 deploys at once against by hand, ${topology}`, p50(together) / p50(bare.up), 'x');
   figures.push(atMost(`20 deploys at once against one, ${topology}`, p50(together) / first, 'x', 8));
 };
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostMachine } from '../lab/system/elf.ts';
 import { provideWasmtime } from '../lab/wasm/wasmtime.ts';
-import { buildWorker } from '../scripts/build-worker.ts';
+import { installedWorker } from '../scripts/installed-worker.ts';
 import { labNamespaces } from '../test/conformance/namespaces.ts';
 import { type Subject, subjectVariable } from '../test/conformance/subject.ts';
 import type { Bench, Figure } from './figure.ts';
@@ -18,12 +18,7 @@ const bench: Bench = {
     const folder = await mkdtemp(join(tmpdir(), 'oakb-'));
     stack.defer(() => rm(folder, { recursive: true, force: true }));
     const wasmtime = await provideWasmtime(hostMachine(), undefined, signal);
-    await buildWorker(join(folder, 'worker'));
-    const subject: Subject = {
-      netManager: [process.execPath, join(folder, 'worker/net-manager.cjs')],
-      nodeEngine: [process.execPath, join(folder, 'worker/node-engine.cjs')],
-      all: true,
-    };
+    const subject: Subject = { ...(await installedWorker(folder)), all: true };
     say('in namespaces of its own');
     const output = join(folder, 'figures.json');
     const inside = join(import.meta.dirname, 'worker-inside.ts');

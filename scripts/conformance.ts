@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { type Subject, subjectVariable } from '../test/conformance/subject.ts';
-import { buildWorker } from './build-worker.ts';
 import { markdownOf, rowsOf } from './conformance-table.ts';
+import { installedWorker } from './installed-worker.ts';
 import { collect, junitOf } from './tap-summary.ts';
 import { testEnvironment } from './test-environment.ts';
 
@@ -25,8 +25,6 @@ const { netManager, nodeEngine, output } = new Command('conformance')
   .option('--output <folder>', 'where conformance.md, junit.xml and the raw TAP go', join(root, 'reports/conformance'))
   .parse()
   .opts<{ netManager?: string; nodeEngine?: string; output: string }>();
-
-const bundles = join(root, 'dist/worker');
 
 const commandOf = (text: string | undefined, own: readonly string[]): string[] =>
   text === undefined ? [...own] : text.split(' ').filter((word) => word !== '');
@@ -64,10 +62,10 @@ const runChapters = async (subject: Subject, raw: string): Promise<string> => {
 
 await rm(output, { recursive: true, force: true });
 await mkdir(output, { recursive: true });
-if (netManager === undefined || nodeEngine === undefined) await buildWorker(bundles);
+const own = await installedWorker(join(root, 'dist/conformance'));
 const subject: Subject = {
-  netManager: commandOf(netManager, [process.execPath, join(bundles, 'net-manager.cjs')]),
-  nodeEngine: commandOf(nodeEngine, [process.execPath, join(bundles, 'node-engine.cjs'), '--dialect', '{dialect}']),
+  netManager: commandOf(netManager, own.netManager),
+  nodeEngine: commandOf(nodeEngine, [...own.nodeEngine, '--dialect', '{dialect}']),
   all: true,
 };
 const cases = collect(await runChapters(subject, join(output, 'raw.tap')));
