@@ -1,6 +1,13 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { type ImageKind, imageKinds, machineKind, machineNames } from '../machine/machines.ts';
+import {
+  type BootSource,
+  bootSources,
+  type ImageKind,
+  imageKinds,
+  machineKind,
+  machineNames,
+} from '../machine/machines.ts';
 import { writeReport } from '../report/folder.ts';
 import { joinRuns } from '../report/replicates.ts';
 import { terminal } from '../report/terminal.ts';
@@ -21,6 +28,7 @@ type ScenarioFlags = {
   readonly expectBody?: string;
   readonly wasmtime?: string;
   readonly image: ImageKind;
+  readonly boot: BootSource;
   readonly qemu?: string;
   readonly until?: string;
   readonly reports: string;
@@ -41,7 +49,7 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   if (flags.app === undefined && flags.expectBody !== undefined) throw usageFault('--expect-body goes with --app');
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
-  const machine = { wasmtime: flags.wasmtime, qemu: flags.qemu, image: flags.image };
+  const machine = { wasmtime: flags.wasmtime, qemu: flags.qemu, image: flags.image, boot: flags.boot };
   await kind.enter?.(machine, context.signal);
   await reapRuns();
   using progress = showProgress(process.stderr);
@@ -88,6 +96,11 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .option('--expect-body <text>', "what the other component's answer has to be")
     .addOption(new Option('--image <kind>', 'what the emulated board boots').choices(imageKinds).default('debian'))
     .option('--wasmtime <version|path>', 'another wasmtime on the board')
+    .addOption(
+      new Option('--boot <how>', 'how raspi4b boots: given its kernel, or from its SD card')
+        .choices(bootSources)
+        .default('direct'),
+    )
     .option('--qemu <path>', 'another QEMU than the pinned one')
     .option('--until <step>', 'end after the step with this name')
     .option('--keep', 'leave the machine running', false)

@@ -1,6 +1,8 @@
 import { openBuildrootImage } from '../image/buildroot/boot.ts';
 import { buildDebianImage } from '../image/debian/build.ts';
 import type { BoardName } from '../image/debian/parts.ts';
+import type { BootImage } from '../image/image.ts';
+import { buildEmulatedCard } from '../image/sd/emulated.ts';
 import type { Fidelity } from '../report/results.ts';
 import { type Architecture, hostMachine } from '../system/elf.ts';
 import { usageFault } from '../system/errors.ts';
@@ -17,6 +19,9 @@ import { emulatedCapabilities, startEmulated } from './qemu/qemu.ts';
 export const imageKinds = ['debian', 'buildroot'] as const;
 export type ImageKind = (typeof imageKinds)[number];
 
+export const bootSources = ['direct', 'sd'] as const;
+export type BootSource = (typeof bootSources)[number];
+
 /** What the user chose about a machine. */
 export type MachineOptions = {
   /** A wasmtime version or path; the pinned version when left out. */
@@ -25,6 +30,8 @@ export type MachineOptions = {
   readonly qemu?: string | undefined;
   /** Which image an emulated board boots; the quick one when left out. */
   readonly image?: ImageKind | undefined;
+  /** How it gets at the image: kernel and layers are handed to it, or it has an SD card as the real board does. */
+  readonly boot?: BootSource | undefined;
 };
 
 /** A machine whose parts are all there: it can be started. */
@@ -50,6 +57,19 @@ export type MachineKind = {
   readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
 };
 
+/** The image that the user chose for a board, built or opened. */
+const imageFor = (
+  board: BoardName,
+  { image, boot, wasmtime }: MachineOptions,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<BootImage> => {
+  if (image === 'buildroot') return openBuildrootImage(board, say, signal);
+  if (boot !== 'sd') return buildDebianImage({ board, wasmtime, say, signal });
+  if (board !== 'raspi4') throw usageFault('only the machine raspi4b boots from an SD card');
+  return buildEmulatedCard({ wasmtime, say, signal });
+};
+
 /** A machine of QEMU's that boots a board's quick image. */
 const emulated = (definition: MachineDefinition, board: BoardName): MachineKind => ({
   name: definition.machine,
@@ -57,11 +77,9 @@ const emulated = (definition: MachineDefinition, board: BoardName): MachineKind 
   architecture: 'aarch64',
   fidelity: 'emulated',
   capabilities: emulatedCapabilities,
-  prepare: async ({ wasmtime, qemu, image: kind }, say, signal) => {
-    const image =
-      kind === 'buildroot'
-        ? await openBuildrootImage(board, say, signal)
-        : await buildDebianImage({ board, wasmtime, say, signal });
+  prepare: async (options, say, signal) => {
+    const { qemu } = options;
+    const image = await imageFor(board, options, say, signal);
     return {
       wasmtimeVersion: image.wasmtimeVersion,
       unlocked: image.unlocked,
