@@ -40,3 +40,4 @@ export const ContainerDeployAnswer = Type.Object({
 
 /** Answer of `/wasm/undeploy`. */
 export const WasmUndeployAnswer = Type.Object({ success: Type.Boolean(), message: Type.String() });
+export type WasmUndeployAnswer = Static<typeof WasmUndeployAnswer>;

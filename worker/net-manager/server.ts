@@ -4,7 +4,12 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import type { Static, TSchema } from 'typebox';
 import { InvalidData, parseJson } from '../contract/check.ts';
-import { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
+import {
+  NetDeployRequest,
+  NetUndeployRequest,
+  RegisterRequest,
+  type WasmUndeployAnswer,
+} from '../contract/net-http.ts';
 import type { Log } from '../system/log.ts';
 import type { Manager } from './manager.ts';
 import { Refusal } from './refusal.ts';
@@ -46,7 +51,8 @@ const routesOf = (manager: Manager): Readonly<Record<string, Route>> => {
   });
   const undeployWasm = route(NetUndeployRequest, async (request) => {
     await manager.undeploy(request);
-    return { status: 200, body: { success: true, message: `${request.serviceName} undeployed` } };
+    const body: WasmUndeployAnswer = { success: true, message: `${request.serviceName} undeployed` };
+    return { status: 200, body };
   });
   return {
     '/register': route(RegisterRequest, async (request) => {
