@@ -1,0 +1,83 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { readResults } from '../../lab/report/read.ts';
+import { labWorld } from '../support/lab.ts';
+import { withoutLocal } from './local/local.ts';
+
+const skip = withoutLocal();
+const library = fileURLToPath(new URL('../../lab/scenario/scenario.ts', import.meta.url));
+
+const written = (body: string): string => `
+import { scenario } from ${JSON.stringify(library)};
+export default scenario({
+  about: 'A scenario of a user.',
+  needs: [],
+  network: { topology: 'bridged', subnet: '10.10.0.0' },
+  run: async ({ step, board }) => { ${body} },
+});
+`;
+
+t.test('in a suite every scenario runs, whatever the others do', { skip }, async (t) => {
+  await using world = await labWorld();
+  const folder = await fs.mkdtemp(path.join(world.temporary, '..', 'mine-'));
+  const files = await Promise.all(
+    Object.entries({
+      throws: "await step('throw', board, async () => { throw new Error('on purpose'); });",
+      leaves: 'process.exit(9);',
+      endless: "await step('hang', board, () => new Promise(() => { setInterval(() => {}, 1000); }));",
+    }).map(async ([name, body]) => {
+      const file = path.join(folder, `${name}.ts`);
+      await fs.writeFile(file, written(body));
+      return file;
+    }),
+  );
+  const options = ['--machine', 'local', '--duration', '1', '--limit', '30', '--reports', world.reports, '--json'];
+  const { code, stdout, stderr } = await world.run(['suite', ...files, 'veth', ...options]);
+  const { folder: report, entries } = JSON.parse(stdout) as {
+    readonly folder: string;
+    readonly entries: readonly { readonly scenario: string; readonly verdict: string; readonly reason?: string }[];
+  };
+  t.strictSame(
+    entries.map(({ scenario, verdict }) => [scenario, verdict]),
+    [
+      ['throws', 'failed'],
+      ['leaves', 'error'],
+      ['endless', 'incomplete'],
+      ['veth', 'passed'],
+    ],
+    stderr,
+  );
+  t.match(entries[0]?.reason, /on purpose/);
+  t.match(entries[2]?.reason, /30 s/);
+  t.equal(code, 3, 'the worst of them decides');
+  t.match(await fs.readFile(path.join(report, 'summary.md'), 'utf8'), /\| veth \| local \| passed \|/);
+  t.match(await fs.readFile(path.join(report, 'junit.xml'), 'utf8'), /testsuite name="veth on local"/);
+  t.strictSame(await world.processes(), []);
+  t.strictSame(await world.leftovers(), []);
+});
+
+t.test('replicates are samples, and two runs can be compared', { skip }, async (t) => {
+  await using world = await labWorld();
+  const run = ['scenario', 'bridged', '--machine', 'local', '--duration', '1', '--replicates', '2'];
+  for (const _ of ['before', 'after']) t.equal((await world.run([...run, '--reports', world.reports])).code, 0);
+  const names = (await fs.readdir(world.reports)).filter((name) => name !== 'latest').toSorted();
+  const [before = '', after = ''] = names;
+  const results = await readResults(path.join(world.reports, before));
+  t.equal(results.run.metrics.find(({ name }) => name === 'load.rate')?.samples.length, 2);
+  const places = ['--reports', world.reports];
+  t.match((await world.run(['report', 'list', ...places])).stdout, /bridged on local .*: passed/);
+  t.match((await world.run(['report', 'show', after, ...places])).stdout, /passed in/);
+  const diff = await world.run(['report', 'diff', before, after, ...places]);
+  t.equal(diff.code, 0, diff.stderr);
+  t.match(diff.stdout, /no regression/);
+});
+
+t.test('a plan is printed and nothing is done', async (t) => {
+  await using world = await labWorld();
+  const { code, stdout, stderr } = await world.run(['plan', 'veth']);
+  t.equal(code, 0, stderr);
+  t.match(stdout, /type veth peer name/);
+  t.strictSame(await world.leftovers(), []);
+});
