@@ -41,10 +41,10 @@ export const startEmulator = async (program: Program, args: readonly string[], r
     detached: true,
     stdio: ['ignore', output.fd, output.fd],
   });
-  await output.close();
   const exit = Promise.withResolvers<string>();
   child.once('error', (error) => exit.resolve(`could not be started: ${error.message}`));
   child.once('exit', (code, signal) => exit.resolve(signal ? `was ended by ${signal}` : `ended with ${code}`));
+  await output.close();
   const ended = exit.promise.then(async (why) => {
     const printed = await fs.readFile(path.join(folder, 'emulator.log'), 'utf8').catch(() => '');
     const parts = [tail(printed), tail(await consoleText())].filter((part) => part !== '');

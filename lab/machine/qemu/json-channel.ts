@@ -42,7 +42,10 @@ export class JsonChannel implements Disposable {
   private constructor(socket: net.Socket, onEvent: (name: string) => void) {
     this.#socket = socket;
     this.#onEvent = onEvent;
-    createInterface({ input: socket }).on('line', (line) => this.#receive(line));
+    // an interface passes its input's errors on; the socket's own are enough
+    createInterface({ input: socket })
+      .on('line', (line) => this.#receive(line))
+      .on('error', () => {});
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       for (const { reject } of this.#pending.values()) reject(new Error('the channel to the emulator was closed'));
