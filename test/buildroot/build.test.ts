@@ -1,0 +1,79 @@
+import path from 'node:path';
+import t from 'tap';
+import { compareContents, parseOptions } from '../../lab/image/buildroot/compare.ts';
+import { BuildProgress, parseFailure, parseStep } from '../../lab/image/buildroot/progress.ts';
+import { parseOverrides, readStandIns } from '../../lab/image/buildroot/standins.ts';
+import { provideTree } from '../../lab/image/buildroot/tree.ts';
+
+t.test('steps are read from Buildroot’s own announcements', async (t) => {
+  t.same(parseStep('\u001b[7m>>> iproute2 6.17.0 Building\u001b[27m'), { package: 'iproute2', step: 'Building' });
+  t.same(parseStep('\u001b[7m>>> toolchain  Installing to target\u001b[27m'), {
+    package: 'toolchain',
+    step: 'Installing to target',
+  });
+  t.same(parseStep('>>>   Finalizing target directory'), { package: 'image', step: 'Finalizing target directory' });
+  t.equal(parseStep('gcc -c main.c >>> log'), undefined);
+});
+
+t.test('a failed build says which package, which command, and the last lines', async (t) => {
+  const progress = new BuildProgress(2);
+  t.equal(progress.take('>>> busybox 1.37.0 Building'), '1/2 busybox: Building');
+  progress.take('a line of busybox');
+  t.equal(progress.take('>>> iproute2 6.17.0 Building'), '2/2 iproute2: Building');
+  progress.take('ip.c:3: error: no such thing');
+  progress.take('make[1]: *** [package/pkg-generic.mk:273: build/.stamp_built] Error 2');
+  progress.take('make: *** [Makefile:83: _all] Error 2');
+  t.equal(progress.package, 'iproute2');
+  const said = progress.failure();
+  t.match(said, /^iproute2 failed at 'Building': \[package\/pkg-generic\.mk:273/);
+  t.match(said, 'ip.c:3: error: no such thing');
+  t.notMatch(said, 'a line of busybox');
+});
+
+t.test('only make’s own verdict counts as a failure', async (t) => {
+  t.equal(parseFailure('checking for *** in printf... yes'), undefined);
+  t.equal(parseFailure('make: *** No rule to make target'), 'No rule to make target');
+});
+
+t.test('whatever stands in for a source is named', async (t) => {
+  const folder = t.testdir({
+    'local.mk': 'HOST_M4_OVERRIDE_SRCDIR = /somewhere/m4-1.4.19\nIPROUTE2_OVERRIDE_SRCDIR := /x/iproute2-6.1\n',
+    'fragment.config': '# BR2_PACKAGE_QEMU is not set\n',
+  });
+  const { inputs, fragment } = await readStandIns(folder);
+  t.equal(fragment, '# BR2_PACKAGE_QEMU is not set\n');
+  t.match(inputs, [
+    { name: 'stand-in fragment', sha256: /^[0-9a-f]{64}$/ },
+    { name: 'stand-in host-m4', detail: 'm4-1.4.19' },
+    { name: 'stand-in iproute2', detail: 'iproute2-6.1' },
+  ]);
+  t.same(parseOverrides('# nothing\n'), []);
+  await t.rejects(readStandIns(t.testdir({})), /neither fragment\.config nor local\.mk/);
+});
+
+t.test('a tree is known by its Makefile, and a release has to be pinned', async (t) => {
+  const folder = t.testdir({ Makefile: 'all:\nexport BR2_VERSION := 2026.02.3\n' });
+  t.same(await provideTree({ tree: folder }), { folder, version: '2026.02.3', pinned: false });
+  await t.rejects(provideTree({ tree: path.join(folder, 'missing') }), /is not a Buildroot tree/);
+  await t.rejects(
+    provideTree({ version: '1999.01' }),
+    /no pinned Buildroot 1999\.01: there are 2024\.02\.9, 2026\.02\.3/,
+  );
+});
+
+t.test('two images differ in what was added, removed and changed', async (t) => {
+  const contents = (packages: Record<string, string>, config: string) => ({
+    file: new Map<string, string>(),
+    package: new Map(Object.entries(packages)),
+    option: parseOptions(config),
+  });
+  const before = contents({ wasmtime: '48.0.2', nano: '8.0' }, 'BR2_A=y\n# BR2_B is not set\n');
+  const after = contents({ wasmtime: '49.0.0', dbus: '1.16' }, 'BR2_A=y\nBR2_B="x"\n');
+  t.same(compareContents(before, after), [
+    { kind: 'package', name: 'dbus', before: undefined, after: '1.16' },
+    { kind: 'package', name: 'nano', before: '8.0', after: undefined },
+    { kind: 'package', name: 'wasmtime', before: '48.0.2', after: '49.0.0' },
+    { kind: 'option', name: 'BR2_B', before: undefined, after: '"x"' },
+  ]);
+  t.same(compareContents(after, after), []);
+});
