@@ -1,0 +1,100 @@
+// npm run nightly: scenarios on the emulated machines and the long halves of the tests, with one report over all.
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { type Part, writeNightly } from './nightly-report.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const lab = path.join(root, 'lab/main.ts');
+
+/** A command of the nightly run; what it leaves lies in a folder that it is given. */
+type Job = {
+  readonly name: string;
+  readonly args: (folder: string) => readonly string[];
+  /** Where its JUnit document and its summary are when it has ended. */
+  readonly leaves: (folder: string) => Promise<Pick<Part, 'junit' | 'summary' | 'page'>>;
+};
+
+const found = async (folder: string, ...names: readonly string[]): Promise<string | undefined> => {
+  const file = path.join(folder, ...names);
+  return fs.access(file).then(
+    () => file,
+    () => undefined,
+  );
+};
+
+/** What the newest folder in `folder` whose name fits holds. */
+const newest = async (folder: string, pattern: RegExp): Promise<Pick<Part, 'junit' | 'summary' | 'page'>> => {
+  const names = (await fs.readdir(folder).catch(() => [])).filter((name) => pattern.test(name)).toSorted();
+  const last = path.join(folder, names.at(-1) ?? '');
+  const [junit, summary, page] = await Promise.all(
+    ['junit.xml', 'summary.md', 'report.html'].map((name) => found(last, name)),
+  );
+  return { ...(junit ? { junit } : {}), ...(summary ? { summary } : {}), ...(page ? { page } : {}) };
+};
+
+const suite = (machine: string): Job => ({
+  name: `suite on ${machine}`,
+  args: (folder) => [lab, 'suite', 'bridged', 'veth', '--machine', machine, '--reports', folder],
+  leaves: (folder) => newest(folder, /-suite$/),
+});
+
+const jobs: readonly Job[] = [
+  suite('virt'),
+  suite('raspi4b'),
+  {
+    name: 'bridged on raspi4b from its SD card',
+    args: (folder) => [lab, 'scenario', 'bridged', '--machine', 'raspi4b', '--boot', 'sd', '--reports', folder],
+    leaves: (folder) => newest(folder, /-bridged-raspi4b$/),
+  },
+  {
+    name: 'tests',
+    args: () => [path.join(root, 'scripts/test.ts')],
+    leaves: async () => {
+      const junit = await found(root, '.tap/junit.xml');
+      return junit ? { junit } : {};
+    },
+  },
+];
+
+const interruption = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interruption.abort());
+
+const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+const target = path.join(root, 'reports', `${stamp}-nightly`);
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !jobs.some((job) => job.name === name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `no part '${unknown.join("', '")}': there are ${jobs.map(({ name }) => `'${name}'`).join(', ')}\n`,
+  );
+  process.exit(64);
+}
+const parts: Part[] = [];
+for (const [index, job] of jobs.entries()) {
+  if ((chosen.length > 0 && !chosen.includes(job.name)) || interruption.signal.aborted) continue;
+  process.stderr.write(`\n== ${job.name}\n`);
+  const folder = path.join(target, String(index + 1));
+  const began = performance.now();
+  const { exitCode } = await execa(process.execPath, job.args(folder), {
+    cwd: root,
+    env: { LAB_NIGHTLY: '1' },
+    reject: false,
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'inherit',
+    cancelSignal: interruption.signal,
+    forceKillAfterDelay: 60_000,
+  });
+  const ended = { name: job.name, code: exitCode ?? 130, seconds: (performance.now() - began) / 1000 };
+  parts.push({ ...ended, ...(await job.leaves(folder)) });
+  await writeNightly(target, parts);
+}
+const stepSummary = process.env['GITHUB_STEP_SUMMARY'];
+if (stepSummary && parts.length > 0)
+  await fs.appendFile(stepSummary, await fs.readFile(path.join(target, 'summary.md'), 'utf8'));
+for (const { name, code, seconds } of parts)
+  process.stdout.write(`${code === 0 ? '✓' : '✗'} ${name} ${seconds.toFixed(0)} s\n`);
+process.stdout.write(`report: ${path.relative(root, target)}\n`);
+process.exitCode = parts.length > 0 && parts.every(({ code }) => code === 0) ? 0 : 1;
