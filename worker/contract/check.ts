@@ -19,6 +19,7 @@ const ajv = new Ajv2020({
   allowUnionTypes: true,
   meta: false,
   validateSchema: false,
+  code: { optimize: false }, // takes longer than all that a daemon ever checks
 });
 const compiled = new WeakMap<TSchema, ValidateFunction>();
 

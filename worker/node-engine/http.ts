@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestOptions } from 'node:http';
+import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 
 /** A request; `body` is sent as it is. */
 type Request = RequestOptions & { readonly body?: string; readonly signal: AbortSignal };
@@ -8,7 +8,8 @@ const idleMs = 60_000;
 
 /** Sends a request and resolves with the answer as soon as its head is there. Rejects when `signal` aborts. */
 export const send = async ({ body, ...options }: Request): Promise<IncomingMessage> => {
-  const { request } = options.protocol === 'https:' ? await import('node:https') : await import('node:http');
+  // Most workers never speak TLS, and import() would start the loader of modules for a built-in one.
+  const { request } = options.protocol === 'https:' ? process.getBuiltinModule('node:https') : http;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const sent = request({ timeout: idleMs, ...options }, resolve);
   sent.on('timeout', () => sent.destroy(new Error(`nothing came for ${idleMs / 1000} s`)));
