@@ -88,9 +88,15 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
   const resources = stack.move();
 
   const enter = ['nsenter', '--target', String(board.pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--'];
+  // set on the command line: what debuggers and test runners add to the environment of children must not get in
+  const clean = (variables: Readonly<Record<string, string>>) => [
+    'env',
+    '-i',
+    ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+  ];
   const program = (argv: readonly string[], options: Parameters<Machine['exec']>[1] = {}) =>
-    runProgram([...enter, ...argv], {
-      env: { ...environment, ...options.env },
+    runProgram([...enter, ...clean({ ...environment, ...options.env }), ...argv], {
+      env: environment,
       stdin: options.stdin,
       signal: options.signal ? AbortSignal.any([board.gone, options.signal]) : board.gone,
     });
