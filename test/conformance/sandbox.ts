@@ -8,6 +8,9 @@ import { labNamespaces, makeLab } from './namespaces.ts';
 
 const marker = 'OAKESTRA_CONFORMANCE_FOLDER';
 
+/** The most that a chapter may take in all its settings; every wait in it has a limit of its own. */
+const chapterMs = 1_500_000;
+
 /** True in the process that runs the facts. */
 export const insideLab: boolean = process.env[marker] !== undefined;
 
@@ -22,6 +25,7 @@ export const inLab = (
   beside?: (folder: string) => Promise<AsyncDisposable>,
 ): void => {
   const folder = process.env[marker];
+  t.setTimeout(chapterMs);
   if (folder !== undefined) {
     makeLab(folder);
     define(folder);
@@ -41,6 +45,6 @@ export const inLab = (
     });
   t.spawn('unshare', [...labNamespaces, process.execPath, fileURLToPath(file)], {
     env: { ...process.env, [marker]: made },
-    timeout: 1_500_000,
+    timeout: chapterMs,
   });
 };
