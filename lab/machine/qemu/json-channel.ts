@@ -28,6 +28,11 @@ export class Refused extends Error {
   override readonly name = 'Refused';
 }
 
+/** There is nobody at the other end any more. */
+export class ChannelClosed extends Error {
+  override readonly name = 'ChannelClosed';
+}
+
 /**
  * Requests and answers as JSON lines over a unix socket, matched by id: QEMU's monitor and its guest agent speak this
  * alike (docs/interop/qmp-spec, docs/interop/qemu-ga).
@@ -48,7 +53,8 @@ export class JsonChannel implements Disposable {
       .on('error', () => {});
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      for (const { reject } of this.#pending.values()) reject(new Error('the channel to the emulator was closed'));
+      for (const { reject } of this.#pending.values())
+        reject(new ChannelClosed('the channel to the emulator was closed'));
       this.#pending.clear();
     });
   }
@@ -67,7 +73,7 @@ export class JsonChannel implements Disposable {
   request(execute: string, parameters: object = {}, signal?: AbortSignal): Promise<unknown> {
     const answer = this.#turn.then(() => {
       signal?.throwIfAborted();
-      if (this.#socket.destroyed) throw new Error('the channel to the emulator is closed');
+      if (this.#socket.destroyed) throw new ChannelClosed('the channel to the emulator is closed');
       return abortable(this.#send(execute, parameters), signal);
     });
     this.#turn = answer.catch(() => {});

@@ -5,15 +5,17 @@ import { labFault, messageOf } from '../../system/errors.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
-import { deadline } from '../../system/wait.ts';
+import { deadline, until } from '../../system/wait.ts';
 import { type Capability, execOk, type Machine } from '../machine.ts';
 import { GuestAgent } from './agent.ts';
 import { emulatorArguments, userNetwork } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
 import { startEmulator, tail } from './emulator.ts';
+import { ChannelClosed } from './json-channel.ts';
 
 /** How long a boot may take on native hardware; it is multiplied by the machine's slowness. */
 const bootDeadlineMs = 12_000;
+const exitMs = 10_000;
 /** What an emulated board can do. */
 export const emulatedCapabilities: ReadonlySet<Capability> = new Set([
   'bridge',
@@ -70,6 +72,13 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
   const resources = stack.move();
   const withGone = (signal: AbortSignal | undefined): AbortSignal =>
     signal ? AbortSignal.any([emulator.gone, signal]) : emulator.gone;
+  // a closed channel is only the first sign of an emulator that ended: its reason follows
+  const orGone = <T>(work: Promise<T>): Promise<T> =>
+    work.catch(async (error: unknown) => {
+      if (!(error instanceof ChannelClosed)) throw error;
+      await until(() => emulator.gone.aborted || undefined, deadline(exitMs, "the emulator's end"));
+      throw emulator.gone.reason;
+    });
   const machine: Machine = {
     name: definition.machine,
     architecture: 'aarch64',
@@ -82,19 +91,21 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     command: [path.basename(program.args.at(-1) ?? program.file), ...args],
     logs: [{ name: 'console', read: emulator.consoleText }],
     gone: emulator.gone,
-    exec: (argv, execOptions = {}) => agent.exec(argv, { ...execOptions, signal: withGone(execOptions.signal) }),
+    exec: (argv, execOptions = {}) =>
+      orGone(agent.exec(argv, { ...execOptions, signal: withGone(execOptions.signal) })),
     writeFile: async (file, content, mode = 0o644) => {
       await execOk(machine, ['mkdir', '-p', path.dirname(file)]);
-      await agent.writeFile(file, content);
+      await orGone(agent.writeFile(file, content));
       await execOk(machine, ['chmod', mode.toString(8), file]);
     },
-    readFile: (file) => agent.readFile(file),
+    readFile: (file) => orGone(agent.readFile(file)),
     release: emulator.release,
     forward: (boardPort, signal) =>
       freePort('127.0.0.1', async (port) => {
         const rule = `hostfwd_add uplink tcp:127.0.0.1:${port}-${userNetwork.board}:${boardPort}`;
         const parameters = { 'command-line': rule };
-        const answer = await emulator.monitor.request('human-monitor-command', parameters, withGone(signal));
+        const request = emulator.monitor.request('human-monitor-command', parameters, withGone(signal));
+        const answer = await orGone(request);
         return answer === '' ? { host: '127.0.0.1', port } : undefined;
       }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
