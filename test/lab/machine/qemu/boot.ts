@@ -1,0 +1,28 @@
+import type { Machine } from '../../../../lab/machine/machine.ts';
+import { machineKind } from '../../../../lab/machine/machines.ts';
+import { messageOf } from '../../../../lab/system/errors.ts';
+import { openRun } from '../../../../lab/system/runs.ts';
+
+const never = new AbortController().signal;
+
+/** Why machines cannot be started here (no way to their parts), or false. */
+export const noMachine = async (): Promise<string | false> =>
+  machineKind('virt')
+    .prepare({}, () => {}, AbortSignal.timeout(280_000))
+    .then(
+      () => false,
+      (error: unknown) => `no image: ${messageOf(error)}`,
+    );
+
+/** A booted emulated board, in a run of its own that ends with it. */
+export const boot = async (
+  options: { readonly qemu?: string } = {},
+  signal: AbortSignal = never,
+): Promise<AsyncDisposable & { readonly machine: Machine; readonly folder: string; readonly id: string }> => {
+  await using stack = new AsyncDisposableStack();
+  const prepared = await machineKind('virt').prepare(options, () => {}, never);
+  const run = stack.use(await openRun('a test'));
+  const machine = stack.use(await prepared.start(run, signal));
+  const resources = stack.move();
+  return { machine, folder: run.folder, id: run.id, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+};
