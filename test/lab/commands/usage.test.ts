@@ -1,0 +1,105 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import Type from 'typebox';
+import { scenarioNames } from '../../../lab/scenario/find.ts';
+import { parseJson } from '../../../worker/contract/check.ts';
+import { labWorld } from '../../support/lab.ts';
+
+const hello = fileURLToPath(new URL('../../../fixtures/hello-wasi-http/hello-wasi-http.wasm', import.meta.url));
+const world = await labWorld();
+t.teardown(() => world[Symbol.asyncDispose]());
+
+t.test('a wrong word is answered with the nearest right one, and exit code 64', async (t) => {
+  const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+    [['scenario', 'brigded'], /no scenario 'brigded' \(did you mean 'bridged'\?/],
+    [['scenario', 'bridged', '--machine', 'vrit'], /no machine 'vrit' \(did you mean 'virt'\?/],
+    [['scenario', 'bridged', '--machin', 'virt'], /unknown option '--machin'[\s\S]*--machine/],
+    [['scenaro'], /unknown command 'scenaro'[\s\S]*scenario/],
+    [['scenario', 'bridged', '--duration', '0'], /whole number from 1/],
+    [['scenario', 'bridged', '--connections', 'many'], /whole number from 1/],
+    [['scenario', 'bridged', 'twice'], /too many arguments/],
+    [['scenario'], /which scenario\?/],
+    [['scenario', 'bridged', '--expect-body', 'x'], /--expect-body goes with --app/],
+    [['image', 'build', 'debain'], /debain[\s\S]*debian/],
+    [['exec', 'true'], /no machine was kept/],
+    [['shell', '--id', 'nothing'], /no kept machine nothing/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stdout, stderr } = await world.run(args);
+    t.equal(code, 64, `${args.join(' ')}: ${stderr}`);
+    t.match(stderr, message);
+    t.equal(stdout, '');
+    t.notMatch(stderr, /\n {4}at /, 'no stack');
+  }
+  t.strictSame(await world.leftovers(), []);
+});
+
+t.test('an app that cannot be served is refused before anything is booted', async (t) => {
+  const app = async (name: string, bytes: Uint8Array | string): Promise<string> => {
+    const file = path.join(world.reports, '..', name);
+    await fs.writeFile(file, bytes);
+    return file;
+  };
+  const component = await fs.readFile(hello);
+  const cases: readonly (readonly [file: string, message: RegExp])[] = [
+    [await app('text.wasm', 'this is text'), /text\.wasm cannot be served: /],
+    [
+      await app('module.wasm', Buffer.from('0061736d01000000', 'hex')),
+      /module\.wasm cannot be served: it is a core module/,
+    ],
+    [await app('short.wasm', component.subarray(0, component.length - 100)), /short\.wasm cannot be served: /],
+    ['/nowhere/x.wasm', /cannot read x\.wasm: ENOENT/],
+  ];
+  for (const [file, message] of cases) {
+    const { code, stderr } = await world.run(['scenario', 'bridged', '--app', file]);
+    t.equal(code, 64, stderr);
+    t.match(stderr, message);
+    t.notMatch(stderr, /prepare the machine/);
+  }
+  t.strictSame(await world.leftovers(), []);
+});
+
+t.test('help is everywhere, says what there is, and is no failure', async (t) => {
+  const { code, stdout } = await world.run(['--help']);
+  t.equal(code, 0);
+  const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)]
+    .map(([, name]) => name ?? '')
+    .filter((name) => name !== 'help');
+  t.ok(
+    ['scenario', 'image', 'doctor', 'clean', 'exec', 'shell'].every((name) => names.includes(name)),
+    names.join(),
+  );
+  for (const args of [...names.map((name) => [name]), ['image', 'build'], ['image', 'lock'], ['image', 'list']]) {
+    const help = await world.run([...args, '--help']);
+    t.equal(help.code, 0, args.join(' '));
+    t.match(help.stdout, new RegExp(`^Usage: lab ${args.join(' ')}`));
+    t.equal(help.stderr, '');
+  }
+});
+
+t.test('lists are for people, and with --json for programs', async (t) => {
+  const Listed = Type.Array(
+    Type.Object({ name: Type.String(), about: Type.String(), needs: Type.Array(Type.String()) }),
+  );
+  const json = await world.run(['scenario', '--list', '--json']);
+  t.strictSame(
+    parseJson(Listed, json.stdout, 'the list').map(({ name }) => name),
+    [...(await scenarioNames())],
+  );
+  t.equal(json.stderr, '');
+  const plain = await world.run(['scenario', '--list']);
+  t.match(plain.stdout, /^bridged +\S/m);
+  const Findings = Type.Array(Type.Object({ what: Type.String(), ok: Type.Boolean(), detail: Type.String() }));
+  const doctor = await world.run(['doctor', '--json']);
+  const findings = parseJson(Findings, doctor.stdout, 'findings');
+  t.equal(doctor.code, findings.every(({ ok }) => ok) ? 0 : 3);
+});
+
+t.test('nothing is coloured where nobody looks', async (t) => {
+  for (const args of [['scenario', '--list'], ['doctor'], ['clean'], ['scenario', 'brigded']]) {
+    const { stdout, stderr } = await world.run(args);
+    t.notOk(`${stdout}${stderr}`.includes('\u001b'), args.join(' '));
+  }
+});
