@@ -66,6 +66,15 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
       ...Object.entries(percentiles).map(([mark, us]) => `${mark} ${formatValue(us, 'us')}`),
     ]),
   );
+  const figures = columns(
+    run.metrics
+      .filter(({ name }) => !name.startsWith('load.') || name.startsWith('load.cpu.'))
+      .map((metric) => [
+        plain([metric.name, ...Object.values(metric.dimensions)].join(' ')),
+        chalk.dim(metric.where),
+        formatMetric(metric),
+      ]),
+  );
   const warning = warningOf(results);
   const { failure } = run;
   const verdict = paints[results.verdict](chalk).bold(verdictWords[results.verdict]);
@@ -75,6 +84,7 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
     steps,
     loads,
     latencies,
+    figures,
     warning === undefined ? [] : [chalk.yellow(warning)],
     run.notes.map((note) => chalk.yellow(plain(note))),
     failure?.log
