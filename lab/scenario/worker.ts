@@ -58,7 +58,21 @@ export const workerFiles = (cluster: Cluster, network: NetworkWish): Readonly<Re
   return { '/etc/oakestra/conf.json': json(engine), '/etc/oakestra/netmanager/netcfg.json': json(net) };
 };
 
-/** Writes the worker's configuration, starts both daemons and waits until a deployment would reach them. */
+const netSocket = '/etc/netmanager/netmanager.sock';
+
+/**
+ * Resolves when the net manager's network stands: by the contract it says so by its answer to a registration that it
+ * has already. The engine may be there earlier, since it serves its cluster while the net manager is away.
+ */
+const networkStands = async (machine: Machine, cluster: Cluster, signal: AbortSignal): Promise<void> => {
+  const { id } = await cluster.registered(signal);
+  const registration = JSON.stringify({ client_id: id, cluster_address: cluster.address });
+  const request = ['--unix-socket', netSocket, '--data', registration, 'http://local/register'];
+  const ask = ['curl', '--silent', '--fail', ...request];
+  await until(async () => (await machine.exec(ask, { signal })).code === 0 || undefined, signal);
+};
+
+/** Writes the worker's configuration, starts both daemons and waits until a deployment would find all it needs. */
 export const startWorker = async (
   machine: Machine,
   cluster: Cluster,
@@ -68,15 +82,10 @@ export const startWorker = async (
   for (const [file, text] of Object.entries(workerFiles(cluster, network))) await machine.writeFile(file, text);
   for (const { script } of daemons) await execOk(machine, [script, 'start'], { signal });
   await cluster.networkReady(signal);
-  if (network.topology === 'bridged') await execOk(machine, ['ip', 'link', 'show', 'goProxyBridge'], { signal });
+  await networkStands(machine, cluster, signal);
 };
 
-const netSocket = '/etc/netmanager/netmanager.sock';
-
-/**
- * Gives the worker another network and starts NetManager again. Resolves when it has its addresses: it says so by its
- * answer to the registration that it has already.
- */
+/** Gives the worker another network, starts NetManager again and waits until that network stands. */
 export const reconfigure = async (
   machine: Machine,
   cluster: Cluster,
@@ -84,22 +93,10 @@ export const reconfigure = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const [{ script }] = daemons;
-  const { id } = await cluster.registered(signal);
-  const registration = JSON.stringify({ client_id: id, cluster_address: cluster.address });
-  const ask = [
-    'curl',
-    '--silent',
-    '--fail',
-    '--unix-socket',
-    netSocket,
-    '--data',
-    registration,
-    'http://local/register',
-  ];
   for (const [file, text] of Object.entries(workerFiles(cluster, network)))
     if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
   await execOk(machine, [script, 'restart'], { signal });
-  await until(async () => (await machine.exec(ask, { signal })).code === 0 || undefined, signal);
+  await networkStands(machine, cluster, signal);
 };
 
 /** What the daemons and the instances wrote, by name. */
