@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { BootImage } from '../../image/image.ts';
 import { fileDigest } from '../../system/digest.ts';
-import { labFault, messageOf } from '../../system/errors.ts';
+import { labFault, messageOf, usageFault } from '../../system/errors.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
@@ -35,13 +35,18 @@ export type EmulatedOptions = {
   readonly signal: AbortSignal;
 };
 
+const digestOf = (qemu: string): Promise<string> =>
+  fileDigest(qemu).catch((error: unknown) => {
+    throw usageFault(`--qemu ${qemu} cannot be read: ${messageOf(error)}`);
+  });
+
 /** The emulator: the pinned one from its own package set, or the one that the user named. */
 const emulatorProgram = async ({ qemu, signal }: EmulatedOptions) => {
   if (qemu !== undefined)
     return {
       program: { file: path.resolve(qemu), args: [] },
       firmware: '/usr/share/qemu',
-      inputs: [{ name: 'qemu', detail: path.basename(qemu), sha256: await fileDigest(qemu) }],
+      inputs: [{ name: 'qemu', detail: path.basename(qemu), sha256: await digestOf(qemu) }],
     };
   const tools = await fetchTools('qemu', undefined, signal);
   return {
@@ -62,8 +67,15 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
   await using stack = new AsyncDisposableStack();
   const emulator = stack.use(await startEmulator(program, args, run));
   const agent = new GuestAgent(emulator.agent);
+  // a closed channel is only the first sign of an emulator that ended: its reason follows
+  const orGone = <T>(work: Promise<T>): Promise<T> =>
+    work.catch(async (error: unknown) => {
+      if (!(error instanceof ChannelClosed)) throw error;
+      await until(() => emulator.gone.aborted || undefined, deadline(exitMs, "the emulator's end"));
+      throw emulator.gone.reason;
+    });
   try {
-    await agent.ready(deadline(bootDeadlineMs * definition.slowness, 'boot', options.signal, emulator.gone));
+    await orGone(agent.ready(deadline(bootDeadlineMs * definition.slowness, 'boot', options.signal, emulator.gone)));
   } catch (error) {
     options.signal.throwIfAborted();
     if (emulator.gone.aborted) throw emulator.gone.reason;
@@ -72,13 +84,6 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
   const resources = stack.move();
   const withGone = (signal: AbortSignal | undefined): AbortSignal =>
     signal ? AbortSignal.any([emulator.gone, signal]) : emulator.gone;
-  // a closed channel is only the first sign of an emulator that ended: its reason follows
-  const orGone = <T>(work: Promise<T>): Promise<T> =>
-    work.catch(async (error: unknown) => {
-      if (!(error instanceof ChannelClosed)) throw error;
-      await until(() => emulator.gone.aborted || undefined, deadline(exitMs, "the emulator's end"));
-      throw emulator.gone.reason;
-    });
   const machine: Machine = {
     name: definition.machine,
     architecture: 'aarch64',
