@@ -47,6 +47,8 @@ export const boardNode = (signal?: AbortSignal): Promise<string> =>
       const result = await execa(file, [...args, 'pack', ...request], {
         reject: false,
         stdin: 'ignore',
+        // npm would leave one in the folder for temporary files
+        env: { NODE_DISABLE_COMPILE_CACHE: '1' },
         ...(signal ? { cancelSignal: signal } : {}),
       });
       const [name] = await fs.readdir(folder);

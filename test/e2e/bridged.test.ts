@@ -66,7 +66,7 @@ t.test('bridged runs from nothing to a report, beside another run that deploys a
         .map(({ name }) => name)
         .filter((name) => !name.startsWith('apps-'))
         .toSorted(),
-      ['NetManager', 'NodeEngine', 'console'],
+      ['NetManager', 'NodeEngine', 'console', 'transcript'],
     );
   });
 
