@@ -13,9 +13,14 @@ const lasting = ['--user', '--map-root-user', '--net', '--mount'] as const;
 const needed = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setsid', 'ps', 'find', 'sed'] as const;
 const replaceable = ['ip', 'nft', 'curl', 'ping', 'tc'] as const;
 
+const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
+
 /** A program's path as a shell would find it, system folders included; undefined when there is none. */
-const findProgram = (name: string): string | undefined =>
-  [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin']
+const findProgram = (
+  name: string,
+  folders: readonly string[] = [...(process.env['PATH'] ?? '').split(':'), ...systemFolders],
+): string | undefined =>
+  folders
     .map((folder) => path.join(folder, name))
     .find((file) => {
       try {
@@ -49,10 +54,13 @@ const kernelSetting = (key: string): string | undefined => {
   }
 };
 
-/** Folders in which this host's own network programs, or those of the lab's packages, are found. */
+/**
+ * Folders in which this host's own network programs, or those of the lab's packages, are found. Only what stands in a
+ * system folder counts as the host's own: a board sees no other folder of PATH.
+ */
 const searchPath = async (signal: AbortSignal): Promise<string> => {
-  const own = [process.env['PATH'] ?? '', '/usr/sbin', '/sbin'];
-  const missing = replaceable.some((name) => findProgram(name) === undefined);
+  const own = [process.env['PATH'] ?? '', ...systemFolders];
+  const missing = replaceable.some((name) => findProgram(name, systemFolders) === undefined);
   return [...own, ...(missing ? [await networkCommands(signal)] : [])].join(':');
 };
 
