@@ -7,7 +7,7 @@ import { virt } from '../lab/machine/qemu/definitions.ts';
 import { startEmulated } from '../lab/machine/qemu/qemu.ts';
 import { Results } from '../lab/report/results.ts';
 import { median } from '../lab/report/statistics.ts';
-import { openRun } from '../lab/system/runs.ts';
+import { openRun, processesOf } from '../lab/system/runs.ts';
 import { parse } from '../worker/contract/check.ts';
 import { atMost, type Bench, type Figure } from './figure.ts';
 
@@ -36,6 +36,15 @@ const scenarioRun = async (cache: string, signal: AbortSignal) => {
 const stepSeconds = (results: Results, name: string): number =>
   (results.run.timings.find((timing) => timing.name === name)?.ms ?? Number.NaN) / 1000;
 
+/** Most memory that the processes of a run had at once on this computer, each by itself, in MB (proc(5), VmHWM). */
+const peakMegabytes = async (run: string): Promise<number> => {
+  const peaks = (await processesOf(run)).map(async (pid) => {
+    const status = await fs.readFile(`/proc/${pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s+(?<kb>\d+)/m.exec(status)?.groups?.['kb'] ?? 0) / 1000;
+  });
+  return (await Promise.all(peaks)).reduce((sum, peak) => sum + peak, 0);
+};
+
 const boot = async (signal: AbortSignal): Promise<readonly Figure[]> => {
   const image = await buildDebianImage({ board: 'virt', signal });
   await using run = await openRun('bench');
@@ -51,6 +60,7 @@ const boot = async (signal: AbortSignal): Promise<readonly Figure[]> => {
   return [
     atMost('boot to ready', ready, 's', 6),
     atMost('command round trip, median', median(times) ?? Number.NaN, 'ms', 60),
+    { what: 'peak memory of the emulator, booted and idle', value: await peakMegabytes(run.id), unit: 'MB' },
     atMost('image size', image.bytes / 1e6, 'MB', 100),
   ];
 };

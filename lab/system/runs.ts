@@ -51,7 +51,7 @@ export const listRuns = async (): Promise<readonly RunRecord[]> => {
 };
 
 /** Ids of this user's processes that carry the mark of run `id`. */
-const processesOf = async (id: string): Promise<readonly number[]> => {
+export const processesOf = async (id: string): Promise<readonly number[]> => {
   const mark = `${runMark}=${id}`;
   const pids = (await fs.readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const marked = await Promise.all(
