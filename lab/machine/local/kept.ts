@@ -12,5 +12,6 @@ export const enterKept = async (folder: string): Promise<readonly string[] | und
   const pid = await fs.readFile(path.join(folder, pidFile), 'utf8').catch(() => undefined);
   if (pid === undefined) return undefined;
   const namespaces = ['--user', '--mount', '--net', '--pid', '--uts', '--ipc'];
-  return ['nsenter', '--target', pid.trim(), ...namespaces, '--'];
+  // an ordinary user's board has no groups that could be set, and whoever made it is its root already
+  return ['nsenter', '--target', pid.trim(), '--preserve-credentials', ...namespaces, '--'];
 };
