@@ -1,7 +1,8 @@
 import { batched } from '../system/batched.ts';
-import { CommandFailed, run } from '../system/run.ts';
+import { run } from '../system/run.ts';
+import { ChangesFailed, makeChanges, takeBack } from './ip.ts';
 import { writeSysctl } from './kernel.ts';
-import { type Change, inside, type Plan, type Step, sysctlFile } from './plan.ts';
+import { inside, type Plan, type Step } from './plan.ts';
 
 /** A plan that stopped half-way. `done` is what had been changed by then and is to be taken back. */
 export class PlanFailed extends Error {
@@ -13,28 +14,22 @@ export class PlanFailed extends Error {
   }
 }
 
-const ip = (step: { readonly namespace?: string }): [string, ...string[]] =>
-  step.namespace === undefined ? ['ip'] : ['ip', '-n', step.namespace];
-
 const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
 
 const nft = (commands: readonly string[]) => run(['nft', '-f', '-'], { input: lines(commands) });
 
-const nftTogether = batched<readonly string[]>((steps) => nft(steps.flat()));
+const nftTogether = batched(async (steps: readonly (readonly string[])[]) => {
+  await nft(steps.flat());
+  return steps;
+});
 
 /** Changes rules in one transaction with what others want changed; without them when one of those can't be. */
 const changeRules = (commands: readonly string[]): Promise<unknown> => nftTogether(commands).catch(() => nft(commands));
 
-/** The changes that came before the line that `ip -batch` stopped at, which it names by number. */
-const doneBefore = (changes: readonly Change[], error: unknown): readonly Change[] => {
-  const line = error instanceof CommandFailed ? /Command failed -:(\d+)/.exec(error.stderr)?.[1] : undefined;
-  return line === undefined ? changes : changes.slice(0, Number(line) - 1);
-};
-
 const applyStep = async (step: Step): Promise<void> => {
   switch (step.tool) {
     case 'ip':
-      await run([...ip(step), '-batch', '-'], { input: lines(step.changes.map((change) => change.do)) });
+      await makeChanges(step.changes);
       return;
     case 'nft':
       await changeRules(step.do);
@@ -42,8 +37,8 @@ const applyStep = async (step: Step): Promise<void> => {
     case 'sysctl':
       for (const [key, value] of Object.entries(step.values)) await writeSysctl(key, value);
       return;
-    case 'zero':
-      await run([...inside(step.namespace), 'tee', ...step.keys.map(sysctlFile)], { input: '0' });
+    case 'inside':
+      await run(inside(step), { input: lines(step.do) });
   }
 };
 
@@ -55,7 +50,7 @@ export const applyPlan = async (plan: Plan): Promise<void> => {
       await applyStep(step);
       done.push(step);
     } catch (error) {
-      if (step.tool === 'ip') done.push({ ...step, changes: doneBefore(step.changes, error) });
+      if (error instanceof ChangesFailed) done.push({ tool: 'ip', changes: error.done });
       throw new PlanFailed(done, error);
     }
   }
@@ -67,9 +62,7 @@ const undoStep = async (step: Step): Promise<void> => {
       // One element that is gone already would keep all the others.
       for (const line of step.undo) await nft([line]).catch(() => undefined);
     });
-  if (step.tool !== 'ip') return;
-  const undo = step.changes.flatMap((change) => change.undo ?? []).toReversed();
-  if (undo.length > 0) await run([...ip(step), '-force', '-batch', '-'], { input: lines(undo) });
+  if (step.tool === 'ip') await takeBack(step.changes);
 };
 
 /** Takes back what a plan did, last step first; goes on after a failure and throws them all at the end. */

@@ -43,14 +43,17 @@ export const openJournal = async (directory: string, log: Log): Promise<Journal>
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log.warn(`journal not used: ${(error as Error).message}`);
   }
-  const write = batched<void>(() => replaceFile(path, JSON.stringify(contents), 0o600));
+  const write = batched(async (versions: readonly Contents[]) => {
+    await replaceFile(path, JSON.stringify(versions.at(-1)), 0o600);
+    return versions;
+  });
   return {
     get contents() {
       return contents;
     },
-    update: (change) => {
+    update: async (change) => {
       contents = change(contents);
-      return write();
+      await write(contents);
     },
   };
 };

@@ -1,14 +1,15 @@
 import type { NetUndeployRequest } from '../contract/net-http.ts';
 import { formatPorts, type PortMapping } from '../contract/ports.ts';
+import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
 import { type AddressPair, addressAt, freeSlot } from './addresses.ts';
 import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
-import { forwardWarning, lookAtFirewall } from './firewall.ts';
+import { type Firewall, forwardWarning, lookAtFirewall } from './firewall.ts';
 import { type Instance, namespaceOf } from './instance.ts';
 import type { Entry, Journal } from './journal.ts';
 import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel.ts';
-import { portsInUse } from './listeners.ts';
+import { type PortsInUse, portsInUse } from './listeners.ts';
 import { setUpNode } from './node.ts';
 import { planInstance } from './planner.ts';
 import { notDeployed, Refusal } from './refusal.ts';
@@ -26,21 +27,15 @@ export type Network = {
 const same = (instance: Instance, wanted: Wanted): boolean =>
   instance.pid === wanted.pid && formatPorts(instance.ports) === formatPorts(wanted.ports);
 
-/** One look at a time: those who ask meanwhile get the same answer. */
-const shared = <T>(look: () => Promise<T>): (() => Promise<T>) => {
-  let looking: Promise<T> | undefined;
-  return () => {
-    looking ??= look().finally(() => {
-      looking = undefined;
-    });
-    return looking;
-  };
-};
+/** Looks at what others have done on this node, once for all who ask while another look is under way. */
+const look = batched(async (askers: readonly Wanted[]) => {
+  const [firewall, busy] = await Promise.all([lookAtFirewall(), portsInUse()]);
+  return askers.map(() => ({ firewall, busy }));
+});
 
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
   const inTurn = serialByKey();
-  const look = shared(lookAtFirewall);
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
 
@@ -86,7 +81,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     if (its === own) throw new Refusal(500, `process ${pid} has no network namespace of its own`);
   };
 
-  const deploy = async (wanted: Wanted): Promise<Instance> => {
+  const deploy = async (wanted: Wanted, busy: PortsInUse): Promise<Instance> => {
     const name = namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber });
     const known = find(name);
     if (known?.ready && (await instanceStands(known.instance))) {
@@ -97,7 +92,6 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     if (wanted.pid > 0) await checkProcess(wanted.pid);
     if (await namespaceExists(name))
       throw new Refusal(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
-    const busy = await portsInUse();
     const taken = wanted.ports.find(({ host, protocol }) => busy[protocol].has(host));
     if (taken)
       throw new Refusal(
@@ -118,14 +112,11 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     return instance;
   };
 
-  /** Puts our rules back when another program has flushed them, and says what others drop. */
-  const checkFirewall = async (): Promise<string | undefined> => {
-    const firewall = await look();
-    if (!firewall.ours) {
-      log.warn('another program has removed our rules; putting them back');
-      await inTurn('rules', () => setUpNode(settings, journal));
-    }
-    return forwardWarning(firewall);
+  /** Puts our rules back when another program has flushed them. */
+  const keepRules = async (firewall: Firewall): Promise<void> => {
+    if (firewall.ours) return;
+    log.warn('another program has removed our rules; putting them back');
+    await inTurn('rules', () => setUpNode(settings, journal));
   };
 
   const undeploy = async (which: NetUndeployRequest): Promise<Instance> => {
@@ -143,8 +134,9 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     addressesOf: (instance) => addressAt(settings.subnet, instance.slot),
     deploy: (wanted) =>
       inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
-        const warning = await checkFirewall();
-        return { instance: await deploy(wanted), warning };
+        const { firewall, busy } = await look(wanted);
+        await keepRules(firewall);
+        return { instance: await deploy(wanted, busy), warning: forwardWarning(firewall) };
       }),
     undeploy: (which) =>
       inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () => undeploy(which)),

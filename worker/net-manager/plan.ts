@@ -2,22 +2,43 @@
 export type Change = { readonly do: string; readonly undo?: string };
 
 /**
- * A step of a network change: data that can be printed, applied and taken back. One step is one process, or none
- * for `sysctl`; an `nft` step happens whole or not at all.
+ * A step of a network change: data that can be printed, applied and taken back. None needs more than one process;
+ * an `nft` step happens whole or not at all. What is done `inside` an instance's namespace goes with it:
+ * settings that become 0, then lines for `ip -batch`.
  */
 export type Step =
-  | { readonly tool: 'ip'; readonly changes: readonly Change[]; readonly namespace?: string }
+  | { readonly tool: 'ip'; readonly changes: readonly Change[] }
   | { readonly tool: 'nft'; readonly do: readonly string[]; readonly undo: readonly string[] }
   | { readonly tool: 'sysctl'; readonly values: Readonly<Record<string, string>> }
-  | { readonly tool: 'zero'; readonly namespace: string; readonly keys: readonly string[] };
+  | Inside;
+
+type Inside = {
+  readonly tool: 'inside';
+  readonly namespace: string;
+  readonly zero: readonly string[];
+  readonly do: readonly string[];
+};
 
 export type Plan = readonly Step[];
 
 /** The file of a kernel setting named with slashes, such as `net/ipv4/ip_forward`. */
 export const sysctlFile = (key: string): string => `/proc/sys/${key}`;
 
-/** The words that run a command in a named namespace; without the mounts that `ip netns exec` makes, which cost more. */
-export const inside = (namespace: string): [string, ...string[]] => ['nsenter', `--net=/run/netns/${namespace}`, '--'];
+const zeroThenBatch = 'for file do echo 0 >"$file" || exit; done; exec ip -batch -';
+
+/**
+ * The words that run a step inside a namespace, whose lines are their input. One process, and without the mounts that
+ * `ip netns exec` makes; the shell is told nothing but file names.
+ */
+export const inside = ({ namespace, zero }: Inside): [string, ...string[]] => [
+  'nsenter',
+  `--net=/run/netns/${namespace}`,
+  'sh',
+  '-c',
+  zeroThenBatch,
+  'sh',
+  ...zero.map(sysctlFile),
+];
 
 const here = (command: string, lines: readonly string[]): string => `${command} <<'END'\n${lines.join('\n')}\nEND`;
 
@@ -25,7 +46,7 @@ const stepText = (step: Step): string => {
   switch (step.tool) {
     case 'ip':
       return here(
-        step.namespace === undefined ? 'ip -batch -' : `ip -n ${step.namespace} -batch -`,
+        'ip -batch -',
         step.changes.map((change) => change.do),
       );
     case 'nft':
@@ -34,8 +55,13 @@ const stepText = (step: Step): string => {
       return Object.entries(step.values)
         .map(([key, value]) => `echo ${value} > ${sysctlFile(key)}`)
         .join('\n');
-    case 'zero':
-      return `echo 0 | ${inside(step.namespace).join(' ')} tee ${step.keys.map(sysctlFile).join(' ')}`;
+    case 'inside':
+      return here(
+        inside(step)
+          .map((word) => (word === zeroThenBatch ? `'${word}'` : word))
+          .join(' '),
+        step.do,
+      );
   }
 };
 

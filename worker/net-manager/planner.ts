@@ -89,22 +89,22 @@ export const planNode = (settings: Settings, { instances, hasBridge, advertised 
  * The instance's side. With veth no neighbour stands on the link, so the prefix makes no route there and everything
  * goes through the gateway: no proxying of ARP or neighbour discovery is needed.
  */
-const innerSide = (settings: Settings, instance: Instance): readonly Change[] => {
+const innerSide = (settings: Settings, instance: Instance): readonly string[] => {
   const { inner } = linksOf(instance);
   const gateway = addressAt(settings.subnet, gatewaySlot);
   const own = addressAt(settings.subnet, instance.slot);
   const [address, route] = settings.topology === 'veth' ? [' noprefixroute', ' onlink'] : ['', ''];
   return [
-    { do: 'link set lo up' },
-    { do: `addr add ${own.v4}/${prefix.v4} dev ${inner}${address}` },
-    { do: `addr add ${own.v6}/${prefix.v6} dev ${inner} nodad${address}` },
-    { do: `link set ${inner} up` },
-    { do: `route add default via ${gateway.v4} dev ${inner}${route}` },
-    { do: `route add default via ${gateway.v6} dev ${inner}${route}` },
+    'link set lo up',
+    `addr add ${own.v4}/${prefix.v4} dev ${inner}${address}`,
+    `addr add ${own.v6}/${prefix.v6} dev ${inner} nodad${address}`,
+    `link set ${inner} up`,
+    `route add default via ${gateway.v4} dev ${inner}${route}`,
+    `route add default via ${gateway.v6} dev ${inner}${route}`,
   ];
 };
 
-/** The network of one instance, in the fewest processes: three, and one more when the rules have elements for it. */
+/** The network of one instance, in the fewest processes: two, and one more when the rules have elements for it. */
 export const planInstance = (settings: Settings, instance: Instance): Plan => {
   const namespace = namespaceOf(instance);
   const { host, inner } = linksOf(instance);
@@ -131,16 +131,16 @@ export const planInstance = (settings: Settings, instance: Instance): Plan => {
       ? [{ tool: 'sysctl', values: { [`net/ipv4/conf/${host}/route_localnet`]: '1' } } as const]
       : []),
     {
-      tool: 'zero',
+      tool: 'inside',
       namespace,
-      keys: [
+      zero: [
         'net/ipv6/conf/all/accept_dad',
         `net/ipv6/conf/${inner}/accept_dad`,
         // Instances run without capabilities and listen on port 80; a container's namespace is its engine's matter.
         ...(named ? ['net/ipv4/ip_unprivileged_port_start'] : []),
       ],
+      do: innerSide(settings, instance),
     },
-    { tool: 'ip', namespace, changes: innerSide(settings, instance) },
     ...(elements.length > 0 ? [{ tool: 'nft', do: elements, undo: deleteElements(settings, instance) } as const] : []),
   ];
 };

@@ -1,25 +1,26 @@
 /**
  * Work that is cheaper for many items than for each: what is asked for while a batch is under way makes the next one.
- * The result settles as the batch does that its item was part of.
+ * `work` gives every item's result, in their order; when it fails, it fails for all of them.
  */
-export const batched = <T>(work: (items: readonly T[]) => Promise<unknown>): ((item: T) => Promise<void>) => {
+export const batched = <T, R>(work: (items: readonly T[]) => Promise<readonly R[]>): ((item: T) => Promise<R>) => {
   let last: Promise<unknown> = Promise.resolve();
-  let waiting: { readonly items: T[]; readonly done: Promise<void> } | undefined;
+  let waiting: { readonly items: T[]; readonly results: Promise<readonly R[]> } | undefined;
 
   const open = () => {
     const items: T[] = [];
-    const begin = async () => {
+    const begin = () => {
       waiting = undefined;
-      await work(items);
+      return work(items);
     };
-    const done = last.then(begin, begin);
-    last = done;
-    return { items, done };
+    const results = last.then(begin, begin);
+    last = results;
+    return { items, results };
   };
 
-  return (item) => {
+  return async (item) => {
     waiting ??= open();
-    waiting.items.push(item);
-    return waiting.done;
+    const { results } = waiting;
+    const at = waiting.items.push(item) - 1;
+    return (await results)[at] as R;
   };
 };

@@ -29,16 +29,18 @@ const brokenPlans = (plan: Plan): readonly Plan[] =>
     return [put({ ...step, namespace: 'nonsense' })];
   });
 
+const settingsOf = (topology: Settings['topology'], egress: Settings['egress']): Settings => ({
+  topology,
+  egress,
+  mtu: 1450,
+  uplink: undefined,
+  subnet: parseSubnet('10.10.0.0', 'fc00::100'),
+});
+
 inSandbox(import.meta.url, () => {
   for (const topology of ['bridged', 'veth'] as const)
     t.test(`a plan that fails at any command is undone exactly, ${topology}`, async (t) => {
-      const settings: Settings = {
-        topology,
-        egress: 'on',
-        mtu: 1450,
-        uplink: undefined,
-        subnet: parseSubnet('10.10.0.0', 'fc00::100'),
-      };
+      const settings = settingsOf(topology, 'on');
       const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
       await applyPlan(node);
       const before = await footprint();
@@ -64,14 +66,35 @@ inSandbox(import.meta.url, () => {
       await undoPlan(node);
     });
 
+  t.test('plans that are applied at once share a process, and one that fails harms no other', async (t) => {
+    const settings = settingsOf('bridged', 'on');
+    const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
+    await applyPlan(node);
+    const before = await footprint();
+    const plans = [2, 3, 4, 5].map((slot) =>
+      planInstance(settings, instanceAt(slot, { serviceName: service, instanceNumber: slot, pid: 0, ports: [] })),
+    );
+    const [first = [], second = [], ...others] = plans;
+    for (const broken of brokenPlans(second)) {
+      const results = await Promise.allSettled([first, broken, ...others].map(applyPlan));
+      t.same(
+        results.map(({ status }) => status),
+        ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+      );
+      const failure = results[1]?.status === 'rejected' ? results[1].reason : undefined;
+      if (!(failure instanceof PlanFailed)) throw failure;
+      await undoPlan(failure.done);
+      const { links, namespaces } = await footprint();
+      t.same(links.filter((link) => link.startsWith('veth00')).toSorted(), ['veth00oak2', 'veth00oak4', 'veth00oak5']);
+      t.equal(namespaces.length, 3);
+      await Promise.all([first, ...others].map(undoPlan));
+      t.same(await footprint(), before, failure.message);
+    }
+    await undoPlan(node);
+  });
+
   t.test('any order of deployments and removals leaves what the model says', async (t) => {
-    const settings: Settings = {
-      topology: 'veth',
-      egress: 'off',
-      mtu: 1450,
-      uplink: undefined,
-      subnet: parseSubnet('10.10.0.0', 'fc00::100'),
-    };
+    const settings = settingsOf('veth', 'off');
     const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
     await applyPlan(node);
     const before = await footprint();
