@@ -6,7 +6,7 @@ import { taskId } from '../contract/names.ts';
 import type { Artifact } from './artifacts.ts';
 import { planRun, type RunPlan } from './command.ts';
 import { explain } from './explain.ts';
-import { LaunchError, launch, launchWords, markVariable, type Running, stop } from './launch.ts';
+import { LaunchError, launch, launchRecorded, launchWords, markVariable, type Running, stop } from './launch.ts';
 import { type Addresses, type NetClient, NetworkError } from './net-client.ts';
 import { logFile, type Node, namespaceFile } from './node.ts';
 import { firstResponse, started } from './readiness.ts';
@@ -98,7 +98,10 @@ const start = async (deployment: Deployment, plan: RunPlan, program: Program, ad
   if (group !== undefined) undo.push('the control group', group.remove);
   const words = launchWords(namespaceFile(task), node.wasmtime, userOf(node.wasmtime, address), plan, program);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
-  const running = await launch(words, environment, logFile(node, task));
+  const log = logFile(node, task);
+  const running = await (job.one_shot === true
+    ? launchRecorded(words, environment, log, node.journal.record(task))
+    : launch(words, environment, log));
   undo.push('the process', () => stop(running));
   await group?.enter(running.id.pid);
   const notes = await ready(deployment, running, plan, address);

@@ -9,6 +9,7 @@ import type { InstanceUsage } from './messages.ts';
 import { logFile, type Node } from './node.ts';
 import { processesMarked } from './proc.ts';
 import { describeExit } from './readiness.ts';
+import { recordedExit } from './record.ts';
 import { rotate } from './rotate.ts';
 import { UndoStack } from './undo.ts';
 import { usageMeter } from './usage.ts';
@@ -97,7 +98,7 @@ export class Engine {
       this.#instances.set(task, instance);
       instance.undo.push('the journal', () => journal.remove(task));
       if (network !== undefined) undoNetwork(job, network, instance.undo);
-      const running = id === undefined ? undefined : adopt(id, signal);
+      const running = id === undefined ? undefined : adopt(id, journal.record(task), signal);
       if (groups !== undefined) instance.undo.push('the control group', groups.group(task).remove);
       if (running !== undefined) instance.undo.push('the process', () => stop(running));
       if (running === undefined || !ready) {
@@ -153,13 +154,13 @@ export class Engine {
     running.exited.then(ended, () => undefined);
   }
 
-  async #ended(task: string, instance: Instance, exit: Exit): Promise<void> {
+  async #ended(task: string, instance: Instance, exit: Exit, when = ''): Promise<void> {
     if (this.#instances.get(task) !== instance) return;
     const starved = (await this.#node.groups?.group(task).ranOutOfMemory()) ?? false;
     await this.#remove(task, instance);
     const completed = exit.code === 0 && instance.job.one_shot === true;
     const why = starved ? `; the kernel ended it at its limit of ${instance.job.memory} MB` : '';
-    this.#tell(instance.job, completed ? 'COMPLETED' : 'DEAD', `wasmtime ${describeExit(exit)}${why}`);
+    this.#tell(instance.job, completed ? 'COMPLETED' : 'DEAD', `wasmtime ${describeExit(exit)}${when}${why}`);
   }
 
   async #abandon(task: string, instance: Instance, wasReady: boolean): Promise<void> {
@@ -167,9 +168,13 @@ export class Engine {
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     await Promise.race([this.#node.network?.registered, stopped]);
     if (signal.aborted) return;
-    await this.#remove(task, instance);
-    if (wasReady) this.#tell(instance.job, 'DEAD', 'the instance ended while the engine was not running');
-    else this.#tell(instance.job, 'FAILED', 'the engine was stopped during the deployment');
+    if (wasReady) {
+      const exit = await recordedExit(this.#node.journal.record(task));
+      await this.#ended(task, instance, exit, ' while the engine was not running');
+    } else {
+      await this.#remove(task, instance);
+      this.#tell(instance.job, 'FAILED', 'the engine was stopped during the deployment');
+    }
   }
 
   async #remove(task: string, instance: Instance): Promise<void> {

@@ -26,12 +26,18 @@ export class Journal {
     return join(this.#folder, `${task}.json`);
   }
 
+  /** Where it is written down how an instance's process ended, for those that end on their own. */
+  record(task: string): string {
+    return join(this.#folder, `${task}.exit`);
+  }
+
   async put(entry: JournalEntry): Promise<void> {
     const task = taskId(entry.job.job_name, entry.job.instance_number);
     await replaceFile(this.file(task), `${JSON.stringify(entry)}\n`, 0o600);
   }
 
   async remove(task: string): Promise<void> {
+    await rm(this.record(task), { force: true });
     await rm(this.file(task), { force: true });
   }
 

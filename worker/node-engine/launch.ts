@@ -1,8 +1,11 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import type { RunPlan } from './command.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
+import { recorded, recordedExit } from './record.ts';
 import { weaken } from './users.ts';
 import { deadline, retry } from './wait.ts';
 import type { Program, Wasmtime } from './wasmtime.ts';
@@ -43,22 +46,20 @@ export const launchWords = (
   ...plan.after,
 ];
 
-/**
- * Starts a program with its output appended to `log`, in a session of its own, so that it outlives the engine. Throws
- * {@link LaunchError}.
- */
-export const launch = async (
+type Started = { readonly child: ChildProcess; readonly exited: Promise<Exit> };
+
+/** In a session of its own, so that it outlives the engine. */
+const start = async (
   words: readonly string[],
   environment: Readonly<Record<string, string>>,
-  log: string,
-): Promise<Running> => {
+  descriptors: StdioOptions,
+): Promise<Started> => {
   const [command = '', ...args] = words;
-  await using output = await open(log, appendOnly, 0o640);
   const child = spawn(command, args, {
     cwd: '/',
     detached: true,
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin', ...environment },
-    stdio: ['ignore', output.fd, output.fd],
+    stdio: descriptors,
   });
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
@@ -67,18 +68,54 @@ export const launch = async (
     child.once('spawn', resolve);
     child.once('error', (error) => reject(new LaunchError(`${command} cannot be started`, { cause: error })));
   });
-  const { pid = 0 } = child;
-  const stat = await procStat(pid);
-  return { id: { pid, start: stat?.start ?? 0 }, exited };
+  return { child, exited };
 };
 
-/** Watches a process that another engine started: its end is seen, but not how it ended. */
-export const adopt = (id: ProcessId, signal: AbortSignal): Running => {
+const identify = async (pid: number): Promise<ProcessId> => ({ pid, start: (await procStat(pid))?.start ?? 0 });
+
+/** Resolves when nothing is left of a process; rejects when `signal` aborts. */
+const end = (id: ProcessId, signal: AbortSignal): Promise<void> => {
   const gone = async () => {
     if (await isRunning(id)) throw new LaunchError('still running');
   };
-  const watch = retry(gone, { first: 250, growth: 1, most: 250 }, signal, () => undefined);
-  const exited = watch.then(() => ({ code: null, signal: null }));
+  return retry(gone, { first: 250, growth: 1, most: 250 }, signal, () => undefined);
+};
+
+/** Starts a program with its output appended to `log`; it outlives the engine. Throws {@link LaunchError}. */
+export const launch = async (
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  log: string,
+): Promise<Running> => {
+  await using output = await open(log, appendOnly, 0o640);
+  const { child, exited } = await start(words, environment, ['ignore', output.fd, output.fd]);
+  return { id: await identify(child.pid ?? 0), exited };
+};
+
+/** The same for a program whose end is to be known to a later engine, too: how it ends is written to `record`. */
+export const launchRecorded = async (
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  log: string,
+  record: string,
+): Promise<Running> => {
+  await using output = await open(log, appendOnly, 0o640);
+  await using status = await open(record, 'w', 0o600);
+  const descriptors: StdioOptions = ['ignore', output.fd, output.fd, status.fd, 'pipe'];
+  const { child, exited } = await start(recorded(words, environment), {}, descriptors);
+  const failed = exited.then((exit) => {
+    throw new LaunchError(`the program was not started: its recorder ended with ${exit.code}`);
+  });
+  const told = child.stdio[4] as Readable;
+  const [pid] = (await Promise.race([once(told, 'data'), failed])) as [Buffer];
+  told.destroy();
+  const id = await identify(Number(pid));
+  return { id, exited: exited.then(() => end(id, new AbortController().signal)).then(() => recordedExit(record)) };
+};
+
+/** Watches a process that another engine started: how it ended is only known from its record, if it has one. */
+export const adopt = (id: ProcessId, record: string, signal: AbortSignal): Running => {
+  const exited = end(id, signal).then(() => recordedExit(record));
   exited.catch(() => undefined);
   return { id, exited };
 };

@@ -9,11 +9,24 @@ const command = (body: string) => `(component
   (instance $r (export "run" (func $run)))
   (export "wasi:cli/run@0.2.0" (instance $r)))`;
 
+/** A core module that waits 4 s on the monotonic clock and then does `end`. */
+const nap = (end: string) => `(module
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+      (i32.store (i32.const 16) (i32.const 1))
+      (i64.store (i32.const 24) (i64.const 4000000000))
+      (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+      ${end}))`;
+
 const texts = {
   /** A command that ends well, one that fails, one that never ends. */
   succeeds: command('i32.const 0'),
   fails: command('i32.const 1'),
   lasts: command('loop br 0 end unreachable'),
+  /** A core module that ends well after some seconds, and one that does not. */
+  naps: nap(''),
+  stumbles: nap('unreachable'),
   /** A core module that writes its arguments and its environment, each ended by a zero byte. */
   echo: `(module
     (import "wasi_snapshot_preview1" "args_sizes_get" (func $args-sizes (param i32 i32) (result i32)))
