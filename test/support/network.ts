@@ -10,6 +10,11 @@ export type Prefix = readonly string[];
 export const run = async (...[file = '', ...args]: readonly string[]): Promise<string> =>
   (await execute(file, args, { maxBuffer: 1 << 24 })).stdout;
 
+/** Sets a kernel setting of another place by its path below /proc/sys: sysctl(8) is not on everybody's path. */
+export const setKernel = async (prefix: Prefix, setting: string, value: string): Promise<void> => {
+  await run(...prefix, 'sh', '-c', 'echo "$1" > "/proc/sys/$0"', setting, value);
+};
+
 const server = `
 const [port, text] = process.argv.slice(1);
 const answer = (request, response) => response.end(text === '' ? request.socket.remoteAddress : text);

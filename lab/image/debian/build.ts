@@ -1,9 +1,8 @@
 import fs from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { cached, cachePath } from '../../system/cache.ts';
 import { fileDigest, sha256 } from '../../system/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
+import { openRun } from '../../system/runs.ts';
 import type { BootImage } from '../image.ts';
 import { buildLayer, type Layer, type LayerRecipe } from '../layer.ts';
 import { nodeVersion } from '../node-program.ts';
@@ -47,8 +46,7 @@ const raspi4Files = async (kernel: Kernel, layers: readonly Layer[], signal: Abo
 export const buildDebianImage = async (options: ImageOptions): Promise<BootImage> => {
   const { board, signal, say = () => {} } = options;
   await using stack = new AsyncDisposableStack();
-  const workspace = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-image-'));
-  stack.defer(() => fs.rm(workspace, { recursive: true, force: true }));
+  const { folder: workspace } = stack.use(await openRun(`the image of ${board}`));
   const parts = await gatherParts(board, options.wasmtime, say, signal);
   const { tools, kernel, wasmtime } = parts;
 

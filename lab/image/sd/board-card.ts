@@ -1,5 +1,4 @@
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cached, cachePath } from '../../system/cache.ts';
@@ -8,6 +7,7 @@ import { labFault } from '../../system/errors.ts';
 import { packageTree, type TreeEntry } from '../../system/packages/deb.ts';
 import { fetchSet } from '../../system/packages/fetch.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
+import { openRun } from '../../system/runs.ts';
 import { buildInitramfs } from '../debian/initramfs.ts';
 import { kernelLayer, packageEntries, systemLayer, wasmtimeLayer, workerLayer } from '../debian/layers.ts';
 import modules from '../debian/modules.json' with { type: 'json' };
@@ -87,8 +87,7 @@ export const buildBoardCard = async (options: {
 }): Promise<BoardCard> => {
   const { settings, wasmtime, say = () => {}, signal } = options;
   await using stack = new AsyncDisposableStack();
-  const workspace = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-card-'));
-  stack.defer(() => fs.rm(workspace, { recursive: true, force: true }));
+  const { folder: workspace } = stack.use(await openRun('the card of raspi4'));
   const [parts, tools, userland, firmware] = await Promise.all([
     gatherParts('raspi4', wasmtime, say, signal),
     fetchTools('card-tools', undefined, signal),

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { labFault } from '../errors.ts';
+import { openRun } from '../runs.ts';
 import { componentOf, fetchKeyring, type SetName } from './fetch.ts';
 import { packageIndex } from './index.ts';
 import type { PackageLock } from './lock.ts';
@@ -76,8 +76,7 @@ export const relock = async (signal?: AbortSignal): Promise<PackageLock> => {
   const sets: Record<string, PackageLock['sets'][string]> = {};
   const keyring = await fetchKeyring(signal);
   for (const architecture of ['amd64', 'arm64'] as const) {
-    const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-apt-'));
-    stack.defer(() => fs.rm(folder, { recursive: true, force: true }));
+    const { folder } = stack.use(await openRun(`the package lists of ${architecture}`));
     await aptWorld(folder, architecture, signal);
     for (const name of setNames) {
       const set: WantedSet = wanted.sets[name];

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { promisify } from 'node:util';
+import { setKernel } from '../../support/network.ts';
 
 const execute = promisify(execFile);
 const ip = (...args: readonly string[]) => execute('ip', args);
@@ -27,7 +28,7 @@ export const startNetManager = async (socket: string) => {
     await ip('addr', 'add', `fd10:${instance}::1/64`, 'dev', `v${instance}`, 'nodad');
     await ip('-n', task, 'link', 'set', 'eth0', 'up');
     await ip('-n', task, 'link', 'set', 'lo', 'up');
-    await ip('netns', 'exec', task, 'sysctl', '-qw', 'net.ipv4.ip_unprivileged_port_start=0');
+    await setKernel(['ip', 'netns', 'exec', task], 'net/ipv4/ip_unprivileged_port_start', '0');
     return { nsAddress: `10.10.${instance}.2`, nsAddressV6: `fd10:${instance}::2` };
   };
   const handle = async ({ path, body }: Call): Promise<unknown> => {
