@@ -10,6 +10,7 @@ import { addShellCommand } from './commands/shell.ts';
 import { addSuiteCommand } from './commands/suite.ts';
 import { addUpCommands } from './commands/up.ts';
 import { exitCodeOf, isAbort, LabError, messageOf } from './system/errors.ts';
+import { removeOwnRuns } from './system/runs.ts';
 
 const usageExit = 64;
 const interruptedExit = 130;
@@ -62,5 +63,6 @@ try {
 } catch (error) {
   process.exitCode = fail(error);
 }
+await removeOwnRuns();
 // a timer or a server that a scenario left must not keep this process alive
 process.stdout.write('', () => process.exit());

@@ -3,6 +3,9 @@ import Type, { type Static } from 'typebox';
 /** Version of the document that {@link Results} describes; readers refuse what they don't know. */
 export const resultsVersion = 1;
 
+/** The accelerator of a machine that a run did not come to start. */
+export const notStarted = 'not started';
+
 /** A moment in UTC as `Date.toISOString` writes it. */
 const moment = Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' });
 const digest = Type.String({ pattern: '^[0-9a-f]{64}$' });

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
-import type { Expectation, Metric, Results, Verdict } from './results.ts';
+import { type Expectation, type Metric, notStarted, type Results, type Verdict } from './results.ts';
 import { median } from './statistics.ts';
 
 /** The words that every writer uses for a verdict. */
@@ -38,6 +38,7 @@ export const reasonOf = ({ verdict, steps, run }: Results): string | undefined =
 
 /** How the figures of a run may not be read; undefined when they are what they seem. */
 export const warningOf = ({ machine }: Results): string | undefined => {
+  if (machine.accelerator === notStarted) return undefined;
   if (machine.fidelity === 'emulated')
     return `This ran on an emulator (${machine.accelerator}): its times and rates are never performance. Counts are counts.`;
   if (machine.fidelity === 'counted')

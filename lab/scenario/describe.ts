@@ -1,6 +1,6 @@
 import type { Machine } from '../machine/machine.ts';
 import { joinReplicates } from '../report/metrics.ts';
-import { type Results, type Run, resultsVersion, type Verdict } from '../report/results.ts';
+import { notStarted, type Results, type Run, resultsVersion, type Verdict } from '../report/results.ts';
 import { messageOf } from '../system/errors.ts';
 import type { Findings } from './findings.ts';
 import type { Log, RunOptions } from './options.ts';
@@ -18,7 +18,12 @@ const tellingLog = (logs: readonly Log[]) => {
   return log && { name: log.name, lines: log.content.trimEnd().split('\n').slice(-logLines) };
 };
 
-const failureOf = (failure: unknown, logs: readonly Log[], { keep, name, kind }: RunOptions): Run['failure'] => {
+const failureOf = (
+  failure: unknown,
+  logs: readonly Log[],
+  { keep, name, kind }: RunOptions,
+  hasMachine: boolean,
+): Run['failure'] => {
   if (failure === undefined) return undefined;
   const log = tellingLog(logs);
   const next = failure instanceof StepFailed ? failure.next : [];
@@ -27,7 +32,7 @@ const failureOf = (failure: unknown, logs: readonly Log[], { keep, name, kind }:
     step: failure instanceof StepFailed ? failure.step : 'the lab itself',
     message: failure instanceof StepFailed ? failure.message : messageOf(failure),
     ...(log ? { log } : {}),
-    next: [...next, look],
+    next: hasMachine ? [...next, look] : [...next],
   };
 };
 
@@ -47,14 +52,14 @@ export const describe = async (run: {
 }): Promise<Results> => {
   const { options, machine, findings, steps } = run;
   const { app, kind, scenario } = options;
-  const failure = failureOf(run.failure, run.logs, options);
+  const failure = failureOf(run.failure, run.logs, options, machine !== undefined);
   return {
     version: resultsVersion,
     scenario: { name: options.name, about: scenario.about },
     machine: {
       name: kind.name,
       architecture: kind.architecture,
-      accelerator: machine?.accelerator ?? 'not started',
+      accelerator: machine?.accelerator ?? notStarted,
       fidelity: kind.fidelity,
     },
     options: {

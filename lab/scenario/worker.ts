@@ -1,4 +1,6 @@
 import fs from 'node:fs/promises';
+import shippedEngine from '../../buildroot/overlay/etc/oakestra/conf.json' with { type: 'json' };
+import shippedNet from '../../buildroot/overlay/etc/oakestra/netmanager/netcfg.json' with { type: 'json' };
 import type { EngineConfig, NetConfig } from '../../worker/contract/config.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { execOk, type Machine } from '../machine/machine.ts';
@@ -17,43 +19,19 @@ const daemons = [
   { name: 'NodeEngine', script: '/etc/init.d/S99nodeengine' },
 ] as const;
 
-/** The files that make a worker work for this cluster with this network. */
+/** The files that make a worker work for this cluster with this network: as shipped but for what these two need. */
 export const workerFiles = (cluster: Cluster, network: NetworkWish): Readonly<Record<string, string>> => {
   const engine: EngineConfig = {
-    conf_version: '1.0',
+    ...shippedEngine,
     cluster_address: cluster.address,
-    cluster_ssl: false,
     cluster_port: cluster.registrationPort,
-    app_logs: '/var/log/oakestra/apps',
-    overlay_network: 'default',
-    public_ip: false,
-    overlay_network_port: 0,
-    mqtt_cert_file: '',
-    mqtt_key_file: '',
-    addons: [],
-    virtualizations: [
-      {
-        virutalizaiton_name: 'wasm',
-        virutalizaiton_runtime: 'wasm',
-        virutalizaiton_active: true,
-        virutalizaiton_config: [],
-      },
-    ],
-    csi_drivers: [],
   };
+  const { egress = 'on' } = network;
   const net: NetConfig = {
-    NodePublicAddress: '0.0.0.0',
-    NodePublicPort: '50103',
-    ClusterUrl: '',
+    ...shippedNet,
     ClusterMqttPort: String(cluster.brokerPort),
-    DefaultInterface: '',
-    Debug: false,
-    PublicIPNetworking: false,
-    MqttCert: '',
-    MqttKey: '',
     WasmTopology: network.topology,
-    Egress:
-      network.egress === undefined ? 'on' : typeof network.egress === 'string' ? network.egress : [...network.egress],
+    Egress: typeof egress === 'string' ? egress : [...egress],
   };
   return { '/etc/oakestra/conf.json': json(engine), '/etc/oakestra/netmanager/netcfg.json': json(net) };
 };

@@ -89,6 +89,15 @@ export const reapRuns = async (): Promise<readonly RunRecord[]> => {
   return dead;
 };
 
+/**
+ * Removes the runs of this process that are not kept. For its end: work that was broken off, or that another failure
+ * left behind, may still be on the way to its own clean-up.
+ */
+export const removeOwnRuns = async (): Promise<void> => {
+  const own = identityOf(process.pid);
+  for (const record of await listRuns()) if (record.owner === own && !record.kept) await removeRun(record);
+};
+
 /** A run of this process: its mark is recorded before anything that carries it exists. */
 export type RunFolder = AsyncDisposable & {
   readonly id: string;

@@ -1,27 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { noNamespaces } from '../../support/user-namespace.ts';
 
 const marker = 'OAKESTRA_TEST_SANDBOX';
-
-const works = (...[file = '', ...args]: readonly string[]): boolean => {
-  try {
-    execFileSync(file, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-const missing = (namespaces: string): string | undefined => {
-  if (!works('ip', '-Version')) return 'ip (iproute2) is not installed';
-  if (!works('nft', '--version')) return 'nft (nftables) is not installed';
-  if (!works('unshare', namespaces, 'true'))
-    return namespaces.includes('U')
-      ? 'this computer forbids unprivileged user namespaces'
-      : 'this needs to run as root';
-  return undefined;
-};
 
 /**
  * Runs a test file's tests in user, network and mount namespaces of their own, with an empty `/run`: the file starts
@@ -30,7 +12,8 @@ const missing = (namespaces: string): string | undefined => {
  */
 export const inSandbox = (file: string, define: () => void, namespaces = '-Urnm'): void => {
   if (process.env[marker] === undefined) {
-    const reason = missing(namespaces);
+    const root = namespaces.includes('U') || process.getuid?.() === 0;
+    const reason = root ? noNamespaces(namespaces) : 'this needs to run as root';
     if (reason !== undefined) t.test('network namespaces', { skip: reason }, () => undefined);
     else
       t.spawn('unshare', [namespaces, process.execPath, fileURLToPath(file)], {
