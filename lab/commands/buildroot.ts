@@ -7,20 +7,24 @@ import { type CommandContext, printJson } from './context.ts';
 export type BuildrootFlags = {
   readonly board: BuildrootBoard;
   readonly tree?: string;
-  readonly release?: string;
+  readonly version?: string;
+  readonly defconfig?: string;
+  readonly menuconfig?: boolean;
+  readonly savedefconfig?: string;
   readonly standIns?: string;
 };
 
 /** `image build buildroot`: steps on stderr, the folder of the result on stdout. */
 export const buildBuildroot = async (flags: BuildrootFlags, { signal }: CommandContext): Promise<void> => {
   const output = await buildWithBuildroot({
-    board: flags.board,
-    tree: flags.tree,
-    version: flags.release,
-    standIns: flags.standIns,
+    ...flags,
     say: (text) => process.stderr.write(`… ${text}\n`),
     signal,
   });
+  if (flags.savedefconfig !== undefined) {
+    process.stdout.write(`${flags.savedefconfig}\n`);
+    return;
+  }
   process.stdout.write(`${path.join(output, 'images')}\n`);
   if (flags.board === 'virt') process.stderr.write('boot it: npm run lab -- scenario bridged --image buildroot\n');
   else process.stderr.write(`write it to a card: ${path.join(output, 'images/sdcard.img')}\n`);

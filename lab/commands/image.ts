@@ -77,12 +77,15 @@ export const addImageCommand = (program: Command, context: CommandContext): void
         .choices([...Object.keys(buildrootBoards), 'raspi4'])
         .default('virt'),
     )
-    .option('--release <version>', 'buildroot: another pinned release')
+    .option('--version <version>', 'buildroot: another pinned release')
     .option('--tree <folder>', 'buildroot: a Buildroot tree of your own')
+    .option('--defconfig <file>', "buildroot: a configuration in place of the board's")
+    .option('--menuconfig', 'buildroot: edit the configuration before it is used')
+    .option('--savedefconfig <file>', 'buildroot: write the configuration to a file and build nothing')
     .option('--stand-ins <folder>', 'buildroot: local.mk and fragment.config in place of unreachable sources')
     .addHelpText(
       'after',
-      '\nExamples:\n  npm run lab -- image build debian\n  npm run lab -- image build buildroot --board rpi4',
+      '\nExamples:\n  npm run lab -- image build debian\n  npm run lab -- image build buildroot --board rpi4\n  npm run lab -- image build buildroot --menuconfig --savedefconfig my_defconfig',
     )
     .action((kind: ImageKind, flags: BuildFlags) => buildKind(kind, flags, context));
   addFlashCommand(image, context);

@@ -4,15 +4,16 @@ import type { Layer } from './layer.ts';
 /** What a machine boots. Everything in it stands in `inputs` by digest. */
 export type BootImage = {
   readonly name: string;
-  /** SHA-256 over kernel, initramfs and layers: the image as a whole. */
+  /** SHA-256 over all that is booted: the image as a whole. */
   readonly digest: string;
   readonly kernel: string;
-  readonly initramfs: string;
+  /** For a kernel that does not find its root file system by itself. */
+  readonly initramfs?: string | undefined;
   /** The device tree, for a machine that does not make its own. */
   readonly deviceTree?: string | undefined;
   /** What the image's own boot loader adds to the kernel's command line. */
   readonly commandLine?: string | undefined;
-  /** The SD card that the root file system is on; without one each layer is a disk of its own. */
+  /** The SD card, or the disk in its place, that the root file system is on; without one each layer is a disk. */
   readonly card?: string | undefined;
   readonly layers: readonly Layer[];
   readonly bytes: number;

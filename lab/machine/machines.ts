@@ -64,9 +64,10 @@ const imageFor = (
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<BootImage> => {
-  if (image === 'buildroot') return openBuildrootImage(board, say, signal);
-  if (boot !== 'sd') return buildDebianImage({ board, wasmtime, say, signal });
-  if (board !== 'raspi4') throw usageFault('only the machine raspi4b boots from an SD card');
+  const fromCard = boot === 'sd';
+  if (fromCard && board !== 'raspi4') throw usageFault('only the machine raspi4b boots from an SD card');
+  if (image === 'buildroot') return openBuildrootImage({ board, fromCard, signal });
+  if (!fromCard) return buildDebianImage({ board, wasmtime, say, signal });
   return buildEmulatedCard({ wasmtime, say, signal });
 };
 

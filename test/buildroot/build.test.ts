@@ -1,7 +1,8 @@
 import path from 'node:path';
 import t from 'tap';
 import { compareContents, parseOptions } from '../../lab/image/buildroot/compare.ts';
-import { BuildProgress, parseFailure, parseStep } from '../../lab/image/buildroot/progress.ts';
+import { checkHostTools } from '../../lab/image/buildroot/host.ts';
+import { BuildProgress, minutesLeft, parseFailure, parseStep } from '../../lab/image/buildroot/progress.ts';
 import { parseOverrides, readStandIns } from '../../lab/image/buildroot/standins.ts';
 import { provideTree } from '../../lab/image/buildroot/tree.ts';
 
@@ -16,18 +17,35 @@ t.test('steps are read from Buildroot’s own announcements', async (t) => {
 });
 
 t.test('a failed build says which package, which command, and the last lines', async (t) => {
-  const progress = new BuildProgress(2);
-  t.equal(progress.take('>>> busybox 1.37.0 Building'), '1/2 busybox: Building');
-  progress.take('a line of busybox');
-  t.equal(progress.take('>>> iproute2 6.17.0 Building'), '2/2 iproute2: Building');
-  progress.take('ip.c:3: error: no such thing');
-  progress.take('make[1]: *** [package/pkg-generic.mk:273: build/.stamp_built] Error 2');
-  progress.take('make: *** [Makefile:83: _all] Error 2');
+  const progress = new BuildProgress(['busybox', 'iproute2']);
+  t.equal(progress.take('>>> busybox 1.37.0 Building', 0), '1/2: busybox: Building');
+  progress.take('a line of busybox', 1);
+  t.equal(progress.take('>>> iproute2 6.17.0 Building', 90_000), '2/2, about 2 min left: iproute2: Building');
+  progress.take('ip.c:3: error: no such thing', 90_001);
+  progress.take('make[1]: *** [package/pkg-generic.mk:273: build/.stamp_built] Error 2', 90_002);
+  progress.take('make: *** [Makefile:83: _all] Error 2', 90_003);
   t.equal(progress.package, 'iproute2');
   const said = progress.failure();
   t.match(said, /^iproute2 failed at 'Building': \[package\/pkg-generic\.mk:273/);
   t.match(said, 'ip.c:3: error: no such thing');
   t.notMatch(said, 'a line of busybox');
+});
+
+t.test('the time left follows from what was built, with the kernel counted for what it costs', async (t) => {
+  const all = ['linux', ...Array.from({ length: 20 }, (_, index) => `small${index}`)];
+  const minute = 60_000;
+  t.equal(minutesLeft(all, all.slice(1, 3), minute), undefined, 'too early to say');
+  t.equal(minutesLeft(all, all.slice(1, 11), minute), 7, 'the kernel is still to come');
+  t.equal(minutesLeft(all, all.slice(0, 11), 7 * minute), 1);
+  t.equal(minutesLeft(all, [...all, 'oakestra-worker'], minute), undefined, 'more than was to be done');
+});
+
+t.test('tools that the computer lacks are named, with the packages that have them', async (t) => {
+  t.doesNotThrow(() => checkHostTools(() => true));
+  t.throws(() => checkHostTools((name) => !['g++', 'xz'].includes(name)), {
+    message: /lacks: g\+\+, xz/,
+    next: ['sudo apt-get install g++ xz-utils'],
+  });
 });
 
 t.test('only make’s own verdict counts as a failure', async (t) => {

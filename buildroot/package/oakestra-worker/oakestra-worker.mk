@@ -4,8 +4,15 @@
 #
 ################################################################################
 
+OAKESTRA_WORKER_ARCHIVE = $(call qstrip,$(BR2_PACKAGE_OAKESTRA_WORKER_ARCHIVE))
+ifeq ($(OAKESTRA_WORKER_ARCHIVE),)
 OAKESTRA_WORKER_SITE = $(call qstrip,$(BR2_PACKAGE_OAKESTRA_WORKER_BUNDLE))
 OAKESTRA_WORKER_SITE_METHOD = local
+else
+OAKESTRA_WORKER_SITE = $(patsubst %/,%,$(dir $(OAKESTRA_WORKER_ARCHIVE)))
+OAKESTRA_WORKER_SOURCE = $(notdir $(OAKESTRA_WORKER_ARCHIVE))
+endif
+OAKESTRA_WORKER_BUNDLE = $(if $(OAKESTRA_WORKER_ARCHIVE),$(@D),$(OAKESTRA_WORKER_SITE))
 OAKESTRA_WORKER_LICENSE = Apache-2.0
 OAKESTRA_WORKER_PARTS = net-manager.cjs node-engine.cjs
 OAKESTRA_WORKER_OVERLAY = $(BR2_EXTERNAL_OAKESTRA_PATH)/overlay
@@ -13,13 +20,14 @@ OAKESTRA_WORKER_CONFIG_DIR = $(call qstrip,$(BR2_PACKAGE_OAKESTRA_WORKER_CONFIG_
 
 define OAKESTRA_WORKER_CHECK_BUNDLE
 	for part in $(OAKESTRA_WORKER_PARTS); do \
-		test -s $(SRCDIR)/$${part} || { \
-			echo "$(SRCDIR)/$${part} is missing or empty: run 'npm run build:worker', or name another folder in BR2_PACKAGE_OAKESTRA_WORKER_BUNDLE" >&2; \
+		test -s $(OAKESTRA_WORKER_BUNDLE)/$${part} || { \
+			echo "$(OAKESTRA_WORKER_BUNDLE) has no $${part}, or an empty one: run 'npm run build:worker', or name another folder in BR2_PACKAGE_OAKESTRA_WORKER_BUNDLE" >&2; \
 			exit 1; \
 		}; \
 	done
 endef
 OAKESTRA_WORKER_PRE_RSYNC_HOOKS += OAKESTRA_WORKER_CHECK_BUNDLE
+OAKESTRA_WORKER_POST_EXTRACT_HOOKS += OAKESTRA_WORKER_CHECK_BUNDLE
 
 define OAKESTRA_WORKER_INSTALL_TARGET_CMDS
 	$(foreach part,$(OAKESTRA_WORKER_PARTS), \

@@ -1,10 +1,12 @@
+import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { extract } from 'tar-stream';
 import Type from 'typebox';
 import { parseJson } from '../../../worker/contract/check.ts';
 import { sha256 } from '../../system/digest.ts';
 import { usageFault } from '../../system/errors.ts';
-import { tarEntries } from './boot.ts';
 import { builtFiles, imageFile } from './output.ts';
 
 /** One thing that two images have in different ways, or only one of them has. */
@@ -33,9 +35,14 @@ export const readContents = async (output: string): Promise<Contents> => {
   );
   if (!isThere) throw usageFault(`${output} has no images/rootfs.tar: it takes Buildroot's output folder`);
   const file = new Map<string, string>();
-  for await (const { path: name, type, mode, linkname, content } of tarEntries(rootfs)) {
-    const what = type === 'file' ? `${content.length} bytes ${sha256(content).slice(0, 12)}` : `${type} ${linkname}`;
-    file.set(`/${name}`, `${(mode & 0o7777).toString(8)} ${what.trim()}`);
+  const entries = extract();
+  createReadStream(rootfs).pipe(entries);
+  for await (const entry of entries) {
+    const { name, type, mode = 0, linkname } = entry.header;
+    const content = await buffer(entry);
+    const what =
+      type === 'file' ? `${content.length} bytes ${sha256(content).slice(0, 12)}` : `${type} ${linkname ?? ''}`;
+    file.set(path.join('/', name), `${(mode & 0o7777).toString(8)} ${what.trim()}`);
   }
   const read = (name: string) => fs.readFile(path.join(output, name), 'utf8');
   const list = parseJson(Packages, await read(builtFiles.packages).catch(() => '{}'), builtFiles.packages);

@@ -6,6 +6,9 @@ import { cachePath } from '../../system/cache.ts';
 /** The external tree in this repository. */
 export const externalTree: string = fileURLToPath(new URL('../../../buildroot', import.meta.url));
 
+/** Where the daemons' bundles are, which the external tree's package takes. */
+export const workerBundle: string = path.join(externalTree, '../dist/worker');
+
 /** Boards that the external tree has a configuration for. */
 export const buildrootBoards = { virt: 'oakestra_virt_defconfig', rpi4: 'oakestra_rpi4_64_defconfig' } as const;
 export type BuildrootBoard = keyof typeof buildrootBoards;
@@ -16,7 +19,8 @@ export const outputFolder = (board: BuildrootBoard): string => cachePath('buildr
 /** Files that a build leaves beside Buildroot's own. */
 export const builtFiles = {
   provenance: 'lab-provenance.json',
-  packages: 'lab-packages.json',
+  /** The bill of materials, as `make show-info` writes it. */
+  packages: 'images/packages.json',
   logs: 'lab-logs',
   defconfig: 'lab_defconfig',
 } as const;

@@ -17,23 +17,36 @@ export const parseStep = (line: string): PackageStep | undefined => {
 /** The command or target that a line of make's output says has failed. */
 export const parseFailure = (line: string): string | undefined => /^make(?:\[\d+\])?: \*\*\* (.*)$/.exec(line)?.[1];
 
+/** What packages cost, where one like most of them is 1: measured with Buildroot 2026.02.3. */
+const costs: Readonly<Record<string, number>> = { linux: 60 };
+const costOf = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + (costs[name] ?? 1), 0);
+
+// a guess from less than this share of the work would jump about
+const leastShare = 0.05;
+
+/** The minutes that are left, when `done` of the packages `all` took `ms`; undefined when that is too early to say. */
+export const minutesLeft = (all: readonly string[], done: Iterable<string>, ms: number): number | undefined => {
+  const share = costOf(done) / costOf(all);
+  return share < leastShare || share > 1 ? undefined : Math.ceil((ms * (1 - share)) / share / 60_000);
+};
+
 const keptLines = 25;
 
 /** Follows a build by its output: where it is, how far, and what it said last. */
 export class BuildProgress {
-  readonly #total: number;
+  readonly #packages: readonly string[];
   readonly #seen = new Set<string>();
   readonly #last: string[] = [];
   #at: PackageStep = { package: 'image', step: 'Configuring' };
   #failure: string | undefined;
 
-  /** `total` is the number of packages that the configuration has. */
-  constructor(total: number) {
-    this.#total = total;
+  /** `packages` are those that have to be built yet. */
+  constructor(packages: readonly string[]) {
+    this.#packages = packages;
   }
 
-  /** Takes a line; returns what to say when it begins another step. */
-  take(line: string): string | undefined {
+  /** Takes a line that came `ms` after the build began; returns what to say when it begins another step. */
+  take(line: string, ms: number): string | undefined {
     this.#failure ??= parseFailure(line);
     const step = parseStep(line);
     if (!step) {
@@ -44,8 +57,10 @@ export class BuildProgress {
     if (step.package !== this.#at.package) this.#last.length = 0;
     this.#at = step;
     if (step.package === 'image') return step.step;
+    const left = minutesLeft(this.#packages, this.#seen, ms);
     this.#seen.add(step.package);
-    return `${this.#seen.size}/${this.#total} ${step.package}: ${step.step}`;
+    const time = left === undefined ? '' : `, about ${left} min left`;
+    return `${this.#seen.size}/${this.#packages.length}${time}: ${step.package}: ${step.step}`;
   }
 
   /** The package that the lines taken last belong to. */

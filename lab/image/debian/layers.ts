@@ -72,6 +72,7 @@ export const wasmtimeLayer = (wasmtime: Wasmtime, tools: Tools): LayerRecipe => 
 export const workerLayer = async (workspace: string, hostname: string): Promise<LayerRecipe> => {
   await buildWorker(workspace);
   const entries: readonly TreeEntry[] = [
+    ...(await folderTree(here('../../../buildroot/board/virt/overlay'))),
     ...(await folderTree(here('overlay'))),
     ...(await folderTree(here('../../../buildroot/overlay'))),
     ...(await folderTree(workspace)).map((entry) => ({ ...entry, path: `usr/lib/oakestra/${entry.path}` })),

@@ -16,7 +16,11 @@ const firstPartition = async (card: string): Promise<number> => {
 };
 
 /** What `config.txt` tells the firmware to load. */
-export type BootConfiguration = { readonly kernel: string; readonly deviceTree: string; readonly initramfs: string };
+export type BootConfiguration = {
+  readonly kernel: string;
+  readonly deviceTree: string;
+  readonly initramfs?: string | undefined;
+};
 
 /** Reads a `config.txt` as far as a boot needs it. Throws a lab fault for a line that is missing. */
 export const parseBootConfiguration = (text: string): BootConfiguration => {
@@ -28,7 +32,7 @@ export const parseBootConfiguration = (text: string): BootConfiguration => {
   return {
     kernel: value(/^kernel=(\S+)$/m, 'kernel'),
     deviceTree: value(/^device_tree=(\S+)$/m, 'device tree'),
-    initramfs: value(/^initramfs (\S+) followkernel$/m, 'initramfs'),
+    initramfs: /^initramfs (\S+) followkernel$/m.exec(text)?.[1],
   };
 };
 
@@ -56,7 +60,7 @@ export const loadBootPartition = async (
   return {
     kernel: await fetch(configuration.kernel),
     deviceTree: await fetch(configuration.deviceTree),
-    initramfs: await fetch(configuration.initramfs),
+    initramfs: configuration.initramfs && (await fetch(configuration.initramfs)),
     commandLine: (await fs.readFile(await fetch('cmdline.txt'), 'utf8')).trim(),
   };
 };

@@ -1,8 +1,8 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { type LabError, labFault } from '../../system/errors.ts';
 import { networkCommands } from '../../system/packages/network-tools.ts';
+import { findProgram, systemFolders } from '../../system/programs.ts';
 
 /** Set in the environment of a lab that runs in namespaces of its own. */
 const marker = 'OAKESTRA_LAB_NAMESPACES';
@@ -12,24 +12,6 @@ const lasting = ['--user', '--map-root-user', '--net', '--mount'] as const;
 /** Programs of util-linux, procps and coreutils that no package of the lab's can stand in for. */
 const needed = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setsid', 'ps', 'find', 'sed'] as const;
 const replaceable = ['ip', 'nft', 'curl', 'ping', 'tc'] as const;
-
-const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
-
-/** A program's path as a shell would find it, system folders included; undefined when there is none. */
-const findProgram = (
-  name: string,
-  folders: readonly string[] = [...(process.env['PATH'] ?? '').split(':'), ...systemFolders],
-): string | undefined =>
-  folders
-    .map((folder) => path.join(folder, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
 
 /** Kernel settings by which distributions forbid user namespaces, each with the value that forbids and one that allows. */
 const settings = [

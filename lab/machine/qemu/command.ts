@@ -32,9 +32,11 @@ const ports: Readonly<Record<Bus, readonly string[]>> = {
   ],
 };
 
-const disks = ({ card, layers }: BootImage): readonly string[] => {
+const cardSlots: Readonly<Record<Bus, string>> = { virtio: 'virtio', usb: 'sd' };
+
+const disks = (bus: Bus, { card, layers }: BootImage): readonly string[] => {
   // what the guest writes to its card goes into a temporary file: the image is shared
-  if (card !== undefined) return ['-drive', `if=sd,format=raw,snapshot=on,file=${quoted(card)}`];
+  if (card !== undefined) return ['-drive', `if=${cardSlots[bus]},format=raw,snapshot=on,file=${quoted(card)}`];
   return layers.flatMap(({ file }, index) => [
     ...['-drive', `if=none,id=layer${index},format=raw,readonly=on,file=${quoted(file)}`],
     ...['-device', `virtio-blk-pci,drive=layer${index},serial=layer${index}`],
@@ -54,9 +56,10 @@ export const emulatorArguments = (
     ...['-L', options.firmware, '-name', options.name],
     ...['-M', definition.machine, ...definition.processor, '-m', definition.memory],
     ...['-accel', definition.accelerator, '-nodefaults', '-display', 'none', '-no-reboot'],
-    ...['-kernel', image.kernel, '-initrd', image.initramfs, '-append', append],
+    ...['-kernel', image.kernel, '-append', append],
+    ...(image.initramfs === undefined ? [] : ['-initrd', image.initramfs]),
     ...(image.deviceTree === undefined ? [] : ['-dtb', image.deviceTree]),
-    ...disks(image),
+    ...disks(definition.bus, image),
     ...['-netdev', 'user,id=uplink'],
     ...['-chardev', `socket,id=agent,server=on,wait=off,path=${runFiles.agent}`],
     ...ports[definition.bus],

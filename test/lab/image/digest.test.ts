@@ -11,7 +11,7 @@ const mostBytes = 110e6;
 const build = async () => {
   await using _ = await privateCache(['packages', 'indexes', 'node', 'wasmtime']);
   const image = await buildDebianImage({ board: 'virt' });
-  const files = [image.kernel, image.initramfs, ...image.layers.map(({ file }) => file)];
+  const files = [image.kernel, image.initramfs ?? '', ...image.layers.map(({ file }) => file)];
   return { image, digests: await Promise.all(files.map((file) => fileDigest(file))) };
 };
 

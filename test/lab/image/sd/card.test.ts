@@ -72,7 +72,7 @@ t.test(
     const loaded = await loadBootPartition(card, folder, tools);
     t.equal(loaded.commandLine, 'console=tty0 quiet');
     t.equal(await fs.readFile(loaded.kernel, 'utf8'), 'KERNEL');
-    t.equal(await fs.readFile(loaded.initramfs, 'utf8'), 'RAM');
+    t.equal(await fs.readFile(loaded.initramfs ?? '', 'utf8'), 'RAM');
 
     const check = tools.program('usr/sbin/e2fsck', 'e2fsck');
     await execa(check.file, [...check.args, '-f', '-n', path.join(folder, 'one.ext4')]);
