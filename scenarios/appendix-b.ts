@@ -12,6 +12,10 @@ export default scenario({
   needs: ['veth', 'bridge', 'nft', 'serve'],
   // out of the way of the addresses that are typed here
   network: { topology: 'bridged', subnet: '10.18.0.0', subnet6: 'fd00:18::' },
+  claims: {
+    networks: ['10.0.0.0/24', '10.10.0.0/24'],
+    names: ['mytestns', 'veth-host', 'veth-br', 'veth-ns', 'br0'],
+  },
 
   async run({ step, board, app, machine, footprint, firstAnswer }) {
     const doctor = () => examine((argv) => machine.exec(argv));

@@ -56,6 +56,7 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   const once = () =>
     runScenario({
       name: found,
+      wanted: name,
       scenario,
       kind,
       app,

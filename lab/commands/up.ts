@@ -29,6 +29,7 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
   using progress = showProgress(process.stderr);
   const { results } = await runScenario({
     name: 'up',
+    wanted: 'up',
     scenario: standing(topology),
     kind,
     app: await helloApp(),

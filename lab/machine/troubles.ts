@@ -79,14 +79,19 @@ export const explainOutput = (output: string): Trouble | undefined => {
   return undefined;
 };
 
-/** Looks at a board for known troubles. */
-export const examine = async (exec: (argv: readonly string[]) => Promise<Ended>): Promise<readonly Trouble[]> => {
+type Exec = (argv: readonly string[]) => Promise<Ended>;
+
+/** Links with their addresses, and namespaces, as they are on a board. */
+export const lookAt = async (exec: Exec): Promise<BoardState> => {
   const [links, namespaces] = await Promise.all([
     exec(['ip', '-json', 'address', 'show']),
     exec(['ip', 'netns', 'list']),
   ]);
-  return troublesOf({
+  return {
     links: parseJson(Links, links.stdout, "'ip address show' on the board"),
     namespaces: namespaces.stdout.split('\n').flatMap((line) => line.split(' ')[0] || []),
-  });
+  };
 };
+
+/** Looks at a board for known troubles. */
+export const examine = async (exec: Exec): Promise<readonly Trouble[]> => troublesOf(await lookAt(exec));

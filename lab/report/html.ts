@@ -22,6 +22,8 @@ type Section = { readonly id: string; readonly title: string; readonly content: 
 const failureOf = ({ run: { failure } }: Results): Part =>
   failure && [
     failure.log && html`<p>The end of ${failure.log.name}:</p><pre tabindex="0">${failure.log.lines.join('\n')}</pre>`,
+    failure.packets &&
+      html`<p>The last packets on the board's links, of all in <code>${failure.packets.file}</code> beside this page:</p><pre tabindex="0">${failure.packets.lines.join('\n')}</pre>`,
     failure.next.length > 0
       ? html`<p>To look further:</p><pre tabindex="0">${failure.next.join('\n')}</pre>`
       : undefined,

@@ -134,6 +134,8 @@ const Run = Type.Object({
       step: Type.String(),
       message: Type.String(),
       log: Type.Optional(Type.Object({ name: Type.String(), lines: Type.Array(Type.String()) })),
+      /** What went over the board's links until then: the pcap among the report's files, and its last packets. */
+      packets: Type.Optional(Type.Object({ file: Type.String(), lines: Type.Array(Type.String()) })),
       next: Type.Array(Type.String()),
     }),
   ),

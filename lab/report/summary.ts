@@ -64,9 +64,12 @@ const otherRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =
 
 const failureLines = ({ run: { failure } }: Results): readonly string[] => {
   if (!failure) return [];
-  const { log, next } = failure;
+  const { log, packets, next } = failure;
   const end = log ? [`The end of ${cell(log.name)}:`, '', ...fenced(log.lines.join('\n')), ''] : [];
-  return [...end, ...(next.length > 0 ? ['To look further:', '', ...fenced(next.join('\n'))] : [])];
+  const links = packets
+    ? [`The last packets of ${cell(packets.file)}:`, '', ...fenced(packets.lines.join('\n')), '']
+    : [];
+  return [...end, ...links, ...(next.length > 0 ? ['To look further:', '', ...fenced(next.join('\n'))] : [])];
 };
 
 /** `summary.md`: the outcome first, then steps, load counts and figures, and what the run was made of. */

@@ -90,6 +90,12 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
     failure?.log
       ? [chalk.dim(`the end of ${plain(failure.log.name)}:`), ...failure.log.lines.map((line) => `  ${plain(line)}`)]
       : [],
+    failure?.packets
+      ? [
+          chalk.dim(`the last packets of ${plain(failure.packets.file)}:`),
+          ...failure.packets.lines.map((line) => `  ${plain(line)}`),
+        ]
+      : [],
     failure && failure.next.length > 0 ? ['to look further:', ...failure.next.map((line) => `  ${plain(line)}`)] : [],
     [
       ...(folder === undefined ? [] : [`report: ${folder}`]),

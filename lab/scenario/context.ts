@@ -5,7 +5,8 @@ import type { Run } from '../report/results.ts';
 import { labFault } from '../system/errors.ts';
 import { deadline } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
-import { deployer } from './deploy.ts';
+import type { Capture } from './capture.ts';
+import type { Services } from './deploy.ts';
 import type { Emit } from './events.ts';
 import type { Findings } from './findings.ts';
 import { footprint } from './footprint.ts';
@@ -43,6 +44,8 @@ export const makeLab = (parts: {
   readonly options: ScenarioOptions;
   readonly steps: Steps;
   readonly findings: Findings;
+  readonly capture: Capture;
+  readonly services: Services;
   readonly emit: Emit;
   readonly wasmtimeVersion: string;
   /** Takes what has to be taken down when the run ends. */
@@ -50,7 +53,7 @@ export const makeLab = (parts: {
   readonly signal: AbortSignal;
 }): Lab => {
   const { machine, cluster, app, options, steps, findings, emit, signal } = parts;
-  const { deploy, undeploy, send } = deployer(machine, cluster, app, emit, signal);
+  const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
   return {
     board: boardPlace(machine, emit, signal),
@@ -81,7 +84,7 @@ export const makeLab = (parts: {
       return `${machine.uplink.lab}:${server.port}`;
     },
     forward: (boardPort) => machine.forward(boardPort, signal),
-    load: loader(machine, options, findings, signal),
+    load: loader(machine, options, findings, parts.capture, signal),
     record: ({ kind, dimensions = {}, samples, ...figure }) => {
       findings.metrics.push({
         ...figure,

@@ -4,21 +4,19 @@ import { deadline } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
 import type { Emit } from './events.ts';
 import { instancePlace } from './places.ts';
-import type { Lab } from './scenario.ts';
+import type { Lab, Service } from './scenario.ts';
 
-const serviceName = 'lab.test.hello.test';
+export const serviceName = 'lab.test.hello.test';
 const deployMs = 20_000;
 const undeployMs = 10_000;
 
+/** Deploying and undeploying, and what is deployed. */
+export type Services = Pick<Lab, 'deploy' | 'undeploy' | 'send'> & { readonly left: () => readonly Service[] };
+
 /** Deploying and undeploying through the cluster, as a scenario does it. */
-export const deployer = (
-  machine: Machine,
-  cluster: Cluster,
-  app: App,
-  emit: Emit,
-  signal: AbortSignal,
-): Pick<Lab, 'deploy' | 'undeploy' | 'send'> => {
+export const deployer = (machine: Machine, cluster: Cluster, app: App, emit: Emit, signal: AbortSignal): Services => {
   const images = new Map<string, string>();
+  const standing = new Set<Service>();
   const imageOf = ({ name, bytes, sha256 }: App): string => {
     const image = images.get(sha256) ?? cluster.publishArtifact(name, bytes);
     images.set(sha256, image);
@@ -33,13 +31,15 @@ export const deployer = (
       const deployment = send(spec);
       const address = await deployment.address(ends);
       await deployment.status('CREATED', ends);
-      return {
-        task: deployment.task,
-        address,
-        deployment,
-        instance: instancePlace(machine, deployment.task, emit, signal),
-      };
+      const { task } = deployment;
+      const service = { task, address, deployment, instance: instancePlace(machine, task, emit, signal) };
+      standing.add(service);
+      return service;
     },
-    undeploy: (service) => service.deployment.undeploy(deadline(undeployMs * machine.slowness, 'undeployment', signal)),
+    undeploy: async (service) => {
+      await service.deployment.undeploy(deadline(undeployMs * machine.slowness, 'undeployment', signal));
+      standing.delete(service);
+    },
+    left: () => [...standing],
   };
 };

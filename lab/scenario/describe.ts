@@ -2,12 +2,14 @@ import type { Machine } from '../machine/machine.ts';
 import { joinReplicates } from '../report/metrics.ts';
 import { notStarted, type Results, type Run, resultsVersion, type Verdict } from '../report/results.ts';
 import { messageOf } from '../system/errors.ts';
+import { type Packets, packetsFile } from './capture.ts';
 import type { Findings } from './findings.ts';
 import type { Log, RunOptions } from './options.ts';
 import { host, revision } from './provenance.ts';
 import { StepFailed, type Steps } from './steps.ts';
 
 const logLines = 15;
+const packetLines = 12;
 
 /** The end of the log that tells most about a failure: the instance's own, else the engine's, else the console's. */
 const tellingLog = (logs: readonly Log[]) => {
@@ -18,26 +20,7 @@ const tellingLog = (logs: readonly Log[]) => {
   return log && { name: log.name, lines: log.content.trimEnd().split('\n').slice(-logLines) };
 };
 
-const failureOf = (
-  failure: unknown,
-  logs: readonly Log[],
-  { keep, name, kind }: RunOptions,
-  hasMachine: boolean,
-): Run['failure'] => {
-  if (failure === undefined) return undefined;
-  const log = tellingLog(logs);
-  const next = failure instanceof StepFailed ? failure.next : [];
-  const look = keep ? 'npm run lab -- shell' : `npm run lab -- scenario ${name} --machine ${kind.name} --keep`;
-  return {
-    step: failure instanceof StepFailed ? failure.step : 'the lab itself',
-    message: failure instanceof StepFailed ? failure.message : messageOf(failure),
-    ...(log ? { log } : {}),
-    next: hasMachine ? [...next, look] : [...next],
-  };
-};
-
-/** Everything about a run as its report has it. */
-export const describe = async (run: {
+type Described = {
   readonly options: RunOptions;
   readonly id: string;
   readonly started: Date;
@@ -47,12 +30,41 @@ export const describe = async (run: {
   readonly findings: Findings;
   readonly machine: Machine | undefined;
   readonly failure: unknown;
+  readonly packets: Packets | undefined;
   readonly logs: readonly Log[];
   readonly unlocked: readonly string[];
-}): Promise<Results> => {
+};
+
+/** The commands that lead to where a step failed. */
+const lookFurther = (
+  failure: unknown,
+  { machine, options: { keep, wanted, kind } }: Pick<Described, 'machine' | 'options'>,
+): readonly string[] => {
+  if (machine === undefined) return [];
+  if (!keep) return [`npm run lab -- scenario ${wanted} --machine ${kind.name} --keep`];
+  const task = failure instanceof StepFailed ? failure.task : undefined;
+  return [`npm run lab -- shell${task === undefined ? '' : ` --instance ${task}`}`, 'npm run lab -- logs'];
+};
+
+const failureOf = (run: Pick<Described, 'failure' | 'machine' | 'options' | 'logs' | 'packets'>): Run['failure'] => {
+  const { failure, logs, packets } = run;
+  if (failure === undefined) return undefined;
+  const log = tellingLog(logs);
+  const next = failure instanceof StepFailed ? failure.next : [];
+  return {
+    step: failure instanceof StepFailed ? failure.step : 'the lab itself',
+    message: failure instanceof StepFailed ? failure.message : messageOf(failure),
+    ...(log ? { log } : {}),
+    ...(packets ? { packets: { file: packetsFile, lines: packets.lines.slice(-packetLines) } } : {}),
+    next: [...next, ...lookFurther(failure, run)],
+  };
+};
+
+/** Everything about a run as its report has it. */
+export const describe = async (run: Described): Promise<Results> => {
   const { options, machine, findings, steps } = run;
   const { app, kind, scenario } = options;
-  const failure = failureOf(run.failure, run.logs, options, machine !== undefined);
+  const failure = failureOf(run);
   return {
     version: resultsVersion,
     scenario: { name: options.name, about: scenario.about },

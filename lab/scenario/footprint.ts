@@ -67,7 +67,7 @@ export const footprint = async (machine: Machine): Promise<Footprint> => {
     rules: ruleLines(rules),
     processes: lines(processes)
       // in brackets: kernel threads, and processes that are just ending
-      .filter((line) => !/^\d+ +\[|\bps -e -o\b|\bip |\bnft |\bfind |\bsetsid /.test(line))
+      .filter((line) => !/^\d+ +\[|\bps -e -o\b|\bip |\bnft |\bfind |\bsetsid |\/oakestra-lab\//.test(line))
       .map((line) => line.replace(/^\d+ +/, ''))
       .toSorted(),
     // iproute2 makes its folder with the first namespace and leaves it; what stands in it is listed above

@@ -3,6 +3,7 @@ import { loadProgram, runRemoteLoad } from '../load/remote.ts';
 import type { Machine } from '../machine/machine.ts';
 import { histogramOf, latencyOf } from '../report/latency.ts';
 import { recordLoad, timeKind } from '../report/load-record.ts';
+import type { Capture } from './capture.ts';
 import { cpuPerRequest, cpuTicks } from './cpu.ts';
 import type { Findings } from './findings.ts';
 import type { Where } from './places.ts';
@@ -17,6 +18,7 @@ export const loader = (
   machine: Machine,
   options: ScenarioOptions,
   findings: Findings,
+  capture: Capture,
   signal: AbortSignal,
 ): Lab['load'] => {
   let installed: Promise<void> | undefined;
@@ -46,7 +48,7 @@ export const loader = (
     const native = timeKind(machine.fidelity) === 'performance';
     const task = native ? service?.task : undefined;
     const before = task === undefined ? undefined : await cpuTicks(machine, task);
-    const result = await generate(plan, from?.exec);
+    const result = await capture.pause(() => generate(plan, from?.exec));
     const record = recordLoad({ name, where: place, fidelity: machine.fidelity }, result);
     findings.metrics.push(...record.metrics);
     if (before !== undefined && task !== undefined) {

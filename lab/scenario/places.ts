@@ -15,6 +15,8 @@ export type Answer = {
 /** Where a step runs: commands by `$` and HTTP requests by `get` start there. */
 export type Where = {
   readonly place: Place;
+  /** Whose namespace it is, inside of an instance. */
+  readonly task?: string;
   readonly $: Shell;
   /** One GET request; rejects when there is no answer within `timeoutMs` (default 10 s, scaled to the machine). */
   readonly get: (url: string, timeoutMs?: number) => Promise<Answer>;
@@ -64,8 +66,10 @@ export const boardPlace = (machine: Machine, emit: Emit, signal: AbortSignal): W
   onMachine(machine, 'board', [], emit, signal);
 
 /** Inside the network namespace of an instance. */
-export const instancePlace = (machine: Machine, task: string, emit: Emit, signal: AbortSignal): Where =>
-  onMachine(machine, 'instance', ['ip', 'netns', 'exec', task], emit, signal);
+export const instancePlace = (machine: Machine, task: string, emit: Emit, signal: AbortSignal): Where => ({
+  ...onMachine(machine, 'instance', ['ip', 'netns', 'exec', task], emit, signal),
+  task,
+});
 
 /** This side of the uplink: the computer that the lab runs on. */
 export const labPlace = (machine: Machine, emit: Emit, signal: AbortSignal): Where => ({

@@ -1,11 +1,14 @@
-import { startCluster } from '../cluster/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Prepared } from '../machine/machines.ts';
+import type { ExtraFile } from '../report/folder.ts';
+import { worstVerdict } from '../report/replicates.ts';
 import type { Results, Verdict } from '../report/results.ts';
 import { LabError, labFault } from '../system/errors.ts';
 import { openRun } from '../system/runs.ts';
-import { abortable, deadline } from '../system/wait.ts';
-import { makeLab } from './context.ts';
+import { deadline } from '../system/wait.ts';
+import { type Capture, type Packets, packetCapture, packetsFile } from './capture.ts';
+import { collectLogs, collectPackets } from './collect.ts';
+import { conduct } from './conduct.ts';
 import { describe } from './describe.ts';
 import type { Emit, LabEvent } from './events.ts';
 import { noFindings } from './findings.ts';
@@ -13,16 +16,13 @@ import type { Log, RunOptions } from './options.ts';
 import type { Where } from './places.ts';
 import { StepFailed, Steps } from './steps.ts';
 import { transcript } from './transcript.ts';
-import { putCompiled, startWorker, workerLogs } from './worker.ts';
 
-const setUpMs = 60_000;
 const progressMs = 250;
-const logsMs = 60_000;
 
 /** A run's results, and the logs that belong to its report. */
 export type Outcome = {
   readonly results: Results;
-  readonly files: readonly Log[];
+  readonly files: readonly ExtraFile[];
 };
 
 /** Passes on what is said, but not more often than a person can read. */
@@ -38,9 +38,10 @@ const seldom = (say: (text: string) => void): ((text: string) => void) => {
 const boardOnly: Pick<Where, 'place'> = { place: 'board' };
 const labOnly: Pick<Where, 'place'> = { place: 'lab' };
 
-const verdictOf = (failure: unknown): Verdict => {
-  if (failure === undefined) return 'passed';
-  return failure instanceof StepFailed ? failure.verdict : 'error';
+/** A step that failed counts even where the scenario went on. */
+const verdictOf = (failure: unknown, { done }: Steps): Verdict => {
+  const end = failure === undefined ? 'passed' : failure instanceof StepFailed ? failure.verdict : 'error';
+  return worstVerdict([end, ...done.map(({ verdict }) => verdict)]);
 };
 
 /** Before there is a worker, whatever goes wrong is the lab's own fault. */
@@ -49,24 +50,13 @@ const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
     throw error instanceof LabError ? error : labFault(`the machine could not be ${what}`, [], error);
   });
 
-const collectLogs = async (machine: Machine): Promise<readonly Log[]> => {
-  const board = machine.gone.aborted
-    ? []
-    : await abortable(workerLogs(machine), AbortSignal.timeout(logsMs)).catch(() => []);
-  const own = await Promise.all(machine.logs.map(async ({ name, read }) => ({ name, text: await read() })));
-  return [...board, ...own].map(({ name, text }) => ({
-    name: name.endsWith('.log') ? name : `${name}.log`,
-    content: text,
-  }));
-};
-
 /**
  * Runs one scenario from nothing to its results: prepares and boots the machine, starts the worker, goes through the
  * steps, and takes everything down again in reverse. Whatever goes wrong is in the results; only a machine that cannot
  * run the scenario at all is thrown, as incomplete.
  */
 export const runScenario = async (options: RunOptions): Promise<Outcome> => {
-  const { scenario, kind, app } = options;
+  const { scenario, kind } = options;
   const missing = scenario.needs.filter((need) => !kind.capabilities.has(need));
   if (missing.length > 0)
     throw new LabError(`${options.name} cannot run on ${kind.name}, which has no ${missing.join(', no ')}`, {
@@ -84,6 +74,8 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   const findings = noFindings();
   let machine: Machine | undefined;
   let prepared: Prepared | undefined;
+  let capture: Capture | undefined;
+  let packets: Packets | undefined;
   let failure: unknown;
   let logs: readonly Log[] = [];
   const run = await openRun(`${options.name} on ${kind.name}`);
@@ -109,49 +101,40 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       machine = options.keep ? board : stack.use(board);
       const limit = ((scenario.seconds ?? 120) * 1000 + options.options.duration * 1000) * board.slowness;
       const signal = deadline(limit, 'the scenario', options.signal, board.gone);
-      const cluster = stack.use(
-        await startCluster({
-          listen: board.uplink.bind,
-          advertise: board.uplink.lab,
-          subnet: { address: scenario.network.subnet, addressv6: scenario.network.subnet6 ?? 'fd00::' },
-          onMessage: (message) => emit({ kind: 'cluster-message', message }),
-          signal,
-        }),
-      );
-      await steps.run('start the worker', boardOnly, signal, async () => {
-        const [compiled] = await Promise.all([
-          putCompiled(board, app, built.wasmtimeVersion, signal),
-          startWorker(board, cluster, scenario.network, deadline(setUpMs * board.slowness, 'the worker', signal)),
-        ]);
-        if (compiled !== undefined) findings.notes.push(compiled);
-      });
-      await scenario.run(
-        makeLab({
-          ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
-          ...{ steps, findings, emit, stack, signal, wasmtimeVersion: built.wasmtimeVersion },
-        }),
-      );
-      await steps.run('the worker kept to the contract', labOnly, signal, async ({ expect }) => {
-        const problems = cluster.violations.map(({ topic, problem }) => `${topic}: ${problem}`);
-        expect.equal('departures from the contract', problems, []);
-      });
+      capture = packetCapture(board, signal);
+      const { wasmtimeVersion } = built;
+      await conduct({ options, board, wasmtimeVersion, capture, steps, findings, emit, stack, signal });
     } catch (error) {
       failure = error;
     }
+    // on a machine that stays, nothing of the lab's goes on
+    if (capture && (options.keep || verdictOf(failure, steps) === 'failed'))
+      packets = await collectPackets(capture, findings.notes);
     if (machine) logs = await collectLogs(machine);
     if (options.keep && machine && !options.signal.aborted) {
       machine.release();
       await run.keep();
     }
   }
-  logs = [...logs, { name: 'transcript.log', content: transcript(events) }];
-  const verdict = verdictOf(failure);
+  logs = [
+    ...logs,
+    { name: 'transcript.log', content: transcript(events) },
+    ...(packets ? [{ name: 'packets.log', content: packets.lines.join('\n') }] : []),
+  ];
+  const verdict = verdictOf(failure, steps);
   emit({ kind: 'run-ended', verdict });
   const seconds = (performance.now() - start) / 1000;
   const results = await describe({
-    ...{ options, id: run.id, started, seconds, verdict, steps, findings, machine, failure, logs },
+    ...{ options, id: run.id, started, seconds, verdict, steps, findings, machine, failure, packets, logs },
     unlocked: prepared?.unlocked ?? [],
   });
   const stream = events.map((event) => JSON.stringify(event)).join('\n');
-  return { results, files: [...logs, { name: 'events.ndjson', content: `${stream}\n` }] };
+  return {
+    results,
+    files: [
+      ...logs,
+      ...(packets ? [{ name: packetsFile, content: packets.pcap }] : []),
+      { name: 'events.ndjson', content: `${stream}\n` },
+    ],
+  };
 };

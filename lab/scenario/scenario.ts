@@ -120,6 +120,8 @@ export type Scenario = {
   /** What a machine must be able to do. */
   readonly needs: readonly Capability[];
   readonly network: NetworkWish;
+  /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */
+  readonly claims?: { readonly networks: readonly string[]; readonly names: readonly string[] };
   /** Seconds that the scenario may take on native hardware beside its loads; two minutes when left out. */
   readonly seconds?: number;
   readonly run: (lab: Lab) => Promise<void>;

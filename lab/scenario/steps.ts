@@ -1,5 +1,5 @@
 import type { Expectation, Step, Timing, Verdict } from '../report/results.ts';
-import { LabError, messageOf } from '../system/errors.ts';
+import { type Fault, LabError, messageOf } from '../system/errors.ts';
 import { abortable } from '../system/wait.ts';
 import type { Emit } from './events.ts';
 import { expecting } from './expect.ts';
@@ -11,20 +11,29 @@ export class StepFailed extends Error {
   override readonly name = 'StepFailed';
   readonly step: string;
   readonly verdict: Verdict;
+  /** Inside of which instance it ran, if it did. */
+  readonly task: string | undefined;
   readonly next: readonly string[];
-  constructor(step: string, verdict: Verdict, message: string, cause?: unknown) {
+  constructor(step: string, { task }: Partial<Where>, verdict: Verdict, message: string, cause?: unknown) {
     super(message, { cause });
     this.step = step;
+    this.task = task;
     this.verdict = verdict;
     this.next = cause instanceof LabError ? cause.next : [];
   }
 }
 
+const verdicts: Readonly<Record<Fault, Verdict>> = {
+  product: 'failed',
+  incomplete: 'incomplete',
+  lab: 'error',
+  usage: 'error',
+};
+
 /** What somebody else's error means for a step: the lab is at fault only where an error says so. */
 const blame = (error: unknown, aborted: boolean): Verdict => {
   if (aborted) return 'incomplete';
-  if (error instanceof LabError) return error.fault === 'product' ? 'failed' : 'error';
-  return 'failed';
+  return error instanceof LabError ? verdicts[error.fault] : 'failed';
 };
 
 /** The steps of a run as they happen. The first that does not pass ends the scenario. */
@@ -72,17 +81,19 @@ export class Steps {
       const error = signal.aborted ? signal.reason : thrown;
       const verdict = blame(error, signal.aborted && !(error instanceof LabError));
       end(verdict);
-      throw new StepFailed(name, verdict, messageOf(error), error);
+      throw new StepFailed(name, where, verdict, messageOf(error), error);
     }
     const failed = expectations.filter(({ verdict }) => verdict === 'failed');
     end(failed.length > 0 ? 'failed' : 'passed');
     if (failed.length > 0)
       throw new StepFailed(
         name,
+        where,
         'failed',
         failed.map(({ what, expected, came }) => `${what}: expected ${expected}, came ${came}`).join('\n'),
       );
-    if (name === this.#until) throw new StepFailed(name, 'incomplete', `stopped after the step '${name}', as asked`);
+    if (name === this.#until)
+      throw new StepFailed(name, where, 'incomplete', `stopped after the step '${name}', as asked`);
     return result;
   }
 }

@@ -15,7 +15,7 @@ export default scenario({
   about: 'A scenario of a user.',
   needs: [],
   network: { topology: 'bridged', subnet: '10.10.0.0' },
-  run: async ({ step, board }) => { ${body} },
+  run: async ({ step, board, lab, deploy, undeploy }) => { ${body} },
 });
 `;
 
@@ -25,6 +25,9 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   const files = await Promise.all(
     Object.entries({
       throws: "await step('throw', board, async () => { throw new Error('on purpose'); });",
+      outside: "throw new TypeError('outside of a step');",
+      swallows: "await step('throw', board, async () => { throw new Error('not seen'); }).catch(() => {});",
+      forgets: "await step('deploy', lab, () => deploy());",
       leaves: 'process.exit(9);',
       endless: "await step('hang', board, () => new Promise(() => { setInterval(() => {}, 1000); }));",
     }).map(async ([name, body]) => {
@@ -43,6 +46,9 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
     entries.map(({ scenario, verdict }) => [scenario, verdict]),
     [
       ['throws', 'failed'],
+      ['outside', 'error'],
+      ['swallows', 'failed'],
+      ['forgets', 'error'],
       ['leaves', 'error'],
       ['endless', 'incomplete'],
       ['veth', 'passed'],
@@ -50,7 +56,9 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
     stderr,
   );
   t.match(entries[0]?.reason, /on purpose/);
-  t.match(entries[2]?.reason, /30 s/);
+  t.match(entries[1]?.reason, /outside of its steps: outside of a step/);
+  t.match(entries[3]?.reason, /left lab\.test\.hello\.test\.instance\.0 deployed/);
+  t.match(entries[5]?.reason, /30 s/);
   t.equal(code, 3, 'the worst of them decides');
   t.match(await fs.readFile(path.join(report, 'summary.md'), 'utf8'), /\| veth \| local \| passed \|/);
   t.match(await fs.readFile(path.join(report, 'junit.xml'), 'utf8'), /testsuite name="veth on local"/);

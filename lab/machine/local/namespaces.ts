@@ -12,6 +12,8 @@ const lasting = ['--user', '--map-root-user', '--net', '--mount'] as const;
 /** Programs of util-linux, procps and coreutils that no package of the lab's can stand in for. */
 const needed = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setsid', 'ps', 'find', 'sed'] as const;
 const replaceable = ['ip', 'nft', 'curl', 'ping', 'tc'] as const;
+/** Without it a failure's report has no packets; nothing else needs it. */
+const recorder = 'tcpdump';
 
 /** Kernel settings by which distributions forbid user namespaces, each with the value that forbids and one that allows. */
 const settings = [
@@ -42,8 +44,16 @@ const kernelSetting = (key: string): string | undefined => {
  */
 const searchPath = async (signal: AbortSignal): Promise<string> => {
   const own = [process.env['PATH'] ?? '', ...systemFolders];
-  const missing = replaceable.some((name) => findProgram(name, systemFolders) === undefined);
-  return [...own, ...(missing ? [await networkCommands(signal)] : [])].join(':');
+  const isMissing = (name: string) => findProgram(name, systemFolders) === undefined;
+  if (replaceable.some(isMissing)) own.push(await networkCommands(signal));
+  else if (isMissing(recorder))
+    own.push(
+      ...(await networkCommands(signal).then(
+        (folder) => [folder],
+        () => [],
+      )),
+    );
+  return own.join(':');
 };
 
 /** Why this computer cannot make a board out of namespaces: what it lacks or forbids, and what to do about it. */

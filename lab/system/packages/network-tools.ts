@@ -7,6 +7,7 @@ const commands = {
   nft: 'usr/sbin/nft',
   ping: 'usr/bin/ping',
   tc: 'usr/sbin/tc',
+  tcpdump: 'usr/bin/tcpdump',
 } as const;
 
 /** A folder for PATH with the network programs that a worker needs, for a host that has not got them. */

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Machine } from '../../../lab/machine/machine.ts';
 import type { MachineKind } from '../../../lab/machine/machines.ts';
 import { runScenario } from '../../../lab/scenario/run.ts';
 import { scenario } from '../../../lab/scenario/scenario.ts';
@@ -17,6 +18,7 @@ const kind = (prepare: MachineKind['prepare']): MachineKind => ({
 
 const options = (prepare: MachineKind['prepare'], needs: readonly ('bridge' | 'veth')[] = ['bridge']) => ({
   name: 'nothing',
+  wanted: 'nothing',
   scenario: scenario({ about: '?', needs, network: { topology: 'bridged', subnet: '10.10.0.0' }, run: async () => {} }),
   kind: kind(prepare),
   machine: {},
@@ -51,6 +53,43 @@ t.test('a machine that cannot do what a scenario needs is not even prepared', as
   );
   await t.rejects(run, { fault: 'incomplete', message: 'nothing cannot run on nowhere, which has no veth' });
   t.notOk(prepared);
+});
+
+/** A board that only answers what it is asked about itself, and notes what is done to it. */
+const askedBoard = (done: string[], links: unknown): Machine => ({
+  ...{ name: 'nowhere', architecture: 'aarch64', accelerator: 'none', fidelity: 'emulated', slowness: 1 },
+  ...{ capabilities: new Set(['bridge'] as const), inputs: [], logs: [], gone: new AbortController().signal },
+  uplink: { board: '127.0.0.1', lab: '127.0.0.1', bind: '127.0.0.1' },
+  exec: async (argv) => {
+    if (argv.join(' ') === 'ip -json address show') return { code: 0, stdout: JSON.stringify(links), stderr: '' };
+    if (argv[0] !== 'find' && argv.join(' ') !== 'ip netns list') done.push(argv.join(' '));
+    return { code: 0, stdout: '', stderr: '' };
+  },
+  writeFile: async (file) => {
+    done.push(file);
+  },
+  readFile: async () => Buffer.alloc(0),
+  release: () => {},
+  forward: () => Promise.reject(new Error('never')),
+  [Symbol.asyncDispose]: async () => {},
+});
+
+t.test('a scenario does not begin on a board that has its network already', async (t) => {
+  await using _ = await privateCache();
+  const done: string[] = [];
+  const board = askedBoard(done, [
+    { ifname: 'eth1', addr_info: [{ family: 'inet', local: '10.10.0.9', prefixlen: 24 }] },
+  ]);
+  const prepared = { wasmtimeVersion: '0.0.0', unlocked: [], start: async () => board };
+  const { results } = await runScenario(options(async () => prepared));
+  t.equal(results.verdict, 'incomplete');
+  t.match(results.run.failure, {
+    step: 'start the worker',
+    message: 'the board has already 10.10.0.9/24 on eth1',
+    next: ['when nothing else needs it, on the board:', 'ip address delete 10.10.0.9/24 dev eth1', /--keep/],
+  });
+  t.strictSame(done, [], 'nothing was done to it');
+  t.strictSame(await listRuns(), []);
 });
 
 t.test('an interrupted run is incomplete and leaves no record', async (t) => {

@@ -69,6 +69,7 @@ t.test('who is to blame for a step that throws', async (t) => {
   t.equal(await thrown(new Error('connection refused')), 'failed');
   t.equal(await thrown(new LabError('no answer', { fault: 'product' })), 'failed');
   t.equal(await thrown(labFault('the emulator ended')), 'error');
+  t.equal(await thrown(new LabError('the board is not free', { fault: 'incomplete' })), 'incomplete');
   t.equal(await thrown(new Error('x'), AbortSignal.abort(new Error('interrupted'))), 'incomplete');
   t.equal(
     await thrown(new Error('x'), AbortSignal.abort(labFault('the emulator ended'))),

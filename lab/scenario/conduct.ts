@@ -1,0 +1,79 @@
+import { startCluster } from '../cluster/cluster.ts';
+import type { Machine } from '../machine/machine.ts';
+import { LabError, labFault } from '../system/errors.ts';
+import { nearest } from '../system/nearest.ts';
+import { deadline } from '../system/wait.ts';
+import type { Capture } from './capture.ts';
+import { makeLab } from './context.ts';
+import { deployer } from './deploy.ts';
+import type { Emit } from './events.ts';
+import type { Findings } from './findings.ts';
+import { refuseOccupied } from './occupied.ts';
+import type { RunOptions } from './options.ts';
+import { StepFailed, type Steps } from './steps.ts';
+import { putCompiled, startWorker } from './worker.ts';
+
+const setUpMs = 60_000;
+
+/** A booted board and what a run keeps about it. */
+export type Conducted = {
+  readonly options: RunOptions;
+  readonly board: Machine;
+  readonly wasmtimeVersion: string;
+  readonly capture: Capture;
+  readonly steps: Steps;
+  readonly findings: Findings;
+  readonly emit: Emit;
+  /** Takes what has to be taken down when the run ends. */
+  readonly stack: AsyncDisposableStack;
+  readonly signal: AbortSignal;
+};
+
+const boardOnly = { place: 'board' } as const;
+const labOnly = { place: 'lab' } as const;
+
+/** Starts cluster and worker on a booted board, goes through the scenario, and judges what the worker said meanwhile. */
+export const conduct = async (parts: Conducted): Promise<void> => {
+  const { options, board, wasmtimeVersion, capture, steps, findings, emit, stack, signal } = parts;
+  const { scenario, app } = options;
+  const cluster = stack.use(
+    await startCluster({
+      listen: board.uplink.bind,
+      advertise: board.uplink.lab,
+      subnet: { address: scenario.network.subnet, addressv6: scenario.network.subnet6 ?? 'fd00::' },
+      onMessage: (message) => emit({ kind: 'cluster-message', message }),
+      signal,
+    }),
+  );
+  await steps.run('start the worker', boardOnly, signal, async () => {
+    await refuseOccupied(board, scenario);
+    const [compiled] = await Promise.all([
+      putCompiled(board, app, wasmtimeVersion, signal),
+      startWorker(board, cluster, scenario.network, deadline(setUpMs * board.slowness, 'the worker', signal)),
+      capture.start(),
+    ]);
+    if (compiled !== undefined) findings.notes.push(compiled);
+  });
+  const services = deployer(board, cluster, app, emit, signal);
+  const lab = makeLab({
+    ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
+    ...{ steps, findings, capture, services, emit, stack, signal, wasmtimeVersion },
+  });
+  await scenario.run(lab).catch((error: unknown) => {
+    throw error instanceof StepFailed ? error : labFault('the scenario threw outside of its steps', [], error);
+  });
+  if (services.left().length > 0 && !options.keep)
+    await steps.run('take down what the scenario left', labOnly, signal, async () => {
+      const tasks = services.left().map(({ task }) => task);
+      for (const service of services.left()) await services.undeploy(service);
+      throw labFault(`the scenario left ${tasks.join(', ')} deployed: each has to be undeployed before it ends`);
+    });
+  await steps.run('the worker kept to the contract', labOnly, signal, async ({ expect }) => {
+    const problems = cluster.violations.map(({ topic, problem }) => `${topic}: ${problem}`);
+    expect.equal('departures from the contract', problems, []);
+  });
+  const { until } = options;
+  if (until === undefined) return;
+  const names = steps.done.map(({ name }) => name);
+  throw new LabError(`no step '${until}' to end after${nearest(until, names)}`, { fault: 'incomplete' });
+};
