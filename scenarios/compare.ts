@@ -1,9 +1,10 @@
 import { faults } from '../lab/load/load.ts';
+import type { Metric } from '../lab/report/results.ts';
 import type { Where } from '../lab/scenario/places.ts';
-import { type Service, scenario } from '../lab/scenario/scenario.ts';
+import { type Figure, type Service, scenario } from '../lab/scenario/scenario.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 
-const rounds = 3;
+const rounds = 5;
 const loadShare = 10;
 /** Loads shorter than this show only that everything works. */
 const leastSeconds = 5;
@@ -19,13 +20,31 @@ const shuffled = <T>(items: readonly T[]): readonly T[] =>
     .toSorted((a, b) => a.at - b.at)
     .map(({ item }) => item);
 
+/** What one load took: how the service was reached, what served, and its CPU time a request in microseconds. */
+type Spent = { readonly way: string; readonly kind: 'wasm' | 'native'; readonly cpu: number };
+
+/**
+ * CPU time a request against that on loopback, and of the Wasm service against the native one, of what was measured in
+ * one deployment: whatever else this computer does changes from minute to minute and touches both sides alike.
+ */
+const ratiosOf = (spent: readonly Spent[]): readonly Figure[] => {
+  const of = (way: string, kind: string) => spent.find((one) => one.way === way && one.kind === kind)?.cpu ?? 0;
+  const ratio = { unit: 'x', kind: 'performance', where: 'board' } as const;
+  const figure = (name: string, dimensions: Metric['dimensions'], cpu: number, base: number): readonly Figure[] =>
+    base > 0 ? [{ name, ...ratio, dimensions, samples: [cpu / base] }] : [];
+  return spent.flatMap(({ way, kind, cpu }) => [
+    ...(way === 'loopback' ? [] : figure('load.cpu.ratio', { load: `${way}, ${kind}` }, cpu, of('loopback', kind))),
+    ...(kind === 'wasm' ? figure('CPU of wasm against native', { way }, cpu, of(way, 'native')) : []),
+  ]);
+};
+
 export default scenario({
   about: 'What does WebAssembly cost a request, and what does the network: loopback, veth, bridge, mapped port?',
   needs: ['veth', 'bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 600,
 
-  async run({ step, board, lab, machine, options, app, deploy, undeploy, configure, load, note }) {
+  async run({ step, board, lab, machine, options, app, deploy, undeploy, configure, load, record, note }) {
     const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
     const seconds = options.duration / loadShare;
     note("The native server is Node's own HTTP server, one thread; the service is wasmtime, with as many as it likes.");
@@ -42,7 +61,7 @@ export default scenario({
           return deploy({ port: '8080:80;8081:81' });
         });
         const server = await step(
-          `${round}: a native server beside it`,
+          `${round}: a native server beside it, ${topology}`,
           service.instance,
           async ({ $, get, signal }) => {
             const pid = (await $`setsid node -e ${native} >/dev/null 2>&1 & echo $!`).stdout.trim();
@@ -56,18 +75,22 @@ export default scenario({
           },
         );
         const cells = waysTo(service, topology).flatMap((way) => [
-          { way, kind: 'wasm', inner: 80, body: app.body ?? '' },
-          { way, kind: 'native', inner: 81, body: nativeText },
+          { way, kind: 'wasm' as const, inner: 80, body: app.body ?? '' },
+          { way, kind: 'native' as const, inner: 81, body: nativeText },
         ]);
-        await step(`${round}: load, ${topology}`, board, async ({ expect }) => {
+        const spent = await step(`${round}: load, ${topology}`, board, async ({ expect }) => {
+          const took: Spent[] = [];
           for (const { way, kind, inner, body } of shuffled(cells)) {
             const [name, from, host, mapped] = way;
             const url = `http://${host}:${mapped + inner}/`;
             const result = await load(`${name}, ${kind}`, url, { status: 200, body }, { from, service, seconds });
             expect.equal(`${name}, ${kind}: wrong answers, errors and timeouts`, faults(result), 0);
             expect.ok(`${name}, ${kind}: requests were answered`, result.responses > 0);
+            if (result.cpu !== undefined) took.push({ way: name, kind, cpu: result.cpu });
           }
+          return took;
         });
+        for (const figure of ratiosOf(spent)) record(figure);
         await step(`${round}: undeploy, ${topology}`, board, async ({ $ }) => {
           await $`kill ${server}`;
           await undeploy(service);

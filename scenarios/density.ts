@@ -21,6 +21,7 @@ export default scenario({
     const counts = steps.filter((count) => measured || count <= few);
     const seconds = options.duration / loadShare;
     const services: Service[] = [];
+    let alone: number | undefined;
     for (const count of counts) {
       const dimensions = { instances: String(count) };
       const samples = await step(`deploy up to ${count}`, lab, async () => {
@@ -53,6 +54,10 @@ export default scenario({
         const how = { from: board, service: first, seconds, connections };
         const result = await load(`with ${count} instances`, url, { status, body }, how);
         expect.equal('wrong answers, errors and timeouts', faults(result), 0);
+        const p99 = result.latency.getValueAtPercentile(99);
+        alone ??= p99;
+        const ratio = { unit: 'x', kind: 'performance', where: 'board', dimensions } as const;
+        record({ name: 'p99 against that of one alone', ...ratio, samples: [p99 / alone] });
       });
     }
     await step('undeploy all', lab, async () => {

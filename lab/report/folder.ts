@@ -1,7 +1,8 @@
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { parse } from '../../worker/contract/check.ts';
-import { htmlReport, type LogText } from './html.ts';
+import type { LogText } from './html/run.ts';
+import { htmlReport } from './html.ts';
 import { junit } from './junit.ts';
 import { percentileTable } from './latency.ts';
 import { Results } from './results.ts';

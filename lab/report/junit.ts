@@ -67,6 +67,25 @@ export const junitSuite = (results: Results): string => {
   ].join('\n');
 };
 
+/** A test suite that says only how something ended, where no results say it. */
+export const outcomeSuite = (name: string, verdict: Verdict, seconds: number, reason: string): string => {
+  const outcome =
+    verdict === 'passed' ? '' : `<${elements[verdict]}${attributes({ message: reason.split('\n')[0] ?? '' })}/>`;
+  const count = (one: Verdict) => (verdict === one ? 1 : 0);
+  return [
+    `  <testsuite${attributes({
+      name,
+      tests: 1,
+      failures: count('failed'),
+      errors: count('error'),
+      skipped: count('incomplete'),
+      time: seconds,
+    })}>`,
+    `    <testcase${attributes({ classname: 'suite', name, time: seconds })}>${outcome}</testcase>`,
+    '  </testsuite>',
+  ].join('\n');
+};
+
 /** A JUnit document with these test suites. */
 export const junitDocument = (suites: readonly string[]): string =>
   ['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites>', ...suites, '</testsuites>', ''].join('\n');

@@ -29,6 +29,18 @@ export const loadCounts = {
   unfinished: 'unfinished',
 } as const satisfies Record<keyof LoadCounts, string>;
 
+/** The figures of a load in the order a table shows them, with the words for its head. */
+export const loadFigures = {
+  'load.rate': 'answers a second',
+  'load.cpu': 'CPU a request',
+  'load.cpu.user': 'in user space',
+  'load.cpu.system': 'in the kernel',
+  'load.cpu.interrupts': 'interrupts, whole board',
+  'load.cpu.ratio': 'CPU against loopback',
+  'load.generator.cpu': "generator's CPU",
+  'load.generator.delay.p99': "generator's delay, p99",
+} as const;
+
 const counted = Object.keys(loadCounts) as readonly (keyof LoadCounts)[];
 
 /** A load's result in the terms of the report: `load.*` metrics with the dimension `load`, one sample each. */

@@ -57,7 +57,7 @@ export type Input = Static<typeof Input>;
  */
 const Metric = Type.Object({
   name: Type.String(),
-  unit: Type.Enum(['1', 's', 'ms', 'us', '1/s', 'bytes', '%']),
+  unit: Type.Enum(['1', 'x', 's', 'ms', 'us', '1/s', 'bytes', '%']),
   kind: Type.Enum(['count', 'performance', 'emulated']),
   where: Place,
   dimensions: Type.Record(Type.String(), Type.String()),

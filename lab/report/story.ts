@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
+import { loadFigures } from './load-record.ts';
 import { type Expectation, type Metric, notStarted, type Results, type Verdict } from './results.ts';
-import { median } from './statistics.ts';
+import { median, medianInterval } from './statistics.ts';
 
 /** The words that every writer uses for a verdict. */
 export const verdictWords: Readonly<Record<Verdict, string>> = {
@@ -67,6 +68,8 @@ export const formatValue = (value: number, unit: Metric['unit']): string => {
   switch (unit) {
     case '1':
       return digits(value);
+    case 'x':
+      return `${value.toFixed(2)}×`;
     case '1/s':
       return `${digits(value)}/s`;
     case '%':
@@ -82,19 +85,68 @@ export const formatValue = (value: number, unit: Metric['unit']): string => {
   }
 };
 
-/** A metric's median in a person's units, with the number of samples when there are several. */
-export const formatMetric = ({ samples, unit }: Metric): string => {
-  const middle = median(samples);
-  if (middle === undefined) return 'no sample';
-  return samples.length === 1
-    ? formatValue(middle, unit)
-    : `${formatValue(middle, unit)} (median of ${samples.length})`;
+/** Two values of one unit, which is said once where both have the same prefix. */
+const formatRange = (low: number, high: number, unit: Metric['unit']): string => {
+  const [from, to] = [formatValue(low, unit), formatValue(high, unit)];
+  const [number = '', suffix] = from.split(/(?=[ /×])/);
+  return `${suffix !== undefined && to.endsWith(suffix) ? number : from} to ${to}`;
 };
 
-/** Metrics by load name, in the order they were measured. */
+/**
+ * A metric in a person's units. Several samples: of counts their sum, so that no fault is lost; of anything else their
+ * median, its 95 % interval where there is one, and how many they are.
+ */
+export const formatMetric = ({ samples, unit, kind }: Metric): string => {
+  const middle = median(samples);
+  if (middle === undefined) return 'no sample';
+  if (samples.length === 1) return formatValue(middle, unit);
+  if (kind === 'count')
+    return formatValue(
+      samples.reduce((sum, sample) => sum + sample, 0),
+      unit,
+    );
+  const interval = medianInterval(samples);
+  const range = interval ? `${formatRange(interval.low, interval.high, unit)}, ` : 'median, ';
+  return `${formatValue(middle, unit)} (${range}n ${samples.length})`;
+};
+
+const { compare: byName } = new Intl.Collator('en', { numeric: true });
+
+/** What is told of several loads, in an order that does not depend on when each was measured. */
+export const inOrder = <T extends { readonly name: string }>(loads: readonly T[]): readonly T[] =>
+  loads.toSorted((a, b) => byName(a.name, b.name));
+
+/** Metrics by load name. */
 export const metricsByLoad = (metrics: readonly Metric[]): ReadonlyMap<string, readonly Metric[]> => {
   const loads = metrics.filter(({ name }) => name.startsWith('load.'));
-  return new Map(
-    Object.entries(Object.groupBy(loads, ({ dimensions }) => dimensions['load'] ?? '')).map(([k, v]) => [k, v ?? []]),
-  );
+  const groups = Object.entries(Object.groupBy(loads, ({ dimensions }) => dimensions['load'] ?? ''));
+  return new Map(groups.toSorted(([a], [b]) => byName(a, b)).map(([load, its]) => [load, its ?? []]));
 };
+
+/** A table of the figures of all loads: what none of them has is left out, and so is what an emulator made up. */
+export const loadFigureTable = (
+  { run }: Results,
+  wanted: readonly string[] = Object.keys(loadFigures),
+): { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] } => {
+  const figures = run.metrics.filter(({ kind }) => kind === 'performance');
+  const loads = [...metricsByLoad(figures)];
+  const shown = Object.entries(loadFigures).filter(
+    ([figure]) => wanted.includes(figure) && figures.some(({ name }) => name === figure),
+  );
+  if (shown.length === 0) return { head: [], rows: [] };
+  return {
+    head: ['load', 'from', ...shown.map(([, words]) => words)],
+    rows: loads.map(([load, metrics]) => [
+      load,
+      metrics.find(({ name }) => name === 'load.rate')?.where ?? '',
+      ...shown.map(([figure]) => {
+        const metric = metrics.find(({ name }) => name === figure);
+        return metric ? formatMetric(metric) : '';
+      }),
+    ]),
+  };
+};
+
+/** Figures of a run that belong to no load. */
+export const otherFigures = ({ run }: Results): readonly Metric[] =>
+  run.metrics.filter(({ name }) => !name.startsWith('load.'));

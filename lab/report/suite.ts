@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Chalk } from 'chalk';
 import { columns } from './columns.ts';
-import { junitDocument, junitSuite } from './junit.ts';
+import { suitePage } from './html/suite.ts';
+import { junitDocument, junitSuite, outcomeSuite } from './junit.ts';
 import { worstVerdict } from './replicates.ts';
 import type { Results, Verdict } from './results.ts';
 import { formatValue, plain, reasonOf, verdictWords } from './story.ts';
@@ -62,13 +63,21 @@ export const entryReason = (results: Results): { readonly reason?: string } => {
   return reason === undefined ? {} : { reason };
 };
 
-/** Writes a suite's report: `summary.md`, `junit.xml` with one suite a scenario, and `suite.json`. */
+/** The results of a run, and what the suite itself has to say about it beside them. */
+const suitesOf = ({ scenario, machine, verdict, seconds, reason, results }: SuiteEntry): readonly string[] => [
+  ...(results ? [junitSuite(results)] : []),
+  ...(results?.verdict === verdict
+    ? []
+    : [outcomeSuite(`${scenario} on ${machine} in the suite`, verdict, seconds, reason ?? '')]),
+];
+
+/** Writes a suite's report: `report.html`, `summary.md`, `junit.xml` with one suite a scenario, and `suite.json`. */
 export const writeSuite = async (folder: string, entries: readonly SuiteEntry[]): Promise<void> => {
   await mkdir(folder, { recursive: true });
   const listed = entries.map(({ results: _, ...entry }) => entry);
+  await writeFile(join(folder, 'report.html'), suitePage(entries, suiteVerdict(entries), counts(entries)));
   await writeFile(join(folder, 'summary.md'), markdown(entries));
-  const suites = entries.flatMap(({ results }) => (results ? [junitSuite(results)] : []));
-  await writeFile(join(folder, 'junit.xml'), junitDocument(suites));
+  await writeFile(join(folder, 'junit.xml'), junitDocument(entries.flatMap(suitesOf)));
   await writeFile(
     join(folder, 'suite.json'),
     `${JSON.stringify({ version: 1, verdict: suiteVerdict(entries), entries: listed }, undefined, 2)}\n`,

@@ -3,7 +3,10 @@ import type { Metric, Results } from './results.ts';
 import {
   formatMetric,
   formatValue,
+  inOrder,
+  loadFigureTable,
   metricsByLoad,
+  otherFigures,
   plain,
   reasonOf,
   titleOf,
@@ -51,16 +54,14 @@ const countRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =
     }),
   ]);
 
-const otherRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
-  metrics
-    .filter(({ name, kind }) => !(name.startsWith('load.') && kind === 'count') && !name.startsWith('load.latency.'))
-    .map((metric) => [
-      metric.name,
-      Object.values(metric.dimensions).join(', '),
-      metric.where,
-      metric.kind,
-      formatMetric(metric),
-    ]);
+const otherRows = (results: Results): readonly (readonly string[])[] =>
+  otherFigures(results).map((metric) => [
+    metric.name,
+    Object.values(metric.dimensions).join(', '),
+    metric.where,
+    metric.kind,
+    formatMetric(metric),
+  ]);
 
 const failureLines = ({ run: { failure } }: Results): readonly string[] => {
   if (!failure) return [];
@@ -77,6 +78,7 @@ export const summary = (results: Results): string => {
   const { run, machine, inputs } = results;
   const reason = reasonOf(results);
   const warning = warningOf(results);
+  const rates = loadFigureTable(results);
   const marks = Object.keys(run.latencies[0]?.percentiles ?? {});
   return [
     `# ${cell(titleOf(results))}: ${verdictWords[results.verdict]}`,
@@ -88,18 +90,19 @@ export const summary = (results: Results): string => {
     ...section('Failure', failureLines(results)),
     ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'came'], stepRows(results))),
     ...section('Load', table(['load', ...Object.values(loadCounts)], countRows(run.metrics))),
+    ...section('Rates and CPU time', table(rates.head, rates.rows)),
     ...section(
       warning === undefined ? 'Latency' : `Latency (${machine.fidelity}, not performance)`,
       table(
         ['load', 'responses', ...marks],
-        run.latencies.map(({ name, count, percentiles }) => [
+        inOrder(run.latencies).map(({ name, count, percentiles }) => [
           name,
           formatValue(count, '1'),
           ...marks.map((mark) => formatValue(percentiles[mark] ?? 0, 'us')),
         ]),
       ),
     ),
-    ...section('Figures', table(['figure', 'of', 'where', 'kind', 'value'], otherRows(run.metrics))),
+    ...section('Figures', table(['figure', 'of', 'where', 'kind', 'value'], otherRows(results))),
     ...section(
       'First answer',
       run.firstAnswer

@@ -6,7 +6,10 @@ import {
   expectationLine,
   formatMetric,
   formatValue,
+  inOrder,
+  loadFigureTable,
   metricsByLoad,
+  otherFigures,
   plain,
   reasonOf,
   titleOf,
@@ -61,19 +64,21 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
     ]),
   );
   const latencies = columns(
-    run.latencies.map(({ name, percentiles }) => [
+    inOrder(run.latencies).map(({ name, percentiles }) => [
       plain(name),
       ...Object.entries(percentiles).map(([mark, us]) => `${mark} ${formatValue(us, 'us')}`),
     ]),
   );
+  const { head, rows } = loadFigureTable(results, ['load.rate', 'load.cpu', 'load.cpu.ratio']);
+  const rates = columns(
+    rows.length === 0 ? [] : [head.map((text) => chalk.dim(text)), ...rows.map((row) => row.map(plain))],
+  );
   const figures = columns(
-    run.metrics
-      .filter(({ name }) => !name.startsWith('load.') || name.startsWith('load.cpu.'))
-      .map((metric) => [
-        plain([metric.name, ...Object.values(metric.dimensions)].join(' ')),
-        chalk.dim(metric.where),
-        formatMetric(metric),
-      ]),
+    otherFigures(results).map((metric) => [
+      plain([metric.name, ...Object.values(metric.dimensions)].join(' ')),
+      chalk.dim(metric.where),
+      formatMetric(metric),
+    ]),
   );
   const warning = warningOf(results);
   const { failure } = run;
@@ -83,6 +88,7 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
     [chalk.bold(plain(titleOf(results)))],
     steps,
     loads,
+    rates,
     latencies,
     figures,
     warning === undefined ? [] : [chalk.yellow(warning)],

@@ -1,7 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
 import { timeKind } from '../report/load-record.ts';
-import type { Run } from '../report/results.ts';
 import { labFault } from '../system/errors.ts';
 import { deadline } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
@@ -12,28 +11,14 @@ import type { Findings } from './findings.ts';
 import { footprint } from './footprint.ts';
 import { loader } from './loads.ts';
 import { boardPlace, labPlace } from './places.ts';
-import type { Lab, NetworkWish, ScenarioOptions, Service } from './scenario.ts';
+import type { Lab, NetworkWish, ScenarioOptions } from './scenario.ts';
 import { serveText } from './serve.ts';
 import type { Steps } from './steps.ts';
+import { drawer } from './topology.ts';
 import { putCompiled, reconfigure } from './worker.ts';
 
 const configureMs = 20_000;
 const shownBodyBytes = 1024;
-
-/** The network with its first instance, as the report draws it. */
-const topologyOf = (network: NetworkWish, service: Service, ports: string): Run['topology'] => ({
-  kind: network.topology,
-  gateway: network.subnet.replace(/\d+$/, (last) => String(Number(last) + 1)),
-  ...(network.topology === 'bridged' ? { bridge: 'goProxyBridge' } : {}),
-  instances: [
-    {
-      task: service.task,
-      address: service.address.v4,
-      ...(service.address.v6 === '' ? {} : { address6: service.address.v6 }),
-      ports: ports === '' ? [] : ports.split(';'),
-    },
-  ],
-});
 
 /** What a scenario works with, bound to a running machine, cluster and worker. */
 export const makeLab = (parts: {
@@ -55,6 +40,7 @@ export const makeLab = (parts: {
   const { machine, cluster, app, options, steps, findings, emit, signal } = parts;
   const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
+  const picture = drawer(machine, parts.services, findings);
   return {
     board: boardPlace(machine, emit, signal),
     lab: labPlace(machine, emit, signal),
@@ -62,11 +48,14 @@ export const makeLab = (parts: {
     cluster,
     app,
     options,
-    step: (name, where, body) =>
-      steps.run(name, where, signal, (tools) => body({ ...tools, $: where.$, get: where.get })),
+    step: async (name, where, body) => {
+      const result = await steps.run(name, where, signal, (tools) => body({ ...tools, $: where.$, get: where.get }));
+      await picture.stepEnded(network);
+      return result;
+    },
     deploy: async (spec = {}) => {
       const service = await deploy(spec);
-      findings.topology ??= topologyOf(network, service, spec.port ?? '');
+      picture.deployed(network);
       return service;
     },
     undeploy,

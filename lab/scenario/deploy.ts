@@ -32,7 +32,8 @@ export const deployer = (machine: Machine, cluster: Cluster, app: App, emit: Emi
       const address = await deployment.address(ends);
       await deployment.status('CREATED', ends);
       const { task } = deployment;
-      const service = { task, address, deployment, instance: instancePlace(machine, task, emit, signal) };
+      const { port } = spec ?? {};
+      const service = { task, address, deployment, port, instance: instancePlace(machine, task, emit, signal) };
       standing.add(service);
       return service;
     },

@@ -51,10 +51,12 @@ export const loader = (
     const result = await capture.pause(() => generate(plan, from?.exec));
     const record = recordLoad({ name, where: place, fidelity: machine.fidelity }, result);
     findings.metrics.push(...record.metrics);
+    let cpu: number | undefined;
     if (before !== undefined && task !== undefined) {
       // warm-up included, as in the time: it is as much work a request as the rest
       const requests = result.responses * ((plan.durationMs + warmUpMs) / plan.durationMs);
       const spent = cpuPerRequest(before, await cpuTicks(machine, task), requests);
+      cpu = spent.find(({ name }) => name === 'load.cpu')?.samples[0];
       for (const metric of spent)
         findings.metrics.push({
           ...metric,
@@ -75,6 +77,6 @@ export const loader = (
       findings.throughput.push(record.throughput);
     }
     findings.notes.push(...record.notes.filter((note) => !findings.notes.includes(note)));
-    return result;
+    return { ...result, cpu };
   };
 };

@@ -22,6 +22,8 @@ export type Service = {
   readonly task: string;
   readonly address: InstanceAddress;
   readonly deployment: Deployment;
+  /** Its ports as they were asked for. */
+  readonly port?: string | undefined;
   /** Inside its network namespace. */
   readonly instance: Where;
 };
@@ -91,13 +93,16 @@ export type Lab = {
   readonly serve: (body: string) => Promise<string>;
   /** Makes a TCP port of the board reachable from the lab. */
   readonly forward: (boardPort: number) => Promise<Endpoint>;
-  /** Loads a URL, records it in the report under `name`, and returns what was counted. */
+  /**
+   * Loads a URL, records it in the report under `name`, and returns what was counted; `cpu` is the service's CPU time a
+   * request in microseconds, where that is a figure.
+   */
   readonly load: (
     name: string,
     url: string,
     expected: { readonly status: number; readonly body: string },
     how?: LoadHow,
-  ) => Promise<LoadResult>;
+  ) => Promise<LoadResult & { readonly cpu: number | undefined }>;
   /** Puts a figure into the report. */
   readonly record: (figure: Figure) => void;
   /** Puts a sentence into the report. */

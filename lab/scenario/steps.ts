@@ -53,12 +53,15 @@ export class Steps {
 
   /** Runs one step; `tools` without expectations are given by the caller. Throws {@link StepFailed}. */
   async run<T>(
-    name: string,
+    wanted: string,
     where: Pick<Where, 'place'> & Partial<Where>,
     signal: AbortSignal,
     body: (tools: Pick<StepTools, 'expect' | 'signal'>) => Promise<T>,
   ): Promise<T> {
     const { place } = where;
+    // a loop may say the same again: in a report every step is one of its own
+    const before = this.done.filter((step) => step.name === wanted || step.name.startsWith(`${wanted} (`)).length;
+    const name = before === 0 ? wanted : `${wanted} (${before + 1})`;
     const expectations: Expectation[] = [];
     const began = performance.now();
     this.#emit({ kind: 'step-started', step: name, place });
@@ -92,7 +95,7 @@ export class Steps {
         'failed',
         failed.map(({ what, expected, came }) => `${what}: expected ${expected}, came ${came}`).join('\n'),
       );
-    if (name === this.#until)
+    if (wanted === this.#until)
       throw new StepFailed(name, where, 'incomplete', `stopped after the step '${name}', as asked`);
     return result;
   }

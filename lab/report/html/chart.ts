@@ -50,7 +50,7 @@ const bottom = 44;
 const height = 280;
 
 /** How many lines a chart can tell apart. */
-export const seriesCount = 8;
+export const seriesCount = 10;
 const series = (i: number): string => `series s${i % seriesCount}`;
 
 const draw = (label: string, x: Axis, y: Axis, lines: readonly Line[], width: number): Markup => {

@@ -1,6 +1,6 @@
 import { histogramOf } from '../latency.ts';
 import type { LatencyHistogram, Results } from '../results.ts';
-import { formatValue } from '../story.ts';
+import { formatValue, inOrder } from '../story.ts';
 import { type Axis, chart, type Line, linearAxis, logAxis } from './chart.ts';
 import type { Markup } from './markup.ts';
 
@@ -42,7 +42,9 @@ const percentileAxis = (end: number): Axis => ({
 
 /** Latency by percentile, both axes logarithmic; undefined when nothing was answered. */
 export const latencyChart = ({ run }: Results): Markup | undefined => {
-  const lines = run.latencies.filter(({ count }) => count > 0).map(latencyLine);
+  const lines = inOrder(run.latencies)
+    .filter(({ count }) => count > 0)
+    .map(latencyLine);
   const values = lines.flatMap(({ points }) => points.map(([, value]) => value));
   if (values.length === 0) return undefined;
   const x = percentileAxis(Math.max(...lines.flatMap(({ points }) => points.map(([at]) => at))));
@@ -50,9 +52,9 @@ export const latencyChart = ({ run }: Results): Markup | undefined => {
   return chart('Response time by percentile, on logarithmic axes', x, y, lines);
 };
 
-/** Responses in each second of each load; undefined when no load lasted a second. */
+/** Responses in each second of each load; undefined when no load lasted two seconds: a dot shows no course. */
 export const throughputChart = ({ run }: Results): Markup | undefined => {
-  const loads = (run.throughput ?? []).filter(({ perSecond }) => perSecond.length > 0);
+  const loads = inOrder(run.throughput ?? []).filter(({ perSecond }) => perSecond.length > 1);
   if (loads.length === 0) return undefined;
   const seconds = Math.max(...loads.map(({ perSecond }) => perSecond.length));
   const x = linearAxis('seconds since the first response', seconds, (value) => formatValue(value, '1'));

@@ -1,6 +1,15 @@
 import { loadCounts } from '../load-record.ts';
-import type { Metric, Results, Step, Timing, Verdict } from '../results.ts';
-import { expectationLine, formatMetric, formatValue, metricsByLoad, verdictWords } from '../story.ts';
+import type { Results, Step, Timing, Verdict } from '../results.ts';
+import {
+  expectationLine,
+  formatMetric,
+  formatValue,
+  inOrder,
+  loadFigureTable,
+  metricsByLoad,
+  otherFigures,
+  verdictWords,
+} from '../story.ts';
 import { html, type Markup, type Part } from './markup.ts';
 
 export const verdictSigns: Readonly<Record<Verdict, string>> = {
@@ -80,7 +89,7 @@ export const latencyTable = ({ run }: Results): Markup | undefined => {
   return table(
     'Response times',
     ['load', 'responses', ...marks],
-    run.latencies.map(({ name, count, percentiles }) => [
+    inOrder(run.latencies).map(({ name, count, percentiles }) => [
       name,
       formatValue(count, '1'),
       ...marks.map((mark) => formatValue(percentiles[mark] ?? 0, 'us')),
@@ -88,23 +97,28 @@ export const latencyTable = ({ run }: Results): Markup | undefined => {
   );
 };
 
-const isShownElsewhere = ({ name, kind }: Metric): boolean =>
-  name.startsWith('load.latency.') || (name.startsWith('load.') && kind === 'count');
+/** Rates, and what a request took of the board and of the load generator. */
+export const rateTable = (results: Results): Markup | undefined => {
+  const { head, rows } = loadFigureTable(results);
+  const rates = table('Rates and CPU time', head, rows);
+  const several = results.run.metrics.some(({ kind, samples }) => kind === 'performance' && samples.length > 1);
+  return rates && several
+    ? html`${rates}<p><small>Medians; in brackets their 95 % interval and the number of samples.</small></p>`
+    : rates;
+};
 
-/** Resource use and every other figure that no other table has. */
-export const figureTable = ({ run }: Results): Markup | undefined =>
+/** Every figure that belongs to no load. */
+export const figureTable = (results: Results): Markup | undefined =>
   table(
     'Figures',
     ['figure', 'of', 'where', 'kind', 'value'],
-    run.metrics
-      .filter((metric) => !isShownElsewhere(metric))
-      .map((metric) => [
-        metric.name,
-        Object.values(metric.dimensions).join(', '),
-        metric.where,
-        metric.kind,
-        formatMetric(metric),
-      ]),
+    otherFigures(results).map((metric) => [
+      metric.name,
+      Object.values(metric.dimensions).join(', '),
+      metric.where,
+      metric.kind,
+      formatMetric(metric),
+    ]),
   );
 
 export const firstAnswer = ({ run }: Results): Markup | undefined =>

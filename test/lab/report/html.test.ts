@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { suitePage } from '../../../lab/report/html/suite.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
 import type { Results } from '../../../lab/report/results.ts';
 import { openPage, withoutBrowser } from './browser.ts';
@@ -46,9 +47,22 @@ t.test('a browser shows it at every width and in both schemes', { skip: withoutB
   stack.defer(() => rm(folder, { recursive: true }));
   const page = await openPage(stack);
   const colours = new Set<string>();
-  for (const [name, results] of Object.entries(examples)) {
+  const entries = Object.values(examples).map((results) => ({
+    ...{ scenario: results.scenario.name, machine: results.machine.name, verdict: results.verdict },
+    ...{ seconds: 30, report: results.run.id, reason: 'x '.repeat(300), results },
+  }));
+  const pages = {
+    ...Object.fromEntries(
+      Object.entries(examples).map(([name, results]) => [
+        name,
+        htmlReport(results, [{ name: 'console', text: 'x'.repeat(3000) }]),
+      ]),
+    ),
+    suite: suitePage(entries, 'failed', '1 passed'),
+  };
+  for (const [name, text] of Object.entries(pages)) {
     const file = join(folder, `${name}.html`);
-    await writeFile(file, htmlReport(results, [{ name: 'console', text: 'x'.repeat(3000) }]));
+    await writeFile(file, text);
     for (const width of [390, 1440])
       for (const scheme of ['light', 'dark']) {
         const what = `${name}, ${width} px, ${scheme}`;
@@ -64,7 +78,7 @@ t.test('a browser shows it at every width and in both schemes', { skip: withoutB
         await page.evaluate('new Promise((done) => document.readyState === "complete" ? done() : onload = done)');
         await page.evaluate('document.querySelectorAll("details").forEach((one) => { one.open = true })');
         t.ok(await page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'), what);
-        t.match(await page.evaluate('document.title'), /^bridged on virt/, what);
+        t.match(await page.evaluate('document.title'), /^(bridged on virt|Suite of 3 runs)/, what);
         const methods = page.events.map(({ method }) => method);
         t.notOk(
           methods.includes('Log.entryAdded') || methods.includes('Runtime.exceptionThrown'),

@@ -78,6 +78,20 @@ t.test('who is to blame for a step that throws', async (t) => {
   );
 });
 
+t.test('steps of the same name are told apart', async (t) => {
+  const { steps } = recorded();
+  for (const name of ['ask', 'ask', 'wait', 'ask']) await steps.run(name, where, never, async () => {});
+  const names = ['ask', 'ask (2)', 'wait', 'ask (3)'];
+  t.strictSame(
+    steps.done.map(({ name }) => name),
+    names,
+  );
+  t.strictSame(
+    steps.timings.map(({ name }) => name),
+    names,
+  );
+});
+
 t.test('a step that is not to be passed is the last', async (t) => {
   const { steps } = recorded('first');
   await t.rejects(

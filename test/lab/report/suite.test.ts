@@ -1,0 +1,39 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { entryReason, type SuiteEntry, suiteVerdict, writeSuite } from '../../../lab/report/suite.ts';
+import { failedResults, passedResults } from './example.ts';
+
+const entries: readonly SuiteEntry[] = [
+  ...[passedResults(), failedResults()].map((results) => ({
+    ...{ scenario: results.scenario.name, machine: results.machine.name, verdict: results.verdict },
+    ...{ seconds: results.run.seconds, report: results.run.id, ...entryReason(results), results },
+  })),
+  { scenario: 'silent', machine: 'virt', verdict: 'error', seconds: 3, reason: 'it left no <report>' },
+  { ...{ scenario: 'untidy', machine: 'virt', seconds: 9, reason: 'it left x behind' }, verdict: 'error' },
+];
+
+t.test('the report of a suite has every run, whether it left results or not', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'lab-suite-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  await writeSuite(folder, entries);
+  t.equal(suiteVerdict(entries), 'error');
+  const read = (name: string) => readFile(join(folder, name), 'utf8');
+
+  const page = await read('report.html');
+  t.match(page, '<div class="verdict error"><strong>! the lab failed');
+  t.match(page, /1 passed, 1 failed, 2 the lab failed/);
+  for (const [, id] of page.matchAll(/href="#([^"]+)"/g)) t.match(page, `id="${id}"`);
+  t.match(page, /goProxyBridge[\s\S]*the body is another one[\s\S]*it left no &#60;report&#62;/);
+  t.notMatch(page, /<script|<iframe|src=|@import|url\(/);
+
+  const junit = await read('junit.xml');
+  t.strictSame(
+    [...junit.matchAll(/<testsuite name="([^"]+)"/g)].map(([, name]) => name),
+    ['bridged on virt', 'bridged on virt', 'silent on virt in the suite', 'untidy on virt in the suite'],
+  );
+  t.match(junit, '<error message="it left x behind"/>');
+  t.match(await read('summary.md'), /\| silent \| virt \| the lab failed \|/);
+  t.match(JSON.parse(await read('suite.json')), { verdict: 'error', entries: [{ scenario: 'bridged' }, {}, {}, {}] });
+});
