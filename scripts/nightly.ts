@@ -34,15 +34,16 @@ const newest = async (folder: string, pattern: RegExp): Promise<Pick<Part, 'juni
   return { ...(junit ? { junit } : {}), ...(summary ? { summary } : {}), ...(page ? { page } : {}) };
 };
 
-const suite = (machine: string): Job => ({
+/** These scenarios, or all of them. */
+const suite = (machine: string, ...names: readonly string[]): Job => ({
   name: `suite on ${machine}`,
-  args: (folder) => [lab, 'suite', 'bridged', 'veth', '--machine', machine, '--reports', folder],
+  args: (folder) => [lab, 'suite', ...names, '--machine', machine, '--reports', folder],
   leaves: (folder) => newest(folder, /-suite$/),
 });
 
 const jobs: readonly Job[] = [
   suite('virt'),
-  suite('raspi4b'),
+  suite('raspi4b', 'bridged', 'veth'),
   {
     name: 'bridged on raspi4b from its SD card',
     args: (folder) => [lab, 'scenario', 'bridged', '--machine', 'raspi4b', '--boot', 'sd', '--reports', folder],

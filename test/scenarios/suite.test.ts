@@ -1,24 +1,12 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { readResults } from '../../lab/report/read.ts';
 import { labWorld } from '../support/lab.ts';
 import { withoutLocal } from './local/local.ts';
+import { scenarioText } from './written.ts';
 
 const skip = withoutLocal();
-const library = fileURLToPath(new URL('../../lab/scenario/scenario.ts', import.meta.url));
-
-const written = (body: string): string => `
-import { scenario } from ${JSON.stringify(library)};
-export default scenario({
-  about: 'A scenario of a user.',
-  needs: [],
-  network: { topology: 'bridged', subnet: '10.10.0.0' },
-  run: async ({ step, board, lab, deploy, undeploy }) => { ${body} },
-});
-`;
-
 t.test('in a suite every scenario runs, whatever the others do', { skip }, async (t) => {
   await using world = await labWorld();
   const folder = await fs.mkdtemp(path.join(world.temporary, '..', 'mine-'));
@@ -32,7 +20,7 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
       endless: "await step('hang', board, () => new Promise(() => { setInterval(() => {}, 1000); }));",
     }).map(async ([name, body]) => {
       const file = path.join(folder, `${name}.ts`);
-      await fs.writeFile(file, written(body));
+      await fs.writeFile(file, scenarioText(body));
       return file;
     }),
   );
@@ -60,6 +48,7 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   t.match(entries[3]?.reason, /left lab\.test\.hello\.test\.instance\.0 deployed/);
   t.match(entries[5]?.reason, /30 s/);
   t.equal(code, 3, 'the worst of them decides');
+  t.match(await fs.readFile(path.join(report, 'report.html'), 'utf8'), /Does a service on a veth pair/);
   t.match(await fs.readFile(path.join(report, 'summary.md'), 'utf8'), /\| veth \| local \| passed \|/);
   t.match(await fs.readFile(path.join(report, 'junit.xml'), 'utf8'), /testsuite name="veth on local"/);
   t.strictSame(await world.processes(), []);

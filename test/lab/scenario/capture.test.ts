@@ -1,13 +1,12 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { joinPcaps } from '../../../lab/scenario/capture.ts';
 import { printedResults } from '../../e2e/report.ts';
 import { withoutLocal } from '../../scenarios/local/local.ts';
+import { scenarioText } from '../../scenarios/written.ts';
 import { labWorld } from '../../support/lab.ts';
 
-const library = fileURLToPath(new URL('../../../lab/scenario/scenario.ts', import.meta.url));
 const packetHeader = 16;
 
 /** A pcap file's packets, as libpcap writes them on a little-endian computer (pcap-savefile(5)). */
@@ -39,12 +38,7 @@ t.test("a failed step's report has the packets that went to the instance", { ski
   const file = path.join(world.temporary, '..', 'mine.ts');
   await fs.writeFile(
     file,
-    `import { scenario } from ${JSON.stringify(library)};
-export default scenario({
-  about: 'Does it say something that it does not say?',
-  needs: ['bridge', 'serve'],
-  network: { topology: 'bridged', subnet: '10.10.0.0' },
-  run: async ({ step, board, lab, deploy, load }) => {
+    scenarioText(`
     const service = await step('deploy', lab, () => deploy());
     const url = 'http://' + service.address.v4 + '/';
     await step('load', board, async ({ get }) => {
@@ -58,9 +52,7 @@ export default scenario({
     await step('from the board', board, async ({ get, expect }) => {
       expect.match('answer', (await get(url + 'for-the-packets')).body, /something else/);
     });
-  },
-});
-`,
+`),
   );
   const options = ['--machine', 'local', '--duration', '1', '--reports', world.reports, '--json'];
   const { code, stdout, stderr } = await world.run(['scenario', file, ...options]);

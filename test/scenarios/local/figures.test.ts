@@ -1,4 +1,5 @@
-import { passesOnLocal, samplesOf } from './local.ts';
+import { samplesOf } from '../passes.ts';
+import { passesOnLocal } from './local.ts';
 
 await passesOnLocal('startup', async (t, { results }) => {
   const ways = results.run.metrics.filter(({ name }) => name === 'startup');

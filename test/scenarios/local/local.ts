@@ -1,32 +1,10 @@
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import t, { type Test } from 'tap';
-import type { Results } from '../../../lab/report/results.ts';
-import { printedResults } from '../../e2e/report.ts';
-import { labWorld } from '../../support/lab.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';
+import { passesOn } from '../passes.ts';
 
 /** Why no board can be made out of this computer's namespaces; false when one can. */
 export const withoutLocal = (): string | false =>
   noNamespaces('--user', '--map-root-user', '--net', '--mount', '--pid', '--fork') ?? false;
 
-/** What a scenario left on the machine `local`. */
-export type LocalRun = { readonly results: Results; readonly file: (name: string) => Promise<string> };
-
-/** The median of a metric's samples over all its dimensions. */
-export const samplesOf = ({ run }: Results, name: string): readonly number[] =>
-  run.metrics.filter((metric) => metric.name === name).flatMap(({ samples }) => samples);
-
-/** Runs a scenario as a user does, with a short load, and checks that it passes and leaves nothing but its report. */
-export const passesOnLocal = (name: string, more: (t: Test, run: LocalRun) => Promise<void> = async () => {}) =>
-  t.test(`${name} passes on local`, { skip: withoutLocal() }, async (t) => {
-    await using world = await labWorld();
-    const short = ['--duration', '1', '--json', '--reports', world.reports];
-    const { code, stdout, stderr } = await world.run(['scenario', name, '--machine', 'local', ...short]);
-    t.equal(code, 0, stderr);
-    const { folder, results } = printedResults(stdout);
-    t.equal(results.verdict, 'passed');
-    t.strictSame(await world.processes(), [], 'no process is left');
-    t.strictSame(await world.leftovers(), [], 'no folder and no record is left');
-    await more(t, { results, file: (file) => fs.readFile(path.join(folder, file), 'utf8') });
-  });
+/** A scenario passes on this computer's own kernel. */
+export const passesOnLocal = (name: string, more?: Parameters<typeof passesOn>[2]) =>
+  passesOn('local', name, more, withoutLocal());

@@ -3,6 +3,7 @@ import path from 'node:path';
 import t from 'tap';
 import { until } from '../../../../lab/system/wait.ts';
 import { withoutLocal } from '../../../scenarios/local/local.ts';
+import { scenarioText } from '../../../scenarios/written.ts';
 import { labWorld } from '../../../support/lab.ts';
 
 const skip = withoutLocal();
@@ -42,6 +43,36 @@ t.test('a lab that is killed takes its board with it', { skip }, async (t) => {
   const { code } = await world.run(['clean']);
   t.equal(code, 0);
   t.strictSame(await world.leftovers(), []);
+});
+
+t.test('a step that fails leads into the namespace in which it failed', { skip }, async (t) => {
+  await using world = await labWorld();
+  const file = path.join(world.temporary, '..', 'mine.ts');
+  await fs.writeFile(
+    file,
+    scenarioText(`
+    const service = await step('deploy', lab, () => deploy({ instance: 3 }));
+    await step('ask', service.instance, async ({ $, expect }) => expect.equal('name', (await $\`hostname\`).stdout, ''));
+    `),
+  );
+  const run = ['scenario', file, '--machine', 'local', '--reports', world.reports];
+  const until = await world.run([...run, '--until', 'deploy']);
+  t.equal(until.code, 2, 'what was ended early is incomplete');
+  t.match(until.stderr, /stopped after the step 'deploy', as asked/);
+  t.notMatch(until.stderr, /[✓✗] ask/);
+  const never = await world.run([...run, '--until', 'deploi']);
+  t.equal(never.code, 1, 'the failure comes first');
+
+  const failed = await world.run([...run, '--keep']);
+  t.equal(failed.code, 1);
+  const [, ...command] = /^ +npm run lab -- (shell) (--instance) (\S+)$/m.exec(failed.stderr) ?? [];
+  t.strictSame(command, ['shell', '--instance', 'lab.test.hello.test.instance.3'], failed.stderr);
+  const shell = await world.run(command, 'ip -brief address; pgrep -x tcpdump\n');
+  t.match(shell.stdout, /10\.10\.0\.2\//);
+  t.notMatch(shell.stdout, /goProxyBridge|^\d+$/m, 'it is inside, and nothing of the lab goes on');
+  t.match((await world.run(['logs', 'NodeEngine'])).stdout, /lab\.test\.hello\.test\.instance\.3/);
+  t.equal((await world.run(['down'])).code, 0);
+  t.strictSame(await world.processes(), []);
 });
 
 t.test('a machine that was started stays, can be asked, and goes', { skip }, async (t) => {

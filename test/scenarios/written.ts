@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+
+const library = fileURLToPath(new URL('../../lab/scenario/scenario.ts', import.meta.url));
+
+/** A scenario of a user's own, as the text of its file; `body` is what it does. */
+export const scenarioText = (body: string): string => `
+import { scenario } from ${JSON.stringify(library)};
+export default scenario({
+  about: 'A scenario of a user.',
+  needs: ['bridge', 'serve'],
+  network: { topology: 'bridged', subnet: '10.10.0.0' },
+  run: async ({ step, board, lab, deploy, undeploy, load }) => { ${body} },
+});
+`;
