@@ -1,8 +1,12 @@
+import type { Interval } from '../lab/report/statistics.ts';
+
 /** One measured figure. `target` is what the project set itself, as text; `met` says whether this run reached it. */
 export type Figure = {
   readonly what: string;
   readonly value: number;
   readonly unit: string;
+  /** The value is a median; this is its 95 % interval. */
+  readonly interval?: Interval;
   readonly target?: string;
   readonly met?: boolean;
 };
@@ -30,8 +34,9 @@ export const table = (figures: readonly Figure[]): string =>
   [
     '| figure | measured | target | |',
     '| --- | --- | --- | --- |',
-    ...figures.map(({ what, value, unit, target = '', met }) => {
+    ...figures.map(({ what, value, unit, interval, target = '', met }) => {
+      const range = interval ? ` (${rounded(interval.low)} to ${rounded(interval.high)})` : '';
       const sign = met === undefined ? '' : met ? 'met' : '**missed**';
-      return `| ${what} | ${rounded(value)} ${unit} | ${target} | ${sign} |`;
+      return `| ${what} | ${rounded(value)} ${unit}${range} | ${target} | ${sign} |`;
     }),
   ].join('\n');

@@ -23,6 +23,8 @@ type ScenarioFlags = {
   readonly machine: string;
   readonly connections: number;
   readonly duration: number;
+  readonly rate?: number;
+  readonly keepAlive: boolean;
   readonly replicates: number;
   readonly app?: string;
   readonly expectBody?: string;
@@ -61,7 +63,12 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
       kind,
       app,
       machine,
-      options: { connections: flags.connections, duration: flags.duration },
+      options: {
+        connections: flags.connections,
+        duration: flags.duration,
+        rate: flags.rate,
+        ...(flags.keepAlive ? {} : { keepAlive: false }),
+      },
       keep: flags.keep,
       until: flags.until,
       signal: context.signal,
@@ -90,8 +97,10 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .argument('[name]', 'a scenario by name, or the path of a file that exports one')
     .option('--list', 'list the scenarios', false)
     .option('--machine <name>', `where it runs: ${machineNames.join(', ')}`, 'virt')
-    .option('--connections <n>', 'kept connections of the load', wholeNumber(1, 1000), 4)
+    .option('--connections <n>', 'connections of the load', wholeNumber(1, 1000), 4)
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
+    .option('--rate <n>', 'requests a second on a fixed schedule, not as many as are answered', wholeNumber(1, 100_000))
+    .option('--no-keep-alive', 'a new connection for every request')
     .option('--replicates <n>', 'how often it runs, each time on a fresh machine', wholeNumber(1, 100), 1)
     .option('--app <file>', 'another wasi:http/proxy component to deploy')
     .option('--expect-body <text>', "what the other component's answer has to be")
@@ -115,6 +124,7 @@ Exit codes: 0 passed, 1 an expectation failed, 2 incomplete, 3 the lab failed, 6
 Examples:
   npm run lab -- scenario bridged
   npm run lab -- scenario bridged --connections 16 --duration 30
+  npm run lab -- scenario bridged --machine local --rate 500 --connections 64
   npm run lab -- scenario bridged --app ./my-service.wasm --expect-body 'hello'
   npm run -s lab -- scenario bridged --json > results.json
   npm run lab -- scenario ./my-scenario.ts`,

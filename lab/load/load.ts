@@ -1,12 +1,16 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { freshConnections, keepAlive } from './closed-loop.ts';
 import { type GeneratorUse, GeneratorWatch } from './generator.ts';
+import { runOpenLoop } from './open-loop.ts';
 import { type Expected, type LoadCounts, type LoadTimes, Tally } from './tally.ts';
 
-/** A closed loop of GET requests. */
+/** GET requests: in a closed loop, or on a fixed schedule where `perSecond` says so. */
 export type LoadPlan = {
   readonly url: string;
+  /** Of a closed loop; on a schedule, how many requests may be under way at once. */
   readonly connections: number;
+  /** Requests that leave a second, whatever the answers do. */
+  readonly perSecond?: number | undefined;
   readonly durationMs: number;
   /** Load before the measurement, not counted anywhere; 0 for none. */
   readonly warmUpMs: number;
@@ -23,6 +27,10 @@ export type LoadResult = LoadCounts &
     /** Latency of every response in microseconds. */
     readonly latency: Histogram;
     readonly generator: GeneratorUse;
+    /** On a schedule: requests that were due but not sent because too many were under way. */
+    readonly shed?: number;
+    /** On a schedule: how late requests left, in microseconds: the generator's own honesty. */
+    readonly lateness?: Histogram;
   };
 
 /** Everything that went wrong in a load; 0 for a clean one. */
@@ -34,6 +42,8 @@ export const faults = ({ wrongStatus, wrongBody, errors, timeouts }: LoadCounts)
  * at once when it aborts.
  */
 export const runLoad = async (plan: LoadPlan): Promise<LoadResult> => {
+  const { perSecond } = plan;
+  if (perSecond !== undefined) return runOpenLoop({ ...plan, perSecond });
   const generate = plan.keepAlive ? keepAlive : freshConnections;
   if (plan.warmUpMs > 0) await generate(plan, plan.warmUpMs, new Tally(plan.expect));
   const tally = new Tally(plan.expect);

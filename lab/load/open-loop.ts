@@ -5,28 +5,16 @@ import type { LoadPlan, LoadResult } from './load.ts';
 import { ask } from './request.ts';
 import { microseconds, recordMs, Tally } from './tally.ts';
 
-/** Requests on a fixed schedule over kept connections, whatever the answers do. */
-export type OpenLoopPlan = Omit<LoadPlan, 'connections' | 'keepAlive'> & {
-  /** Requests that leave a second. */
-  readonly perSecond: number;
-  /** Requests that may be under way at once; what the schedule asks for beyond that is shed. */
-  readonly maxInFlight: number;
-};
-
-export type OpenLoopResult = LoadResult & {
-  /** Requests that were due but not sent because too many were under way. */
-  readonly shed: number;
-  /** How late requests left against the schedule, in microseconds: the generator's own honesty. */
-  readonly lateness: Histogram;
-};
+export type OpenLoopPlan = LoadPlan & { readonly perSecond: number };
+export type OpenLoopResult = Required<LoadResult>;
 
 type Schedule = { shed: number; readonly lateness: Histogram };
 
 /** Sends request i at start + i / perSecond and returns when the last one is settled. */
 const follow = async (plan: OpenLoopPlan, ms: number, tally: Tally): Promise<Schedule> => {
-  const { url, perSecond, maxInFlight, timeoutMs, signal } = plan;
+  const { url, perSecond, connections, timeoutMs, signal } = plan;
   signal.throwIfAborted();
-  const agent = new http.Agent({ keepAlive: true, maxSockets: maxInFlight });
+  const agent = plan.keepAlive && new http.Agent({ keepAlive: true, maxSockets: connections });
   const gap = 1000 / perSecond;
   const total = Math.round((perSecond * ms) / 1000);
   const schedule: Schedule = { shed: 0, lateness: microseconds() };
@@ -47,7 +35,7 @@ const follow = async (plan: OpenLoopPlan, ms: number, tally: Tally): Promise<Sch
   };
   const tick = () => {
     for (; due < total && start + due * gap <= performance.now(); due += 1) {
-      if (inFlight < maxInFlight) send(start + due * gap);
+      if (inFlight < connections) send(start + due * gap);
       else schedule.shed += 1;
     }
     if (due < total) timer = setTimeout(tick, Math.max(0, start + due * gap - performance.now()));
@@ -64,7 +52,7 @@ const follow = async (plan: OpenLoopPlan, ms: number, tally: Tally): Promise<Sch
     return schedule;
   } finally {
     signal.removeEventListener('abort', stop);
-    agent.destroy();
+    if (agent) agent.destroy();
   }
 };
 

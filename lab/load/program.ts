@@ -4,6 +4,10 @@ import { encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import { type LoadPlan, runLoad } from './load.ts';
 
 const plan = JSON.parse(await text(process.stdin)) as Omit<LoadPlan, 'signal'>;
-const { latency, ...counted } = await runLoad({ ...plan, signal: new AbortController().signal });
-process.stdout.write(JSON.stringify({ ...counted, hdr: encodeIntoCompressedBase64(latency) }));
+const { latency, lateness, ...counted } = await runLoad({ ...plan, signal: new AbortController().signal });
+const encoded = {
+  hdr: encodeIntoCompressedBase64(latency),
+  ...(lateness && { lateness: encodeIntoCompressedBase64(lateness) }),
+};
+process.stdout.write(JSON.stringify({ ...counted, ...encoded }));
 process.exit();

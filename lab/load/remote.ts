@@ -18,6 +18,8 @@ const Result = Type.Object({
   perSecond: Type.Array(Type.Integer()),
   generator: Type.Object({ cpuShare: Type.Number(), eventLoopDelayP99Us: Type.Number(), bound: Type.Boolean() }),
   hdr: Type.String(),
+  shed: Type.Optional(Type.Integer()),
+  lateness: Type.Optional(Type.String()),
 });
 
 /** The load generator in one file that any Node runs. */
@@ -46,6 +48,13 @@ export const runRemoteLoad = async (
   run: (stdin: string, signal: AbortSignal) => Promise<string>,
 ): Promise<LoadResult> => {
   const { signal, ...rest } = plan;
-  const { hdr, ...counted } = parseJson(Result, await run(JSON.stringify(rest), signal), "the load generator's result");
-  return { ...counted, latency: decodeFromCompressedBase64(hdr, 32, false) };
+  const printed = await run(JSON.stringify(rest), signal);
+  const { hdr, lateness, shed, ...counted } = parseJson(Result, printed, "the load generator's result");
+  const decode = (text: string) => decodeFromCompressedBase64(text, 32, false);
+  return {
+    ...counted,
+    latency: decode(hdr),
+    ...(shed === undefined ? {} : { shed }),
+    ...(lateness === undefined ? {} : { lateness: decode(lateness) }),
+  };
 };

@@ -37,6 +37,7 @@ export const loadFigures = {
   'load.cpu.system': 'in the kernel',
   'load.cpu.interrupts': 'interrupts, whole board',
   'load.cpu.ratio': 'CPU against loopback',
+  'load.lateness.p99': 'sent late, p99',
   'load.generator.cpu': "generator's CPU",
   'load.generator.delay.p99': "generator's delay, p99",
 } as const;
@@ -55,22 +56,29 @@ export const recordLoad = ({ name, where, fidelity }: LoadLabel, result: LoadRes
     dimensions,
     samples: [sample],
   });
-  const { latency, generator } = result;
+  const { latency, lateness, shed, generator } = result;
   return {
     metrics: [
       ...counted.map((count) => metric(count, '1', result[count], 'count')),
       metric('rate', '1/s', result.rate),
       metric('seconds', 's', result.seconds),
       ...[50, 90, 99].map((p) => metric(`latency.p${p}`, 'us', latency.getValueAtPercentile(p))),
+      ...(lateness ? [metric('lateness.p99', 'us', lateness.getValueAtPercentile(99))] : []),
+      ...(shed === undefined ? [] : [metric('shed', '1', shed, 'count')]),
       metric('generator.cpu', '%', 100 * generator.cpuShare),
       metric('generator.delay.p99', 'us', generator.eventLoopDelayP99Us),
     ],
     latency: latencyOf(name, latency),
     throughput: { name, perSecond: [...result.perSecond] },
-    notes: generator.bound
-      ? [
-          `load '${name}': the load generator was at its limit; the rate says what it could send, not what the service can answer`,
-        ]
-      : [],
+    notes: [
+      ...(generator.bound
+        ? [
+            `load '${name}': the load generator was at its limit; the rate says what it could send, not what the service can answer`,
+          ]
+        : []),
+      ...(shed
+        ? [`load '${name}': ${shed} requests were due but not sent, because as many as allowed were under way`]
+        : []),
+    ],
   };
 };

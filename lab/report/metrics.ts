@@ -18,7 +18,13 @@ export const joinReplicates = (replicates: readonly (readonly Metric[])[]): read
 const faults = new Set(['load.wrongStatus', 'load.wrongBody', 'load.errors', 'load.timeouts']);
 
 /** What describes a load and its generator rather than the product. */
-const neutral = new Set(['load.seconds', 'load.cpu.interrupts', 'load.generator.cpu', 'load.generator.delay.p99']);
+const neutral = new Set([
+  'load.seconds',
+  'load.lateness.p99',
+  'load.cpu.interrupts',
+  'load.generator.cpu',
+  'load.generator.delay.p99',
+]);
 
 /** Which way a metric is better; undefined for one that is neither. `none` at all is the only good count of faults. */
 export const betterWhen = ({ name, unit }: Metric): 'lower' | 'higher' | 'none' | undefined => {

@@ -75,8 +75,11 @@ export const describe = async (run: Described): Promise<Results> => {
       fidelity: kind.fidelity,
     },
     options: {
-      ...options.options,
-      ...Object.fromEntries(Object.entries(options.machine).filter(([, value]) => value !== undefined)),
+      ...Object.fromEntries(
+        Object.entries({ ...options.options, ...options.machine }).flatMap(([name, value]) =>
+          value === undefined ? [] : [[name, value]],
+        ),
+      ),
     },
     inputs: [{ name: 'component', version: app.name, sha256: app.sha256 }, ...(machine?.inputs ?? [])],
     verdict: run.verdict,

@@ -1,8 +1,10 @@
-import { type LoadPlan, type LoadResult, runLoad } from '../load/load.ts';
+import { faults, type LoadPlan, type LoadResult, runLoad } from '../load/load.ts';
 import { loadProgram, runRemoteLoad } from '../load/remote.ts';
+import type { LoadCounts } from '../load/tally.ts';
 import type { Machine } from '../machine/machine.ts';
 import { histogramOf, latencyOf } from '../report/latency.ts';
-import { recordLoad, timeKind } from '../report/load-record.ts';
+import { loadCounts, recordLoad, timeKind } from '../report/load-record.ts';
+import { LabError } from '../system/errors.ts';
 import type { Capture } from './capture.ts';
 import { cpuPerRequest, cpuTicks } from './cpu.ts';
 import type { Findings } from './findings.ts';
@@ -12,6 +14,13 @@ import type { Lab, ScenarioOptions } from './scenario.ts';
 const warmUpMs = 500;
 const requestTimeoutMs = 5_000;
 const programFile = '/var/lib/oakestra-lab/load.mjs';
+
+/** Throws, blaming the product, when a load had anything but right answers. */
+const judge = (name: string, result: LoadResult): void => {
+  if (faults(result) === 0 && result.responses > 0) return;
+  const counts = (Object.keys(loadCounts) as (keyof LoadCounts)[]).map((kind) => `${loadCounts[kind]} ${result[kind]}`);
+  throw new LabError(`the load '${name}' was not answered as it should: ${counts.join(', ')}`, { fault: 'product' });
+};
 
 /** Loads for a scenario: from the lab itself, or by a program that is put on the board once. */
 export const loader = (
@@ -34,15 +43,17 @@ export const loader = (
   };
   return async (name, url, expected, how = {}) => {
     const { from, service, seconds = options.duration, connections = options.connections } = how;
+    const { perSecond = options.rate, keepAlive = options.keepAlive ?? true } = how;
     const place = from?.place ?? 'lab';
     const plan: LoadPlan = {
       url,
       connections,
+      perSecond,
       durationMs: seconds * 1000,
       warmUpMs,
       timeoutMs: requestTimeoutMs * machine.slowness,
       expect: expected,
-      keepAlive: true,
+      keepAlive,
       signal,
     };
     const native = timeKind(machine.fidelity) === 'performance';
@@ -77,6 +88,7 @@ export const loader = (
       findings.throughput.push(record.throughput);
     }
     findings.notes.push(...record.notes.filter((note) => !findings.notes.includes(note)));
+    if (!how.mayFail) judge(name, result);
     return { ...result, cpu };
   };
 };

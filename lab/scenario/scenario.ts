@@ -58,6 +58,12 @@ export type LoadHow = {
   readonly service?: Service;
   readonly seconds?: number;
   readonly connections?: number;
+  /** Requests a second on a fixed schedule, instead of as many as are answered. */
+  readonly perSecond?: number;
+  /** False: a new connection for every request. */
+  readonly keepAlive?: boolean;
+  /** A load with errors, timeouts or wrong answers, or without any answer, fails its step, unless this is said. */
+  readonly mayFail?: boolean;
 };
 
 /** What a step works with, bound to the place where it runs. */
@@ -113,10 +119,14 @@ export type Lab = {
 };
 
 export type ScenarioOptions = {
-  /** Kept connections of the load. */
+  /** Connections of the load; on a schedule, how many requests may be under way at once. */
   readonly connections: number;
   /** Seconds of load. */
   readonly duration: number;
+  /** Requests a second on a fixed schedule. */
+  readonly rate?: number | undefined;
+  /** False: every request of a load has a connection of its own. */
+  readonly keepAlive?: boolean;
 };
 
 export type Scenario = {

@@ -5,7 +5,8 @@ import { listen } from './server.ts';
 const plan = (url: string, more: Partial<OpenLoopPlan> = {}): OpenLoopPlan => ({
   url,
   perSecond: 200,
-  maxInFlight: 64,
+  connections: 64,
+  keepAlive: true,
   durationMs: 1000,
   warmUpMs: 0,
   timeoutMs: 2000,
@@ -46,7 +47,7 @@ t.test('a stall shows in every request that was due meanwhile', async (t) => {
 
 t.test('what exceeds the requests under way is shed, what is never answered times out', async (t) => {
   await using server = await listen(() => undefined);
-  const result = await runOpenLoop(plan(server.url, { maxInFlight: 5, timeoutMs: 1000, durationMs: 500 }));
+  const result = await runOpenLoop(plan(server.url, { connections: 5, timeoutMs: 1000, durationMs: 500 }));
   t.equal(result.sent, 5);
   t.equal(result.shed, 95);
   t.equal(result.timeouts, 5);
