@@ -52,7 +52,10 @@ export class Session {
     const end = AbortSignal.any([signal, this.#over.signal]);
     const closed = new Promise<string>((resolve) => {
       this.#client.once('close', () => resolve('the connection to the broker was lost'));
-      end.addEventListener('abort', () => resolve(explain(end.reason)), { once: true });
+      const stop = () => resolve(explain(end.reason));
+      // told so while the connection was made
+      if (end.aborted) stop();
+      end.addEventListener('abort', stop, { once: true });
     });
     this.#client.on('error', (error) => this.#parts.log.warn(`broker: ${explain(error)}`));
     this.#client.on('message', (topic, payload) => this.#receive(topic, payload.toString('utf8')));

@@ -31,9 +31,14 @@ export type TlsFiles = { readonly key: string; readonly cert: string };
 
 /** A cluster on 127.0.0.1: registration, broker and files. Every message is checked; faults collect in `violations`. */
 export const startCluster = async (
-  options: { dialect?: Dialect; register?: (times: number) => string | number; tls?: TlsFiles } = {},
+  options: {
+    dialect?: Dialect;
+    register?: (times: number) => string | number;
+    connected?: () => void;
+    tls?: TlsFiles;
+  } = {},
 ) => {
-  const { dialect = '403', register = () => 'a'.repeat(24), tls } = options;
+  const { dialect = '403', register = () => 'a'.repeat(24), connected = () => {}, tls } = options;
   const messages: Message[] = [];
   const registrations: Record<string, unknown>[] = [];
   const violations: string[] = [];
@@ -45,6 +50,7 @@ export const startCluster = async (
   const accept = (socket: Socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));
     aedes.handle(socket);
+    connected();
   };
   const broker = tls ? createTlsServer({ ...tls, ca: tls.cert, requestCert: true }, accept) : createTcpServer(accept);
   broker.listen(0, '127.0.0.1');

@@ -47,6 +47,15 @@ t.test('a cluster that has forgotten the worker is registered with again', async
   t.ok(await cluster.until(forgotten, 'report as the new worker'));
 });
 
+t.test('a worker that is told to stop while it connects to the broker stops', async (t) => {
+  const { promise: connected, resolve } = Promise.withResolvers<void>();
+  await using cluster = await startCluster({ connected: resolve });
+  const worker = await startWorker(cluster, { dialect: '403' });
+  await connected;
+  await worker[Symbol.asyncDispose]();
+  t.same(cluster.violations, []);
+});
+
 t.test('a long silence makes the worker register again', async (t) => {
   await using cluster = await startCluster();
   await using _worker = await startWorker(cluster, { silence: 200 });
