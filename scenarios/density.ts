@@ -43,9 +43,14 @@ export default scenario({
           [...memory.matchAll(new RegExp(`^${key}: +(\\d+) kB$`, 'gm'))].map(
             ([, kilobytes]) => Number(kilobytes) * 1024,
           );
+        const clean = bytes('Private_Clean');
         const each = { unit: 'bytes', kind: 'performance', where: 'board', dimensions } as const;
         record({ name: 'memory.proportional', ...each, samples: bytes('Pss') });
-        record({ name: 'memory.private', ...each, samples: bytes('Private_Dirty') });
+        record({
+          name: 'memory.private',
+          ...each,
+          samples: bytes('Private_Dirty').map((dirty, i) => dirty + (clean[i] ?? 0)),
+        });
         const [first] = services;
         if (!first) return;
         const url = `http://${first.address.v4}/`;

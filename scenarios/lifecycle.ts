@@ -1,6 +1,8 @@
+import type { Deployment } from '../lab/cluster/deployment.ts';
 import { changes } from '../lab/scenario/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { deadline, until } from '../lab/system/wait.ts';
+import { fixtureApp } from '../lab/wasm/app.ts';
 
 const waitMs = 60_000;
 
@@ -11,9 +13,19 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 240,
 
-  async run({ step, board, lab, machine, cluster, deploy, undeploy, footprint }) {
+  async run({ step, board, lab, machine, cluster, deploy, undeploy, send, footprint, note }) {
     const within = (what: string, signal: AbortSignal) => deadline(waitMs * machine.slowness, what, signal);
     const before = await step('take down what is on the board', board, footprint);
+    const saw = ({ task, statuses }: Deployment) => note(`the cluster saw of ${task}: ${statuses.join(', ')}`);
+    await step('one that ends by itself is completed', lab, async ({ signal, expect }) => {
+      // it echoes what clients send, and has nothing to do when it is not told where
+      const once = send({ app: await fixtureApp('sockets'), oneShot: true, instance: 2 });
+      const { status } = await once.status('COMPLETED', within('its end', signal));
+      expect.equal('status', status, 'COMPLETED');
+      await once.undeploy(within('undeployment', signal));
+      saw(once);
+    });
+
     const first = await step('deploy', lab, () => deploy());
     const url = `http://${first.address.v4}/`;
 
@@ -26,6 +38,7 @@ export default scenario({
     });
     await step('delete it and deploy it again, as a cluster does', lab, async () => {
       await undeploy(first);
+      saw(first.deployment);
     });
     const second = await step('the new one has its address again', lab, async ({ expect }) => {
       const deployed = await deploy();
@@ -54,6 +67,15 @@ export default scenario({
       });
     }
 
+    await step('restart the whole worker: the service goes on', board, async ({ $, get, signal, expect }) => {
+      const service = (await $`pgrep -x wasmtime`).stdout.trim();
+      await $`/etc/init.d/S99nodeengine restart`;
+      await $`/etc/init.d/S98netmanager restart`;
+      await cluster.networkReady(within('the worker', signal));
+      expect.equal('the service is the same process', (await $`pgrep -x wasmtime`).stdout.trim(), service);
+      expect.equal('status', (await get(url)).status, 200);
+    });
+
     await step('restart the broker: both halves connect again', lab, async ({ signal, expect }) => {
       await cluster.stopBroker();
       await cluster.startBroker();
@@ -63,7 +85,10 @@ export default scenario({
       await undeploy(another);
     });
 
-    await step('undeploy', lab, () => undeploy(second));
+    await step('undeploy', lab, async () => {
+      await undeploy(second);
+      saw(second.deployment);
+    });
     await step('the board is as it was', board, async ({ expect }) => {
       expect.equal('what is left or missing', changes(before, await footprint()), []);
     });

@@ -44,10 +44,15 @@ export class Deployment {
     return this.#history;
   }
 
+  /** Every status that the worker told of it, oldest first. */
+  get statuses(): readonly JobStatus[] {
+    return this.#statuses.map(({ status }) => status);
+  }
+
   /** True from the status message that says so on. */
   get ended(): boolean {
-    const last = this.#statuses.at(-1);
-    return last !== undefined && ends.has(last.status);
+    const last = this.statuses.at(-1);
+    return last !== undefined && ends.has(last);
   }
 
   record(message: ClusterMessage): void {
