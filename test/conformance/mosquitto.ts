@@ -1,9 +1,11 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import type { BrokerEvents } from '../../lab/cluster/broker.ts';
+import { messageOf } from '../../lab/system/errors.ts';
+import { fetchTools, type Program } from '../../lab/system/packages/tools.ts';
 import { deadline, until } from '../../lab/system/wait.ts';
 import { noDocker } from '../support/docker.ts';
 import { startRelay } from '../support/relay.ts';
@@ -15,6 +17,7 @@ type StartMosquitto = (folder: string) => Promise<AsyncDisposable>;
 const image = 'eclipse-mosquitto:2';
 const mqttPort = 1883;
 const startMs = 20_000;
+const fetchMs = 120_000;
 
 const socketIn = (folder: string): string => join(folder, 'mosquitto.sock');
 
@@ -33,37 +36,33 @@ const inContainer: StartMosquitto = async (folder) => {
   return undo.move();
 };
 
-const asProcess: StartMosquitto = async (folder) => {
-  const file = join(folder, 'mosquitto.conf');
-  const socket = socketIn(folder);
-  await writeFile(file, `listener 0 ${socket}\nallow_anonymous true\n${process.getuid?.() === 0 ? 'user root\n' : ''}`);
-  const child = execFile('mosquitto', ['-c', file]);
-  let output = '';
-  child.stderr?.on('data', (text) => (output += String(text)));
-  const listening = () => {
-    if (child.exitCode !== null) throw new Error(`mosquitto ended: ${output}`);
-    return existsSync(socket) || undefined;
+const asProcess =
+  ({ file, args }: Program): StartMosquitto =>
+  async (folder) => {
+    const configuration = join(folder, 'mosquitto.conf');
+    const socket = socketIn(folder);
+    const user = process.getuid?.() === 0 ? 'user root\n' : '';
+    await writeFile(configuration, `listener 0 ${socket}\nallow_anonymous true\n${user}`);
+    const child = execFile(file, [...args, '-c', configuration]);
+    let output = '';
+    child.stderr?.on('data', (text) => (output += String(text)));
+    const listening = () => {
+      if (child.exitCode !== null) throw new Error(`mosquitto ended: ${output}`);
+      return existsSync(socket) || undefined;
+    };
+    await until(listening, deadline(startMs, 'mosquitto to listen'));
+    return { [Symbol.asyncDispose]: async () => void child.kill('SIGKILL') };
   };
-  await until(listening, deadline(startMs, 'mosquitto to listen'));
-  return { [Symbol.asyncDispose]: async () => void child.kill('SIGKILL') };
-};
 
-const isInstalled = (): boolean => {
-  try {
-    execFileSync('mosquitto', ['-h'], { stdio: 'ignore' });
-    return true;
-  } catch (error) {
-    // Its help is an exit status of its own.
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
-  }
-};
-
-/** How Mosquitto can be started on this computer, or why it can't be. */
+/** How Mosquitto can be started on this computer: in a container, else out of Debian's packages; or why it can't be. */
 export const findMosquitto = async (): Promise<StartMosquitto | string> => {
   const reason = await noDocker();
   if (reason === undefined) return inContainer;
   if (process.env['LAB_REQUIRE_DOCKER'] === '1') throw new Error(`LAB_REQUIRE_DOCKER is set, but ${reason}`);
-  return isInstalled() ? asProcess : `${reason}, and mosquitto is not installed`;
+  return fetchTools('broker', undefined, AbortSignal.timeout(fetchMs)).then(
+    (tools) => asProcess(tools.program('usr/sbin/mosquitto')),
+    (error: unknown) => `${reason}, and no package of it: ${messageOf(error)}`,
+  );
 };
 
 const control = /\/(?:control\/\w+|subnetwork\/result|tablequery\/result)$/;
