@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { inspectComponent, NotWebAssembly, worldOf } from '../../../worker/contract/component.ts';
+import { inputs } from '../../support/inputs.ts';
 
 const fixture = new URL('../../../fixtures/hello-wasi-http/hello-wasi-http.wasm', import.meta.url);
 const noFixture = existsSync(fixture) ? false : 'the fixture hello-wasi-http is not built';
-const seeded = { seed: 20_260_801, numRuns: 2000 };
+const seeded = inputs(20_260_801);
 
 const reasonOf = (bytes: Uint8Array): string | undefined => {
   try {

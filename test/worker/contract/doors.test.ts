@@ -1,15 +1,17 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { InvalidData } from '../../../worker/contract/check.ts';
+import { isServiceName, taskId } from '../../../worker/contract/names.ts';
 import { formatPorts, parsePorts } from '../../../worker/contract/ports.ts';
 import { readConfig } from '../../../worker/net-manager/config.ts';
 import { openJournal } from '../../../worker/net-manager/journal.ts';
 import { Journal } from '../../../worker/node-engine/journal.ts';
 import { readSettings } from '../../../worker/node-engine/settings.ts';
+import { inputs } from '../../support/inputs.ts';
 
-const seeded = { seed: 20_261_126, numRuns: 2000 };
+const seeded = inputs(20_261_126);
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 t.test('port mappings mean what they say, in any order', async () => {
@@ -44,6 +46,23 @@ t.test('any other text of ports is refused, and nothing of it is taken', async (
   );
 });
 
+t.test('a name is taken only when it can be a file’s, a namespace’s and an argument as it is', async () => {
+  const part = fc.oneof(fc.stringMatching(/^[a-zA-Z0-9]{1,31}$/), fc.string({ maxLength: 4 }));
+  const name = fc.oneof(
+    fc.string(),
+    fc.array(part, { minLength: 3, maxLength: 5 }).map((parts) => parts.join('.')),
+  );
+  const right = (text: string) =>
+    text.split('.').length === 4 && text.split('.').every((one) => /^\w{1,30}$/.test(one));
+  fc.assert(
+    fc.property(name, fc.nat(999_999_999), (text, instance) => {
+      if (!isServiceName(text)) return !right(text) || text.includes('_');
+      return right(text) && basename(taskId(text, instance)) === `${text}.instance.${instance}`;
+    }),
+    seeded,
+  );
+});
+
 /** Text that could stand in a file: values of the right names and wrong ones, other documents, no document at all. */
 const textWith = (known: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<string> => {
   const fields = Object.entries(known).map(([key, value]) => [key, fc.oneof(value, fc.jsonValue())] as const);
@@ -55,7 +74,7 @@ const textWith = (known: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<st
   );
 };
 
-const files = { ...seeded, numRuns: 700 };
+const files = inputs(20_261_126, 1000);
 
 t.test('a conf.json of any content and size is understood or refused with its name', async (t) => {
   const file = join(t.testdir(), 'conf.json');

@@ -4,8 +4,9 @@ import { addressAt, freeSlot, networkOf, parseSubnet, slots } from '../../../wor
 import { forwardWarning, parseFirewall } from '../../../worker/net-manager/firewall.ts';
 import { parseSockets } from '../../../worker/net-manager/listeners.ts';
 import { parseOptions } from '../../../worker/net-manager/options.ts';
+import { inputs } from '../../support/inputs.ts';
 
-const fixed = { seed: 20_261_123, numRuns: 2_000 };
+const fixed = inputs(20_261_123);
 
 t.test('addresses of a subnet', async (t) => {
   const subnet = parseSubnet('10.18.0.64', 'fc00::100');

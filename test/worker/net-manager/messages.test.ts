@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { inputs } from '../../support/inputs.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
 import { attachLab, footprint, run } from './kernel.ts';
@@ -82,7 +83,7 @@ inSandbox(import.meta.url, () => {
     const payloads = fc.oneof(result, fc.jsonValue());
     await fc.assert(
       fc.asyncProperty(topics, payloads, (topic, payload) => cluster.publish(topic, payload)),
-      { seed: 20_261_124, numRuns: 1_000 },
+      inputs(20_261_124),
     );
     t.equal((await daemon.post('/wasm/deploy', second)).json()['nsAddress'], '10.10.0.3');
     t.equal((await daemon.post('/wasm/undeploy', second)).status, 200);

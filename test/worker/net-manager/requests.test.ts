@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import fc from 'fast-check';
 import t from 'tap';
+import { inputs } from '../../support/inputs.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
 import { footprint, get, run, serve } from './kernel.ts';
@@ -218,7 +219,7 @@ inSandbox(import.meta.url, () => {
         if (answer.status === 200) return false;
         return [400, 404, 500].includes(answer.status) && typeof answer.json()['message'] === 'string';
       }),
-      { seed: 20_261_123, numRuns: 1_000 },
+      inputs(20_261_123),
     );
     t.same(await footprint(), before);
     t.equal(await daemon.end('SIGTERM'), 0);

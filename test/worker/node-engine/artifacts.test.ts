@@ -3,9 +3,13 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { InvalidData } from '../../../worker/contract/check.ts';
 import { ArtifactCache, mostBytes } from '../../../worker/node-engine/artifacts.ts';
+import { FetchError } from '../../../worker/node-engine/download.ts';
 import { componentLayer, tokenUrl } from '../../../worker/node-engine/oci.ts';
+import { inputs } from '../../support/inputs.ts';
 import { fixture } from './daemon.ts';
 
 const component = await readFile(fixture('hello-wasi-http'));
@@ -144,6 +148,40 @@ t.test('a registry is asked for the layer that holds the component, with a token
   t.equal(asked.filter((path) => path.startsWith('/token')).length, 2);
   await t.rejects(cache.fetch(`${base}/team/wrong`, signal), /expected 0{64}/, "the registry's digest is checked");
   await t.rejects(cache.fetch(`${base}/team/none:2`, signal), /answered 404/);
+});
+
+t.test('whatever a registry answers, it is a component or a clear refusal', async (t) => {
+  const word = fc.stringMatching(/^[ -~]{0,40}$/);
+  const layer = fc.record({ mediaType: fc.string(), digest: fc.constant(`sha256:${digest}`), size: fc.jsonValue() });
+  const manifest = fc.oneof(
+    fc
+      .record({ layers: fc.oneof(fc.array(layer, { maxLength: 3 }), fc.jsonValue()) })
+      .map((one) => JSON.stringify(one)),
+    fc.json(),
+    fc.string(),
+  );
+  const challenge = fc.oneof(
+    word,
+    word.map((realm) => `Bearer realm="${realm}"`),
+  );
+  let now = { status: 200, text: '', header: '' };
+  const { cache, folder, base } = await setUp(t, {
+    '/v2/any/manifests/1': (response) => {
+      response.writeHead(now.status, { 'www-authenticate': now.header }).end(now.text);
+    },
+    [`/v2/any/blobs/sha256:${digest}`]: whole,
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(200, 200, 401, 404, 500), manifest, challenge, async (status, text, header) => {
+      now = { status, text, header };
+      const outcome = await cache.fetch(`${base}/any:1`, signal).then(
+        (artifact) => artifact.digest === digest,
+        (error: unknown) => error instanceof FetchError || error instanceof InvalidData,
+      );
+      return outcome && (await readdir(folder)).every((name) => name === `${digest}.wasm`);
+    }),
+    inputs(20_261_127),
+  );
 });
 
 t.test('of several layers only the one of WebAssembly is taken', async (t) => {

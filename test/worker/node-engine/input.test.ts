@@ -7,9 +7,10 @@ import { readOrder } from '../../../worker/node-engine/inbox.ts';
 import { parseOptions, UsageError } from '../../../worker/node-engine/options.ts';
 import { parseReference } from '../../../worker/node-engine/reference.ts';
 import { settingsOf } from '../../../worker/node-engine/settings.ts';
+import { inputs } from '../../support/inputs.ts';
 import { job } from './jobs.ts';
 
-const seeded = { seed: 20_260_802, numRuns: 3000 };
+const seeded = inputs(20_260_802, 3000);
 const topics = engineTopics('a'.repeat(24));
 
 /** What `read` gives, or its InvalidData; anything else that is thrown is a fault. */
