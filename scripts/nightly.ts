@@ -41,6 +41,9 @@ const suite = (machine: string, ...names: readonly string[]): Job => ({
   leaves: (folder) => newest(folder, /-suite$/),
 });
 
+/** What each property-based test is given at night, at the least. */
+const inputs = 1_000_000;
+
 const jobs: readonly Job[] = [
   suite('virt'),
   suite('raspi4b', 'bridged', 'veth'),
@@ -48,6 +51,14 @@ const jobs: readonly Job[] = [
     name: 'bridged on raspi4b from its SD card',
     args: (folder) => [lab, 'scenario', 'bridged', '--machine', 'raspi4b', '--boot', 'sd', '--reports', folder],
     leaves: (folder) => newest(folder, /-bridged-raspi4b$/),
+  },
+  {
+    name: 'conformance',
+    args: (folder) => [path.join(root, 'scripts/conformance.ts'), '--output', folder],
+    leaves: async (folder) => {
+      const [junit, summary] = [await found(folder, 'junit.xml'), await found(folder, 'conformance.md')];
+      return { ...(junit ? { junit } : {}), ...(summary ? { summary } : {}) };
+    },
   },
   {
     name: 'tests',
@@ -80,7 +91,7 @@ for (const [index, job] of jobs.entries()) {
   const began = performance.now();
   const { exitCode } = await execa(process.execPath, job.args(folder), {
     cwd: root,
-    env: { LAB_NIGHTLY: '1' },
+    env: { LAB_NIGHTLY: '1', LAB_TEST_INPUTS: String(inputs) },
     reject: false,
     stdin: 'ignore',
     stdout: 'inherit',

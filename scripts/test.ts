@@ -10,6 +10,8 @@ import { testEnvironment } from './test-environment.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = path.join(root, '.tap');
 const heartbeatMs = 30_000;
+/** For one file, in seconds; .taprc has the usual one. */
+const nightlyTimeout = 20_000;
 
 const checks: readonly (readonly [name: string, file: string, ...args: readonly string[]])[] = [
   ['types', 'tsc'],
@@ -35,7 +37,8 @@ const check = async ([name, file, ...args]: (typeof checks)[number]): Promise<Ca
 const runTap = async (files: readonly string[]): Promise<readonly Case[]> => {
   const raw = path.join(results, 'raw.tap');
   const began = performance.now();
-  const child = execa('tap', ['--reporter=tap', ...files], {
+  const timeout = process.env['LAB_NIGHTLY'] ? [`--timeout=${nightlyTimeout}`] : [];
+  const child = execa('tap', ['--reporter=tap', ...timeout, ...files], {
     cwd: root,
     env: await testEnvironment(),
     preferLocal: true,

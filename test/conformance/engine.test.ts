@@ -77,13 +77,6 @@ inLab(import.meta.url, (folder) => {
     t.ok(await cluster.until('a second registration', () => cluster.registrations[1], 60_000));
   });
 
-  fact(
-    folder,
-    '2.6',
-    { in: 'once', omitted: 'the silence would have to last for many minutes' },
-    async () => undefined,
-  );
-
   fact(folder, '2.7', { in: 'dialects', runs: true }, async (t, world) => {
     const { cluster, variant } = world;
     await world.worker();

@@ -28,7 +28,7 @@ type Fact = {
   /** Why it is left out unless everything is tested. */
   readonly slow?: string;
   /** Why it is never tested here. */
-  readonly omitted?: string;
+  readonly omitted?: string | undefined;
   /** Another broker than the lab's own. */
   readonly broker?: { readonly name: string; readonly make: NonNullable<ClusterOptions['broker']> };
 };

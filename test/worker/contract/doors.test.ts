@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -10,6 +10,7 @@ import { openJournal } from '../../../worker/net-manager/journal.ts';
 import { Journal } from '../../../worker/node-engine/journal.ts';
 import { readSettings } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
+import { memoryFolder } from '../../support/memory-folder.ts';
 
 const seeded = inputs(20_261_126);
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -74,10 +75,8 @@ const textWith = (known: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<st
   );
 };
 
-const files = inputs(20_261_126, 1000);
-
 t.test('a conf.json of any content and size is understood or refused with its name', async (t) => {
-  const file = join(t.testdir(), 'conf.json');
+  const file = join(await memoryFolder(t), 'conf.json');
   const text = textWith({
     cluster_address: fc.oneof(fc.domain(), fc.ipV4()),
     cluster_port: fc.nat(70_000),
@@ -93,12 +92,12 @@ t.test('a conf.json of any content and size is understood or refused with its na
         return error instanceof InvalidData && error.message.startsWith(file);
       }
     }),
-    files,
+    seeded,
   );
 });
 
 t.test('netcfg.json and tuncfg.json likewise', async (t) => {
-  const folder = t.testdir();
+  const folder = await memoryFolder(t);
   const [net, tunnel] = [join(folder, 'netcfg.json'), join(folder, 'tuncfg.json')];
   const netText = textWith({
     NodePublicAddress: fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()),
@@ -118,12 +117,13 @@ t.test('netcfg.json and tuncfg.json likewise', async (t) => {
         return error instanceof InvalidData && error.message.startsWith(folder);
       }
     }),
-    files,
+    seeded,
   );
 });
 
 t.test('journals of any content are read as far as they can be', async (t) => {
-  const folder = t.testdir({ engine: {}, manager: {} });
+  const folder = await memoryFolder(t);
+  for (const name of ['engine', 'manager']) await mkdir(join(folder, name));
   const job = fc.record({ job_name: fc.string(), instance_number: fc.nat(), image: fc.string() });
   const text = textWith({ job, ready: fc.boolean(), entries: fc.array(job), changed: fc.dictionary(fc.string(), job) });
   await fc.assert(
@@ -134,6 +134,6 @@ t.test('journals of any content are read as far as they can be', async (t) => {
       const entries = await new Journal(join(folder, 'engine')).read(silent);
       return Array.isArray(contents.entries) && entries.length <= 1;
     }),
-    files,
+    seeded,
   );
 });

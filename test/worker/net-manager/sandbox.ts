@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { fileMs } from '../../support/inputs.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';
 
 const marker = 'OAKESTRA_TEST_SANDBOX';
@@ -18,7 +19,7 @@ export const inSandbox = (file: string, define: () => void, namespaces = '-Urnm'
     else
       t.spawn('unshare', [namespaces, process.execPath, fileURLToPath(file)], {
         env: { ...process.env, [marker]: '1' },
-        timeout: 120_000,
+        timeout: fileMs,
       });
     return;
   }

@@ -10,6 +10,7 @@ import { ArtifactCache, mostBytes } from '../../../worker/node-engine/artifacts.
 import { FetchError } from '../../../worker/node-engine/download.ts';
 import { componentLayer, tokenUrl } from '../../../worker/node-engine/oci.ts';
 import { inputs } from '../../support/inputs.ts';
+import { memoryFolder } from '../../support/memory-folder.ts';
 import { fixture } from './daemon.ts';
 
 const component = await readFile(fixture('hello-wasi-http'));
@@ -33,7 +34,7 @@ const setUp = async (t: Test, answers: Answers) => {
     server.closeAllConnections();
     server.close();
   });
-  const folder = t.testdir();
+  const folder = await memoryFolder(t);
   const cache = new ArtifactCache(folder);
   const base = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return { folder, cache, asked, base };
