@@ -42,7 +42,7 @@ const netSocket = '/etc/netmanager/netmanager.sock';
  * Resolves when the net manager's network stands: by the contract it says so by its answer to a registration that it
  * has already. The engine may be there earlier, since it serves its cluster while the net manager is away.
  */
-const networkStands = async (machine: Machine, cluster: Cluster, signal: AbortSignal): Promise<void> => {
+export const networkStands = async (machine: Machine, cluster: Cluster, signal: AbortSignal): Promise<void> => {
   const { id } = await cluster.registered(signal);
   const registration = JSON.stringify({ client_id: id, cluster_address: cluster.address });
   const request = ['--unix-socket', netSocket, '--data', registration, 'http://local/register'];

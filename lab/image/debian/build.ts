@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import { cached, cachePath } from '../../system/cache.ts';
 import { fileDigest, sha256 } from '../../system/digest.ts';
+import { fetchSet } from '../../system/packages/fetch.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { openRun } from '../../system/runs.ts';
 import type { BootImage } from '../image.ts';
@@ -12,11 +13,14 @@ import { buildInitramfs, type RootSource } from './initramfs.ts';
 import { kernelLayer, systemLayer, wasmtimeLayer, workerLayer } from './layers.ts';
 import type { Kernel } from './modules.ts';
 import { type BoardName, gatherParts } from './parts.ts';
+import { systemdLayer } from './systemd.ts';
 
 export type ImageOptions = {
   readonly board: BoardName;
   /** A wasmtime version or path for the board; the pinned version when left out. */
   readonly wasmtime?: string | undefined;
+  /** What the board's first process is; busybox when left out. */
+  readonly init?: 'busybox' | 'systemd' | undefined;
   readonly say?: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
 };
@@ -47,11 +51,15 @@ export const buildDebianImage = async (options: ImageOptions): Promise<BootImage
   const { board, signal, say = () => {} } = options;
   await using stack = new AsyncDisposableStack();
   const { folder: workspace } = stack.use(await openRun(`the image of ${board}`));
-  const parts = await gatherParts(board, options.wasmtime, say, signal);
+  const [parts, systemd] = await Promise.all([
+    gatherParts(board, options.wasmtime, say, signal),
+    options.init === 'systemd' ? fetchSet('systemd', undefined, signal) : undefined,
+  ]);
   const { tools, kernel, wasmtime } = parts;
 
   const recipes: readonly LayerRecipe[] = [
     systemLayer(parts.userland, parts.node, tools),
+    ...(systemd === undefined ? [] : [await systemdLayer(systemd)]),
     kernelLayer(kernel, parts.load),
     wasmtimeLayer(wasmtime, tools),
     await workerLayer(workspace, `oakestra-${board}`),
@@ -77,7 +85,7 @@ export const buildDebianImage = async (options: ImageOptions): Promise<BootImage
     layers,
     bytes: sizes.reduce((sum, size) => sum + size, 0),
     wasmtimeVersion: wasmtime.version,
-    unlocked: [...parts.unlocked, ...unlocked],
+    unlocked: [...parts.unlocked, ...(systemd?.unlocked ?? []), ...unlocked],
     inputs: [
       { name: 'image', version: `debian ${board}`, sha256: digest },
       { name: 'kernel', version: kernel.version, sha256: kernelDigest },

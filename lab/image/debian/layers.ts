@@ -68,6 +68,10 @@ export const wasmtimeLayer = (wasmtime: Wasmtime, tools: Tools): LayerRecipe => 
   },
 });
 
+/** What a layer's key says of an entry. */
+export const keyOf = ({ path, mode, content, linkname }: TreeEntry): string =>
+  `${path} ${mode} ${linkname} ${sha256(content)}`;
+
 /** The worker, its start scripts and default configuration, and what this image has of its own. */
 export const workerLayer = async (workspace: string, hostname: string): Promise<LayerRecipe> => {
   await buildWorker(workspace);
@@ -80,7 +84,7 @@ export const workerLayer = async (workspace: string, hostname: string): Promise<
   ];
   return {
     name: 'worker',
-    key: entries.map(({ path, mode, content, linkname }) => `${path} ${mode} ${linkname} ${sha256(content)}`),
+    key: entries.map(keyOf),
     entries: () => entries,
   };
 };
