@@ -3,6 +3,7 @@ import { addCleanCommand } from './commands/clean.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExecCommand } from './commands/exec.ts';
 import { addImageCommand } from './commands/image.ts';
+import { addMachineCommand } from './commands/machine.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addScenarioCommand } from './commands/scenario.ts';
@@ -40,6 +41,7 @@ for (const add of [
   addReportCommand,
   addPlanCommand,
   addUpCommands,
+  addMachineCommand,
   addImageCommand,
   addDoctorCommand,
   addCleanCommand,

@@ -1,6 +1,9 @@
 import fs from 'node:fs/promises';
 import type { Command } from 'commander';
 import { execa } from 'execa';
+import { readMachine } from '../machine/hardware/definition.ts';
+import { examineHardware } from '../machine/hardware/examine.ts';
+import type { Finding } from '../machine/hardware/findings.ts';
 import { namespaceTrouble } from '../machine/local/namespaces.ts';
 import { examine } from '../machine/troubles.ts';
 import settings from '../settings.json' with { type: 'json' };
@@ -11,8 +14,6 @@ import { type CommandContext, printJson } from './context.ts';
 import { execKept, keptRun } from './kept.ts';
 
 type DoctorFlags = { readonly json: boolean; readonly machine?: string | true };
-
-type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string; readonly remedy?: string };
 
 const neededBytes = 2e9;
 
@@ -78,8 +79,10 @@ const namespaces = async (signal: AbortSignal): Promise<Finding> => {
       };
 };
 
-/** Known troubles of a kept machine. */
+/** What is wrong with a board of the user's own, or known troubles of a kept machine. */
 const machineFindings = async (id: string | undefined, signal: AbortSignal): Promise<readonly Finding[]> => {
+  const definition = id === undefined ? undefined : readMachine(id);
+  if (id !== undefined && definition) return examineHardware(id, definition, signal);
   const run = await keptRun(id);
   const troubles = await examine((argv) => execKept(run, argv, signal));
   if (troubles.length === 0) return [{ what: run.id, ok: true, detail: `no known trouble on ${run.what}` }];
@@ -103,6 +106,6 @@ export const addDoctorCommand = (program: Command, context: CommandContext): voi
     .command('doctor')
     .description('say whether this computer has what the lab needs')
     .option('--json', 'the findings as one JSON document on stdout', false)
-    .option('--machine [id]', 'look for known troubles on a kept machine instead (default: the newest)')
+    .option('--machine [id]', 'look at a board of your own, or at a kept machine (default: the newest)')
     .action((flags: DoctorFlags) => doctor(flags, context));
 };

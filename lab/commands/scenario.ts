@@ -50,6 +50,8 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   const kind = machineKind(flags.machine);
   if (flags.app === undefined && flags.expectBody !== undefined) throw usageFault('--expect-body goes with --app');
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
+  if (flags.keep && kind.isBorrowed)
+    throw usageFault(`${kind.name} is put back as it was after each run: --keep is not for it`);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
   const machine = { wasmtime: flags.wasmtime, qemu: flags.qemu, image: flags.image, boot: flags.boot };
   await kind.enter?.(machine, context.signal);
@@ -96,7 +98,7 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .description('run a scenario on a machine and leave a report')
     .argument('[name]', 'a scenario by name, or the path of a file that exports one')
     .option('--list', 'list the scenarios', false)
-    .option('--machine <name>', `where it runs: ${machineNames.join(', ')}`, 'virt')
+    .option('--machine <name>', `where it runs: ${machineNames.join(', ')}, or a board of your own`, 'virt')
     .option('--connections <n>', 'connections of the load', wholeNumber(1, 1000), 4)
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
     .option('--rate <n>', 'requests a second on a fixed schedule, not as many as are answered', wholeNumber(1, 100_000))

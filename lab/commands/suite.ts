@@ -97,7 +97,12 @@ export const addSuiteCommand = (program: Command, context: CommandContext): void
     .command('suite')
     .description('run scenarios one after another, on one machine or several, and leave one combined report')
     .argument('[names...]', 'which scenarios (default: all that the machine can run)')
-    .option('--machine <name>', `where they run, may be repeated: ${machineNames.join(', ')}`, collect, [])
+    .option(
+      '--machine <name>',
+      `where they run, may be repeated: ${machineNames.join(', ')}, or a board of your own`,
+      collect,
+      [],
+    )
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
     .option('--replicates <n>', 'how often each scenario runs', wholeNumber(1, 100), 1)
     .option('--limit <s>', 'seconds after which a scenario is ended', wholeNumber(1, 86_400), 1800)

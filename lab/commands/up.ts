@@ -3,6 +3,7 @@ import { machineKind, machineNames } from '../machine/machines.ts';
 import { terminal } from '../report/terminal.ts';
 import { runScenario } from '../scenario/run.ts';
 import { scenario } from '../scenario/scenario.ts';
+import { usageFault } from '../system/errors.ts';
 import { reapRuns, removeRun } from '../system/runs.ts';
 import { helloApp } from '../wasm/app.ts';
 import { type CommandContext, exitCodes } from './context.ts';
@@ -24,6 +25,7 @@ const standing = (topology: Topology) =>
 
 const up = async (topology: Topology, flags: { readonly machine: string }, context: CommandContext) => {
   const kind = machineKind(flags.machine);
+  if (kind.isBorrowed) throw usageFault(`${kind.name} is put back as it was after each run: nothing can be left there`);
   await kind.enter?.({}, context.signal);
   await reapRuns();
   using progress = showProgress(process.stderr);

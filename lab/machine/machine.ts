@@ -12,9 +12,12 @@ export type Capability =
   /** Rates, CPU per request and memory are figures here, not artefacts of emulation. */
   | 'performance';
 
+/** What every machine can do so far: whatever a worker needs for a network. */
+export const networkCapabilities = ['bridge', 'veth', 'nft', 'ipv6', 'serve', 'port-forward'] as const;
+
 /**
- * How the board and the lab reach each other. A worker on the board finds the lab's servers at `lab`; the lab binds
- * them to `bind` on this computer.
+ * How the board and the lab reach each other. A worker on the board finds the lab's servers at `lab`, at the same ports;
+ * the lab binds them to `bind` on this computer.
  */
 export type Uplink = { readonly board: string; readonly lab: string; readonly bind: string };
 
@@ -48,6 +51,8 @@ export type Machine = AsyncDisposable & {
   readonly slowness: number;
   /** What it is made of, by digest. */
   readonly inputs: readonly Input[];
+  /** The version of the wasmtime that the worker starts. */
+  readonly wasmtimeVersion: string;
   /** The emulator's command line, where there is one. */
   readonly command?: readonly string[];
   readonly logs: readonly MachineLog[];
@@ -60,10 +65,15 @@ export type Machine = AsyncDisposable & {
   writeFile(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** A file's bytes. Rejects when there is none. */
   readFile(path: string): Promise<Buffer>;
+  /** What it is and how it is right now, as far as that may matter to a figure: temperature, clock, storage … */
+  readonly condition?: () => Promise<Readonly<Record<string, string>>>;
+
   /** Lets the machine go on when this process ends. Nothing else may be asked of it afterwards. */
   release(): void;
   /** Makes a TCP port of the board reachable from this computer. */
   forward(boardPort: number, signal?: AbortSignal): Promise<Endpoint>;
+  /** Makes a TCP port that the lab listens on at `uplink.bind` reachable from the board, where that takes anything. */
+  readonly publish?: (labPort: number) => Promise<void>;
 };
 
 /** Runs a program on the board that has to succeed. Throws with what it printed when it does not. */

@@ -9,6 +9,8 @@ import { usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
 import type { RunFolder } from '../system/runs.ts';
 import { provideWasmtime } from '../wasm/wasmtime.ts';
+import { ownMachines, readMachine } from './hardware/definition.ts';
+import { hardwareCapabilities, startHardware } from './hardware/hardware.ts';
 import { localCapabilities, startLocal } from './local/local.ts';
 import { enterNamespaces } from './local/namespaces.ts';
 import type { Capability, Machine } from './machine.ts';
@@ -36,10 +38,10 @@ export type MachineOptions = {
 
 /** A machine whose parts are all there: it can be started. */
 export type Prepared = {
-  readonly wasmtimeVersion: string;
   /** Packages whose locked version the mirror no longer had. */
   readonly unlocked: readonly string[];
-  readonly start: (run: RunFolder, signal: AbortSignal) => Promise<Machine>;
+  /** Starts it; `note` is told, as long as it lives, what a person has to know about it. */
+  readonly start: (run: RunFolder, signal: AbortSignal, note: (text: string) => void) => Promise<Machine>;
 };
 
 /** A kind of machine, before anything of it exists. */
@@ -49,6 +51,8 @@ export type MachineKind = {
   readonly architecture: Architecture;
   readonly fidelity: Fidelity;
   readonly capabilities: ReadonlySet<Capability>;
+  /** It is put back as it was after each run, and cannot be left running for a while. */
+  readonly isBorrowed?: boolean;
   /**
    * Puts this process where such a machine can be made. It may be started anew for that: nothing that has to be undone
    * may have happened before.
@@ -82,7 +86,6 @@ const emulated = (definition: MachineDefinition, board: BoardName): MachineKind 
     const { qemu } = options;
     const image = await imageFor(board, options, say, signal);
     return {
-      wasmtimeVersion: image.wasmtimeVersion,
       unlocked: image.unlocked,
       start: (run, started) => startEmulated({ definition, image, run, qemu, signal: started }),
     };
@@ -103,20 +106,38 @@ const local: MachineKind = {
   prepare: async ({ wasmtime }, _say, signal) => {
     const program = await provideWasmtime(hostMachine(), wasmtime, signal);
     return {
-      wasmtimeVersion: program.version,
       unlocked: [],
       start: (run, started) => startLocal(program, run, started),
     };
   },
 };
 
+/** A board of the user's own, by its machine file. */
+const hardware = (name: string): MachineKind | undefined => {
+  const definition = readMachine(name);
+  if (!definition) return undefined;
+  return {
+    name,
+    about: `a board reached by ssh: ${definition.ssh}`,
+    architecture: definition.architecture ?? 'aarch64',
+    fidelity: 'hardware',
+    capabilities: hardwareCapabilities,
+    isBorrowed: true,
+    prepare: async ({ wasmtime }) => ({
+      unlocked: [],
+      start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, note, signal }),
+    }),
+  };
+};
+
 const kinds: readonly MachineKind[] = [emulated(virt, 'virt'), emulated(raspi4b, 'raspi4'), local];
 
+/** Names of the machines that need no machine file. */
 export const machineNames: readonly string[] = kinds.map(({ name }) => name);
 
-/** The kind of machine with a name. Throws a usage fault that names the nearest one. */
+/** The machine with a name: one of the lab's, or one of the user's own. Throws a usage fault that names the nearest. */
 export const machineKind = (name: string): MachineKind => {
-  const found = kinds.find((kind) => kind.name === name);
-  if (!found) throw usageFault(`no machine '${name}'${nearest(name, machineNames)}`);
+  const found = kinds.find((kind) => kind.name === name) ?? hardware(name);
+  if (!found) throw usageFault(`no machine '${name}'${nearest(name, [...machineNames, ...ownMachines()])}`);
   return found;
 };

@@ -38,11 +38,17 @@ export const obstacles = (before: Results, after: Results): readonly string[] =>
   const native = (results: Results) => ['native', 'hardware'].includes(results.machine.fidelity);
   const finished = (which: string, { verdict }: Results, allowed: readonly string[]) =>
     allowed.includes(verdict) ? [] : [`${which} run: ${verdict}`];
+  const throttled = (which: string, { run }: Results) => {
+    const { before: was, after: is } = run.condition?.['throttling'] ?? {};
+    return is !== undefined && is !== was ? [`${which} run: the board was throttled, ${is}`] : [];
+  };
   return [
     ...same('scenario', ({ scenario }) => scenario.name),
     ...same('machine', ({ machine }) => machine),
     ...same('options', ({ options }) => Object.entries(options).toSorted(([a], [b]) => (a < b ? -1 : 1))),
     ...(native(before) && native(after) ? same('host', ({ run }) => run.host) : []),
+    ...throttled('first', before),
+    ...throttled('second', after),
     ...finished('first', before, ['passed']),
     ...finished('second', after, ['passed', 'failed']),
   ];

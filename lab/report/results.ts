@@ -111,6 +111,13 @@ export type Topology = Static<typeof Topology>;
 const Timing = Type.Object({ name: Type.String(), startMs: Type.Number(), ms: Type.Number() });
 export type Timing = Static<typeof Timing>;
 
+/** What a real board was like before and after the run, as it says itself: model, clock, temperature, throttling … */
+const Condition = Type.Record(
+  Type.String(),
+  Type.Object({ before: Type.Optional(Type.String()), after: Type.Optional(Type.String()) }),
+);
+export type Condition = Static<typeof Condition>;
+
 /** Everything that may differ between two runs of the same inputs stands here and nowhere else. */
 const Run = Type.Object({
   id: Type.String(),
@@ -123,6 +130,7 @@ const Run = Type.Object({
   emulator: Type.Optional(Type.Object({ arguments: Type.Array(Type.String()) })),
   topology: Type.Optional(Topology),
   firstAnswer: Type.Optional(FirstAnswer),
+  condition: Type.Optional(Condition),
   timings: Type.Array(Timing),
   metrics: Type.Array(Metric),
   latencies: Type.Array(LatencyHistogram),

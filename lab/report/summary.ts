@@ -63,6 +63,10 @@ const otherRows = (results: Results): readonly (readonly string[])[] =>
     formatMetric(metric),
   ]);
 
+/** What the board was like, before and after. */
+const conditionRows = ({ run }: Results): readonly (readonly string[])[] =>
+  Object.entries(run.condition ?? {}).map(([name, { before = '', after = '' }]) => [name, before, after]);
+
 const failureLines = ({ run: { failure } }: Results): readonly string[] => {
   if (!failure) return [];
   const { log, packets, next } = failure;
@@ -113,6 +117,7 @@ export const summary = (results: Results): string => {
       'Notes',
       run.notes.map((note) => `- ${cell(note)}`),
     ),
+    ...section('Board', table(['', 'before', 'after'], conditionRows(results))),
     ...section(
       'Made of',
       table(

@@ -19,11 +19,11 @@ const setUpMs = 60_000;
 export type Conducted = {
   readonly options: RunOptions;
   readonly board: Machine;
-  readonly wasmtimeVersion: string;
   readonly capture: Capture;
   readonly steps: Steps;
   readonly findings: Findings;
   readonly emit: Emit;
+  readonly note: (text: string) => void;
   /** Takes what has to be taken down when the run ends. */
   readonly stack: AsyncDisposableStack;
   readonly signal: AbortSignal;
@@ -34,7 +34,7 @@ const labOnly = { place: 'lab' } as const;
 
 /** Starts cluster and worker on a booted board, goes through the scenario, and judges what the worker said meanwhile. */
 export const conduct = async (parts: Conducted): Promise<void> => {
-  const { options, board, wasmtimeVersion, capture, steps, findings, emit, stack, signal } = parts;
+  const { options, board, capture, steps, findings, emit, note, stack, signal } = parts;
   const { scenario, app } = options;
   const cluster = stack.use(
     await startCluster({
@@ -45,19 +45,20 @@ export const conduct = async (parts: Conducted): Promise<void> => {
       signal,
     }),
   );
+  for (const port of [cluster.registrationPort, cluster.brokerPort]) await board.publish?.(port);
   await steps.run('start the worker', boardOnly, signal, async () => {
     await refuseOccupied(board, scenario);
     const [compiled] = await Promise.all([
-      putCompiled(board, app, wasmtimeVersion, signal),
+      putCompiled(board, app, board.wasmtimeVersion, signal),
       startWorker(board, cluster, scenario.network, deadline(setUpMs * board.slowness, 'the worker', signal)),
       capture.start(),
     ]);
-    if (compiled !== undefined) findings.notes.push(compiled);
+    if (compiled !== undefined) note(compiled);
   });
   const services = deployer(board, cluster, app, emit, signal);
   const lab = makeLab({
     ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
-    ...{ steps, findings, capture, services, emit, stack, signal, wasmtimeVersion },
+    ...{ steps, findings, capture, services, emit, note, stack, signal },
   });
   await scenario.run(lab).catch((error: unknown) => {
     throw error instanceof StepFailed ? error : labFault('the scenario threw outside of its steps', [], error);

@@ -32,7 +32,7 @@ export const makeLab = (parts: {
   readonly capture: Capture;
   readonly services: Services;
   readonly emit: Emit;
-  readonly wasmtimeVersion: string;
+  readonly note: (text: string) => void;
   /** Takes what has to be taken down when the run ends. */
   readonly stack: AsyncDisposableStack;
   readonly signal: AbortSignal;
@@ -61,7 +61,7 @@ export const makeLab = (parts: {
     undeploy,
     send,
     precompile: async (wanted) => {
-      const problem = await putCompiled(machine, wanted, parts.wasmtimeVersion, signal);
+      const problem = await putCompiled(machine, wanted, machine.wasmtimeVersion, signal);
       if (problem !== undefined) throw labFault(problem);
     },
     configure: async (change) => {
@@ -70,6 +70,7 @@ export const makeLab = (parts: {
     },
     serve: async (body) => {
       const server = parts.stack.use(await serveText(body, machine.uplink.bind));
+      await machine.publish?.(server.port);
       return `${machine.uplink.lab}:${server.port}`;
     },
     forward: (boardPort) => machine.forward(boardPort, signal),
@@ -82,9 +83,7 @@ export const makeLab = (parts: {
         samples: [...samples],
       });
     },
-    note: (text) => {
-      findings.notes.push(text);
-    },
+    note: parts.note,
     footprint: () => footprint(machine),
     firstAnswer: ({ status, headers, body }) => {
       const bytes = Buffer.from(body);

@@ -72,7 +72,7 @@ export const describe = async (run: Described): Promise<Results> => {
       name: kind.name,
       architecture: kind.architecture,
       accelerator: machine?.accelerator ?? notStarted,
-      fidelity: kind.fidelity,
+      fidelity: machine?.fidelity ?? kind.fidelity,
     },
     options: {
       ...Object.fromEntries(
@@ -94,6 +94,7 @@ export const describe = async (run: Described): Promise<Results> => {
       ...(machine?.command ? { emulator: { arguments: [...machine.command] } } : {}),
       ...(findings.topology ? { topology: findings.topology } : {}),
       ...(findings.firstAnswer ? { firstAnswer: findings.firstAnswer } : {}),
+      ...(findings.condition ? { condition: findings.condition } : {}),
       timings: steps.timings,
       metrics: [...joinReplicates([findings.metrics])],
       latencies: findings.latencies,

@@ -6,6 +6,7 @@ export type Findings = {
   readonly latencies: LatencyHistogram[];
   readonly throughput: Throughput[];
   readonly notes: string[];
+  condition: Run['condition'];
   firstAnswer: FirstAnswer | undefined;
   topology: Run['topology'];
 };
@@ -15,6 +16,7 @@ export const noFindings = (): Findings => ({
   latencies: [],
   throughput: [],
   notes: [],
+  condition: undefined,
   firstAnswer: undefined,
   topology: undefined,
 });

@@ -8,6 +8,7 @@ import { openRun } from '../system/runs.ts';
 import { deadline } from '../system/wait.ts';
 import { type Capture, type Packets, packetCapture, packetsFile } from './capture.ts';
 import { collectLogs, collectPackets } from './collect.ts';
+import { afterRun, beforeRun } from './condition.ts';
 import { conduct } from './conduct.ts';
 import { describe } from './describe.ts';
 import type { Emit, LabEvent } from './events.ts';
@@ -72,7 +73,13 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   };
   const steps = new Steps(emit, start, options.until);
   const findings = noFindings();
+  const note = (text: string) => {
+    if (findings.notes.includes(text)) return;
+    findings.notes.push(text);
+    emit({ kind: 'note', text });
+  };
   let machine: Machine | undefined;
+  let kept = false;
   let prepared: Prepared | undefined;
   let capture: Capture | undefined;
   let packets: Packets | undefined;
@@ -95,15 +102,21 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
         ),
       );
       prepared = built;
-      const board = await steps.run('boot the board', boardOnly, options.signal, ({ signal }) =>
-        blamingLab('started', built.start(run, signal)),
-      );
-      machine = options.keep ? board : stack.use(board);
+      const board = await steps.run('boot the board', boardOnly, options.signal, ({ signal }) => {
+        const starting = blamingLab('started', built.start(run, signal, note));
+        // also when this step ends before the machine stands
+        stack.defer(async () => {
+          const started = await starting.catch(() => undefined);
+          if (!kept) await started?.[Symbol.asyncDispose]();
+        });
+        return starting;
+      });
+      machine = board;
+      findings.condition = await beforeRun(board);
       const limit = ((scenario.seconds ?? 120) * 1000 + options.options.duration * 1000) * board.slowness;
       const signal = deadline(limit, 'the scenario', options.signal, board.gone);
       capture = packetCapture(board, signal);
-      const { wasmtimeVersion } = built;
-      await conduct({ options, board, wasmtimeVersion, capture, steps, findings, emit, stack, signal });
+      await conduct({ options, board, capture, steps, findings, emit, note, stack, signal });
     } catch (error) {
       failure = error;
     }
@@ -111,9 +124,11 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
     if (capture && (options.keep || verdictOf(failure, steps) === 'failed'))
       packets = await collectPackets(capture, findings.notes);
     if (machine) logs = await collectLogs(machine);
+    if (machine) findings.condition = await afterRun(machine, findings.condition);
     if (options.keep && machine && !options.signal.aborted) {
       machine.release();
       await run.keep();
+      kept = true;
     }
   }
   logs = [

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { $, type Shell as ZxShell } from 'zx/core';
 import { messageOf } from '../system/errors.ts';
+import { quote } from '../system/quote.ts';
 
 /** zx's `$`, bound to the place where its commands run. */
 export type Shell = ZxShell<false>;
@@ -15,10 +16,6 @@ export type ScriptRun = (
 
 /** A command line and how it went, for the transcript. */
 export type Typed = { readonly command: string; readonly code: number; readonly output: string };
-
-/** One word for a POSIX shell; zx's own quoting is for bash, which boards do not have. */
-export const quote = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** A stand-in for a child process whose work is done by `run`: all that zx looks at, and no process on this side. */
 const remoteChild = (run: ScriptRun, script: string): ChildProcess => {

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { labFault } from '../../system/errors.ts';
+import { collect } from '../../system/process.ts';
 import { abortable, deadline } from '../../system/wait.ts';
-import { collect } from './process.ts';
 
 const startMs = 10_000;
 

@@ -4,24 +4,16 @@ import { execa } from 'execa';
 import { buildWorker } from '../../../scripts/build-worker.ts';
 import { cachePath } from '../../system/cache.ts';
 import { hostMachine } from '../../system/elf.ts';
+import { runProgram } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import type { Wasmtime } from '../../wasm/wasmtime.ts';
-import type { Capability, Machine } from '../machine.ts';
+import { type Capability, type Machine, networkCapabilities } from '../machine.ts';
 import { type Board, startBoard } from './board.ts';
 import { pidFile } from './kept.ts';
-import { runProgram } from './process.ts';
 import { type BoardRoot, boardRoot, hostname, writeTree } from './root.ts';
 
 /** What namespaces on this computer can do. */
-export const localCapabilities: ReadonlySet<Capability> = new Set([
-  'bridge',
-  'veth',
-  'nft',
-  'ipv6',
-  'serve',
-  'port-forward',
-  'performance',
-]);
+export const localCapabilities: ReadonlySet<Capability> = new Set([...networkCapabilities, 'performance']);
 
 /** The same addresses as the emulator's user-mode network, so that a scenario cannot tell them apart. */
 const network = { board: '10.0.2.15', lab: '10.0.2.2', prefix: 24, link: 'uplink' } as const;
@@ -113,6 +105,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
       { name: 'node (board)', version: process.version },
       { name: 'worker', sha256: tree.digest },
     ],
+    wasmtimeVersion: wasmtime.version,
     logs: [],
     gone: board.gone,
     exec: async (argv, options) => {

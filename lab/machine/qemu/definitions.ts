@@ -16,6 +16,8 @@ const MachineDefinition = Type.Object({
   accelerator: Type.String(),
   append: Type.String(),
   bus: Bus,
+  /** Whether it has a clock that knows the time when it starts. A Raspberry Pi has none. */
+  clock: Type.Boolean(),
   /** How much longer than on native hardware things may take. */
   slowness: Type.Number({ minimum: 1 }),
 });

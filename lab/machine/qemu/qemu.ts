@@ -6,7 +6,7 @@ import { fetchTools } from '../../system/packages/tools.ts';
 import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
-import { type Capability, execOk, type Machine } from '../machine.ts';
+import { type Capability, execOk, type Machine, networkCapabilities } from '../machine.ts';
 import { GuestAgent } from './agent.ts';
 import { emulatorArguments, userNetwork } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
@@ -17,14 +17,7 @@ import { ChannelClosed } from './json-channel.ts';
 const bootDeadlineMs = 12_000;
 const exitMs = 10_000;
 /** What an emulated board can do. */
-export const emulatedCapabilities: ReadonlySet<Capability> = new Set([
-  'bridge',
-  'veth',
-  'nft',
-  'ipv6',
-  'serve',
-  'port-forward',
-]);
+export const emulatedCapabilities: ReadonlySet<Capability> = new Set(networkCapabilities);
 
 export type EmulatedOptions = {
   readonly definition: MachineDefinition;
@@ -81,6 +74,10 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     if (emulator.gone.aborted) throw emulator.gone.reason;
     throw labFault(`the machine does not come up: ${messageOf(error)}\n${tail(await emulator.consoleText())}`);
   }
+  if (!definition.clock) {
+    const now = `@${(Date.now() / 1000).toFixed()}`;
+    await orGone(agent.exec(['date', '-s', now], { signal: AbortSignal.any([options.signal, emulator.gone]) }));
+  }
   const resources = stack.move();
   const withGone = (signal: AbortSignal | undefined): AbortSignal =>
     signal ? AbortSignal.any([emulator.gone, signal]) : emulator.gone;
@@ -93,6 +90,7 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     uplink: { board: userNetwork.board, lab: userNetwork.lab, bind: '127.0.0.1' },
     slowness: definition.slowness,
     inputs: [...image.inputs, ...inputs],
+    wasmtimeVersion: image.wasmtimeVersion,
     command: [path.basename(program.args.at(-1) ?? program.file), ...args],
     logs: [{ name: 'console', read: emulator.consoleText }],
     gone: emulator.gone,

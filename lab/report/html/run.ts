@@ -1,7 +1,16 @@
 import type { Results } from '../results.ts';
 import { latencyChart, throughputChart } from './charts.ts';
 import { html, type Markup, type Part } from './markup.ts';
-import { figureTable, firstAnswer, latencyTable, loadTable, provenance, rateTable, timeline } from './sections.ts';
+import {
+  conditionTable,
+  figureTable,
+  firstAnswer,
+  latencyTable,
+  loadTable,
+  provenance,
+  rateTable,
+  timeline,
+} from './sections.ts';
 import { topologyPicture } from './topology.ts';
 
 /** A log that is folded into the report, by its name. */
@@ -45,6 +54,7 @@ export const sectionsOf = (results: Results, logs: readonly LogText[]): readonly
     { id: 'figures', title: 'Figures', content: figureTable(results) },
     { id: 'answer', title: 'First answer', content: firstAnswer(results) },
     { id: 'notes', title: 'Notes', content: notesOf(results) },
+    { id: 'board', title: 'The board', content: conditionTable(results) },
     { id: 'made-of', title: 'Made of', content: provenance(results) },
     { id: 'logs', title: 'Logs', content: logsOf(logs) },
   ];

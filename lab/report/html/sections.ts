@@ -107,6 +107,14 @@ export const rateTable = (results: Results): Markup | undefined => {
     : rates;
 };
 
+/** What the board was like before and after the run. */
+export const conditionTable = ({ run }: Results): Markup | undefined =>
+  table(
+    'The board',
+    ['', 'before', 'after'],
+    Object.entries(run.condition ?? {}).map(([name, { before, after }]) => [name, before, after]),
+  );
+
 /** Every figure that belongs to no load. */
 export const figureTable = (results: Results): Markup | undefined =>
   table(

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { cached, cachePath, emptyFolder } from '../cache.ts';
 import { sha256 } from '../digest.ts';
+import { commandLine } from '../quote.ts';
 import { packageTree } from './deb.ts';
 import { type FetchProgress, fetchSet, type SetName } from './fetch.ts';
 import { hostArchitecture } from './lock.ts';
@@ -88,8 +89,8 @@ export const commandFolder = (
       await emptyFolder(temporary);
       for (const [name, file] of Object.entries(commands)) {
         const program = tools.program(file, name);
-        const words = [program.file, ...program.args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
-        await fs.writeFile(path.join(temporary, name), `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`, { mode: 0o755 });
+        const words = commandLine([program.file, ...program.args]);
+        await fs.writeFile(path.join(temporary, name), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
       }
     },
     { signal },

@@ -1,3 +1,4 @@
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
@@ -67,7 +68,10 @@ t.test(
         world.reports,
       ]);
       t.equal(run.code, 0, run.stderr);
-      const { results } = printedResults(run.stdout);
+      const { folder, results } = printedResults(run.stdout);
+      const log = await fs.readFile(path.join(folder, 'NodeEngine.log'), 'utf8');
+      const off = Math.abs(Date.parse(log.slice(0, 24)) - Date.parse(results.run.started));
+      t.ok(off < 3_600_000, `the board's clock is right, not in 1970: ${log.slice(0, 24)}`);
       t.match(results.machine, { name: 'raspi4b', architecture: 'aarch64', fidelity: 'emulated' });
       t.match(results.run.firstAnswer, { status: 200 });
       t.strictSame(await world.processes(), []);

@@ -58,7 +58,13 @@ t.test('a machine that cannot do what a scenario needs is not even prepared', as
 /** A board that only answers what it is asked about itself, and notes what is done to it. */
 const askedBoard = (done: string[], links: unknown): Machine => ({
   ...{ name: 'nowhere', architecture: 'aarch64', accelerator: 'none', fidelity: 'emulated', slowness: 1 },
-  ...{ capabilities: new Set(['bridge'] as const), inputs: [], logs: [], gone: new AbortController().signal },
+  ...{
+    capabilities: new Set(['bridge'] as const),
+    inputs: [],
+    logs: [],
+    wasmtimeVersion: '1.2.3',
+    gone: new AbortController().signal,
+  },
   uplink: { board: '127.0.0.1', lab: '127.0.0.1', bind: '127.0.0.1' },
   exec: async (argv) => {
     if (argv.join(' ') === 'ip -json address show') return { code: 0, stdout: JSON.stringify(links), stderr: '' };
@@ -80,7 +86,7 @@ t.test('a scenario does not begin on a board that has its network already', asyn
   const board = askedBoard(done, [
     { ifname: 'eth1', addr_info: [{ family: 'inet', local: '10.10.0.9', prefixlen: 24 }] },
   ]);
-  const prepared = { wasmtimeVersion: '0.0.0', unlocked: [], start: async () => board };
+  const prepared = { unlocked: [], start: async () => board };
   const { results } = await runScenario(options(async () => prepared));
   t.equal(results.verdict, 'incomplete');
   t.match(results.run.failure, {

@@ -22,7 +22,7 @@ export const boot = async (
   await using stack = new AsyncDisposableStack();
   const prepared = await machineKind('virt').prepare(options, () => {}, never);
   const run = stack.use(await openRun('a test'));
-  const machine = stack.use(await prepared.start(run, signal));
+  const machine = stack.use(await prepared.start(run, signal, () => {}));
   const resources = stack.move();
   return { machine, folder: run.folder, id: run.id, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 };

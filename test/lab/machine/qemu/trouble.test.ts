@@ -1,9 +1,9 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
-import { quote } from '../../../../lab/scenario/shell.ts';
 import { messageOf } from '../../../../lab/system/errors.ts';
 import { fetchTools } from '../../../../lab/system/packages/tools.ts';
+import { quote } from '../../../../lab/system/quote.ts';
 import { listRuns } from '../../../../lab/system/runs.ts';
 import { privateCache } from '../../../support/private.ts';
 import { boot, noMachine } from './boot.ts';

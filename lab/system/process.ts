@@ -10,7 +10,7 @@ export const collect = (stream: Readable): (() => Buffer) => {
 };
 
 /** How a program ended; `code` is 128 + signal when a signal ended it. */
-type Finished = { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer };
+export type Finished = { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer };
 
 /** Runs a program to its end in a session of its own; an abort kills all of that session and rejects. */
 export const runProgram = (

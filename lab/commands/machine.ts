@@ -1,0 +1,87 @@
+import type { Command } from 'commander';
+import {
+  type HardwareDefinition,
+  machineFile,
+  ownMachines,
+  readMachine,
+  removeMachine,
+  saveMachine,
+} from '../machine/hardware/definition.ts';
+import { machineNames } from '../machine/machines.ts';
+import { messageOf, usageFault } from '../system/errors.ts';
+import { nearest } from '../system/nearest.ts';
+import { type CommandContext, printJson, wholeNumber } from './context.ts';
+
+const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
+
+const add = (name: string, flags: HardwareDefinition): void => {
+  if (machineNames.includes(name)) throw usageFault(`${name} is a machine of the lab's own: take another name`);
+  if (readMachine(name))
+    throw usageFault(`there is a machine ${name} already: ${machineFile(name)}`, [
+      `npm run lab -- machine remove ${name}`,
+    ]);
+  const file = saveMachine(name, { ...flags });
+  process.stdout.write(
+    `${name}: ${file}\n  npm run lab -- doctor --machine ${name}\n  npm run lab -- scenario bridged --machine ${name}\n`,
+  );
+};
+
+const line = ({ ssh, serial, powerCycle }: HardwareDefinition): string =>
+  [ssh, ...(serial === undefined ? [] : [`serial ${serial}`]), ...(powerCycle ? [`power ${powerCycle[0]}`] : [])].join(
+    ', ',
+  );
+
+/** A bad machine file is said in its line: the others are listed all the same. */
+const list = ({ json }: { readonly json: boolean }): void => {
+  const machines = ownMachines().flatMap((name) => {
+    try {
+      const definition = readMachine(name);
+      return definition ? [{ name, ...definition }] : [];
+    } catch (error) {
+      process.stderr.write(`${messageOf(error)}\n`);
+      return [];
+    }
+  });
+  if (json) printJson(machines);
+  else for (const machine of machines) process.stdout.write(`${machine.name.padEnd(12)} ${line(machine)}\n`);
+  if (machines.length === 0)
+    process.stderr.write(`no machine was added; the lab's own are ${machineNames.join(', ')}\n`);
+};
+
+const remove = (name: string): void => {
+  if (!ownMachines().includes(name)) throw usageFault(`no machine '${name}'${nearest(name, ownMachines())}`);
+  removeMachine(name);
+  process.stdout.write(`removed ${name} and forgot its host key\n`);
+};
+
+export const addMachineCommand = (program: Command, _context: CommandContext): void => {
+  const machine = program.command('machine').description('add, list and remove boards of your own that ssh reaches');
+  machine
+    .command('add')
+    .description('describe a board in a file of your own, so that --machine takes its name')
+    .argument('<name>')
+    .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root')
+    .option('--port <n>', "ssh's port there", wholeNumber(1, 65_535))
+    .option('--identity <file>', 'the private key, where ssh would not find it by itself')
+    .option('--architecture <name>', "the processor's: aarch64 unless this says x86_64")
+    .option('--serial <device>', 'where its serial console is wired to, 115200 baud')
+    .option(
+      '--power-cycle <command>',
+      'a program that takes its power and gives it back, and arguments, by spaces',
+      words,
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  npm run lab -- machine add pi4 --ssh root@oakestra-raspi4.local
+  npm run lab -- machine add pi4 --ssh root@192.168.1.40 --serial /dev/ttyUSB0 --power-cycle 'uhubctl -l 1-1 -p 2 -a cycle'`,
+    )
+    .action(add);
+  machine
+    .command('list')
+    .description('boards of your own')
+    .option('--json', 'as one JSON document on stdout', false)
+    .action(list);
+  machine.command('remove').description('forget a board and its host key').argument('<name>').action(remove);
+};

@@ -1,0 +1,97 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import { labFault } from '../../system/errors.ts';
+import { identityOf } from '../../system/pid-lock.mjs';
+import type { BoardShell } from './board-shell.ts';
+
+/** Where the lab's own things are on a board while a run lasts. */
+export const labFolder = '/run/oakestra-lab';
+
+const file = `${labFolder}/lock`;
+const beatMs = 20_000;
+/** A lab that lives renews its lock every {@link beatMs}. */
+const staleSeconds = 90;
+
+/**
+ * Takes the lock for the owner `$1` unless it is there; then prints whose it is and its age in seconds. Time is the
+ * board's since it was started: its clock may jump. A lock that `$2` had is given up by him first.
+ */
+const takeScript = `
+mkdir -p ${labFolder} || exit 1
+now=$(cut -d. -f1 /proc/uptime)
+if [ -n "$2" ]; then
+	mv ${file} ${file}.$$ 2>/dev/null
+	[ "$(head -n 1 ${file}.$$ 2>/dev/null)" = "$2" ] || ln ${file}.$$ ${file} 2>/dev/null
+	rm -f ${file}.$$
+fi
+( set -C; printf '%s\\n%s\\n' "$1" "$now" >${file} ) 2>/dev/null && exit 0
+{ read -r owner; read -r seen; } <${file}
+printf '%s\\n%s\\n' "$((now - seen))" "$owner"
+`;
+
+const renewScript = `
+[ "$(head -n 1 ${file})" = "$1" ] || exit 1
+printf '%s\\n%s\\n' "$1" "$(cut -d. -f1 /proc/uptime)" >${file}.new && mv ${file}.new ${file}
+`;
+
+const giveScript = `[ "$(head -n 1 ${file} 2>/dev/null)" = "$1" ] && rm -f ${file}; rmdir ${labFolder} 2>/dev/null; true`;
+
+const line = (name: string): string => {
+  try {
+    return fs.readFileSync(name, 'utf8').trim();
+  } catch {
+    return '';
+  }
+};
+
+/** Where process ids mean the same as here: this computer, since it was started, in this container. */
+const here = (): string => {
+  const container = fs.readlinkSync('/proc/self/ns/pid');
+  return [os.hostname(), line('/proc/sys/kernel/random/boot_id'), container].join('/');
+};
+
+/** This process as the owner of a lock on some board: where, which process, which run. */
+export const ownerOf = (run: string, pid = process.pid): string => `${here()} ${identityOf(pid)} ${run}`;
+
+/** True when whoever took a lock is known to have ended, or has not been heard of for too long. */
+export const isStale = (owner: string, age: number): boolean => {
+  const [where, pid = '', began] = owner.split(' ');
+  if (age >= staleSeconds || age < 0) return true;
+  return where === here() && identityOf(pid) !== `${pid} ${began}`;
+};
+
+const describe = (owner: string): string => {
+  const [where = '', pid, , run] = owner.split(' ');
+  return `the lab on ${where.split('/')[0]} (process ${pid}, run ${run})`;
+};
+
+/** Takes a board for this run until it is disposed of. Throws a lab fault when another run has it. */
+export const lockBoard = async (
+  name: string,
+  shell: BoardShell,
+  run: string,
+  lost: (reason: Error) => void,
+): Promise<AsyncDisposable> => {
+  const mine = ownerOf(run);
+  const take = (given: string) => shell.script(`${name} cannot be locked`, takeScript, [mine, given]);
+  let held = await take('');
+  const [age, owner = ''] = held.split('\n');
+  if (held !== '' && isStale(owner, Number(age))) held = await take(owner);
+  if (held !== '')
+    throw labFault(`${name} is in use by ${describe(held.split('\n')[1] ?? '')}`, ['wait until that run has ended']);
+  const timer = setInterval(() => {
+    void shell.exec(['sh', '-c', renewScript, 'sh', mine]).then(
+      ({ code }) => code === 0 || lost(labFault(`${name} was taken by somebody else meanwhile`)),
+      () => {
+        // the connection says so itself
+      },
+    );
+  }, beatMs);
+  timer.unref();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await shell.exec(['sh', '-c', giveScript, 'sh', mine]);
+    },
+  };
+};

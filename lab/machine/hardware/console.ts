@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { SerialPort } from 'serialport';
+import { labFault } from '../../system/errors.ts';
+import type { MachineLog } from '../machine.ts';
+
+const baudRate = 115_200;
+
+/** Lines that a person has to know of, and what they say. Each is told once. */
+const alarms: readonly (readonly [RegExp, string])[] = [
+  [/Kernel panic/, 'the kernel panicked'],
+  [/Internal error: Oops|\bOops\b.*#\d|Unable to handle kernel|BUG: /, 'the kernel had a fault of its own (oops)'],
+  [/Under-?voltage detected/i, 'the voltage is too low: use a stronger power supply'],
+  [/\bthrottl(ed|ing)\b|temperature .*(exceed|limit)/i, 'the board throttles: it is too hot'],
+  [/Out of memory: Killed process/, 'the kernel ended a program for want of memory'],
+  [/mmc\d.*(error|timeout)|Remounting filesystem read-only|EXT4-fs error/i, 'the card fails'],
+];
+
+/** What a line of the console warns of, if of anything. */
+export const alarmIn = (line: string): string | undefined => alarms.find(([pattern]) => pattern.test(line))?.[1];
+
+/** A board's serial console as it is written down: every line with the time at which it came. */
+export type SerialConsole = AsyncDisposable & { readonly log: MachineLog };
+
+/** A terminal's control sequences (ECMA-48) and other characters that are no text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const controls = /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
+/**
+ * Reads a board's serial console until it is disposed of; `note` is told what its lines warn of. Throws a lab fault when
+ * the device cannot be opened. One that goes away meanwhile is noted, and the run goes on without it.
+ */
+export const openConsole = async (device: string, note: (text: string) => void): Promise<SerialConsole> => {
+  const port = new SerialPort({ path: device, baudRate, autoOpen: false });
+  await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve()))).catch(
+    (error: unknown) => {
+      throw labFault(
+        `the serial console ${device} cannot be opened`,
+        [
+          'ls -l /dev/serial/by-id/',
+          'sudo usermod -aG dialout $USER, and log in again, where it says "permission denied"',
+        ],
+        error,
+      );
+    },
+  );
+  const lines: string[] = [];
+  const told = new Set<string>();
+  let closing = false;
+  createInterface({ input: port, crlfDelay: Number.POSITIVE_INFINITY })
+    .on('line', (raw) => {
+      const line = raw.replace(controls, '');
+      lines.push(`${new Date().toISOString()} ${line}`);
+      const alarm = alarmIn(line);
+      if (alarm === undefined || told.has(alarm)) return;
+      told.add(alarm);
+      note(`${alarm} (console: ${line.trim()})`);
+    })
+    .on('error', () => {
+      // the port tells its own errors
+    });
+  port.on('error', (error) => note(`the serial console ${device} fails: ${error.message}`));
+  port.on('close', () => {
+    if (!closing) note(`the serial console ${device} went away: its log ends at ${new Date().toISOString()}`);
+  });
+  return {
+    log: { name: 'console', read: async () => lines.map((line) => `${line}\n`).join('') },
+    [Symbol.asyncDispose]: async () => {
+      closing = true;
+      if (!port.isOpen) return;
+      const closed = once(port, 'close');
+      port.close();
+      await closed;
+    },
+  };
+};

@@ -1,0 +1,87 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import Type, { type Static } from 'typebox';
+import { InvalidData, parse } from '../../../worker/contract/check.ts';
+import { messageOf, usageFault } from '../../system/errors.ts';
+import { nearest } from '../../system/nearest.ts';
+
+/** A machine file: how a board on the bench is reached. It holds no secret: keys stay where ssh has them. */
+const MachineFile = Type.Object(
+  {
+    /** `user@host` or a name of the user's own ssh configuration. The user has to be root on the board. */
+    ssh: Type.String({ pattern: '^[^\\s@-][^\\s@]*(@[^\\s@-][^\\s@]*)?$' }),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    /** The private key's file, where ssh would not find it by itself. */
+    identity: Type.Optional(Type.String({ minLength: 1 })),
+    /** What the board's processor has to be; `aarch64` when left out. */
+    architecture: Type.Optional(Type.Enum(['aarch64', 'x86_64'])),
+    /** The device of this computer that the board's serial console (115200 baud, 8N1) is wired to. */
+    serial: Type.Optional(Type.String({ minLength: 1 })),
+    /** A program of this computer, with its arguments, that takes the board's power away and gives it back. */
+    powerCycle: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+  },
+  { additionalProperties: false },
+);
+export type HardwareDefinition = Static<typeof MachineFile>;
+
+const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+const folder = (): string =>
+  path.join(process.env['XDG_CONFIG_HOME'] || path.join(os.homedir(), '.config'), 'oakestra-wasm-lab', 'machines');
+
+/** The file that describes a machine. */
+export const machineFile = (name: string): string => path.join(folder(), `${name}.json`);
+
+/** The file that a machine's ssh host key is pinned in. */
+export const hostKeyFile = (name: string): string => path.join(folder(), `${name}.known_hosts`);
+
+/** A machine file's document, checked. Throws a usage fault that names the nearest key for one that does not exist. */
+export const parseDefinition = (document: unknown, what: string): HardwareDefinition => {
+  const known = Object.keys(MachineFile.properties);
+  const unknown = Object.keys(typeof document === 'object' && document !== null ? document : {}).find(
+    (key) => !known.includes(key),
+  );
+  if (unknown !== undefined) throw usageFault(`${what}: no key '${unknown}'${nearest(unknown, known)}`);
+  try {
+    return parse(MachineFile, document, what);
+  } catch (error) {
+    if (error instanceof InvalidData) throw usageFault(messageOf(error));
+    throw error;
+  }
+};
+
+/** The machine of the user's own with a name; undefined when there is none. Throws a usage fault for a bad file. */
+export const readMachine = (name: string): HardwareDefinition | undefined => {
+  const file = machineFile(name);
+  if (!namePattern.test(name) || !fs.existsSync(file)) return undefined;
+  let document: unknown;
+  try {
+    document = JSON.parse(fs.readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw usageFault(`${file}: ${messageOf(error)}`);
+  }
+  return parseDefinition(document, file);
+};
+
+/** Names of the machines that the user has added. */
+export const ownMachines = (): readonly string[] =>
+  (fs.existsSync(folder()) ? fs.readdirSync(folder()) : [])
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => path.basename(file, '.json'))
+    .toSorted();
+
+/** Writes a new machine's file and returns its path. Throws a usage fault for a name that cannot be one. */
+export const saveMachine = (name: string, definition: HardwareDefinition): string => {
+  if (!namePattern.test(name)) throw usageFault(`'${name}' is no name for a machine: use a-z, 0-9 and -`);
+  const file = machineFile(name);
+  fs.mkdirSync(folder(), { recursive: true });
+  fs.writeFileSync(`${file}.partial`, `${JSON.stringify(parseDefinition(definition, name), undefined, 2)}\n`);
+  fs.renameSync(`${file}.partial`, file);
+  return file;
+};
+
+/** Removes a machine's file and forgets its host key. */
+export const removeMachine = (name: string): void => {
+  for (const file of [machineFile(name), hostKeyFile(name)]) fs.rmSync(file, { force: true });
+};

@@ -1,0 +1,41 @@
+import { LabError, messageOf } from '../../system/errors.ts';
+import { openRun } from '../../system/runs.ts';
+import { BoardShell } from './board-shell.ts';
+import { Connection } from './connection.ts';
+import { openConsole } from './console.ts';
+import type { HardwareDefinition } from './definition.ts';
+import { type Finding, findingsOf } from './findings.ts';
+import { surveyBoard } from './hardware.ts';
+
+const unmet = (what: string, error: unknown): Finding => {
+  const next = error instanceof LabError ? error.next : [];
+  return { what, ok: false, detail: messageOf(error), ...(next.length > 0 ? { remedy: next.join('\n    ') } : {}) };
+};
+
+const serialFinding = async (device: string): Promise<Finding> => {
+  try {
+    await using _ = await openConsole(device, () => {});
+    return { what: 'serial console', ok: true, detail: `${device} opens` };
+  } catch (error) {
+    return unmet('serial console', error);
+  }
+};
+
+/** What there is to say about a board before anything is run on it. Nothing is changed there. */
+export const examineHardware = async (
+  name: string,
+  definition: HardwareDefinition,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> => {
+  const serial = definition.serial === undefined ? [] : [await serialFinding(definition.serial)];
+  await using run = await openRun(`a look at ${name}`);
+  try {
+    await using connection = await Connection.open({ name, definition, run }, signal);
+    const survey = await surveyBoard(new BoardShell(connection, run), signal);
+    const reached = { what: 'ssh', ok: true, detail: `${definition.ssh} answers` };
+    return [reached, ...serial, ...findingsOf(survey, definition)];
+  } catch (error) {
+    signal.throwIfAborted();
+    return [unmet('ssh', error), ...serial];
+  }
+};

@@ -1,0 +1,158 @@
+import type { Architecture } from '../../system/elf.ts';
+import type { HardwareDefinition } from './definition.ts';
+import { addressBits, type Survey, throttling } from './survey.ts';
+
+/** One thing that was looked at. With `fatal` nothing can be run before that is remedied. */
+export type Finding = {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly remedy?: string;
+  readonly fatal?: boolean;
+};
+
+const fullAddressBits = 47;
+const neededKb = 20_000;
+const neededMemoryKb = 400_000;
+const firstYear = 2025;
+
+type Check = (survey: Survey, definition: HardwareDefinition) => Finding | undefined;
+
+const good = (what: string, detail: string): Finding => ({ what, ok: true, detail });
+const bad = (what: string, detail: string, remedy: string): Finding => ({ what, ok: false, detail, remedy });
+const fatal = (what: string, detail: string, remedy: string): Finding => ({
+  ...bad(what, detail, remedy),
+  fatal: true,
+});
+
+/** True where the board runs the worker as an image installs it. */
+export const hasWorker = (survey: Survey): boolean => survey.has('worker');
+
+const architecture: Check = (survey, definition) => {
+  const found = survey.get('architecture') ?? 'unknown';
+  const wanted: Architecture = definition.architecture ?? 'aarch64';
+  return found === wanted
+    ? good('architecture', found)
+    : fatal(
+        'architecture',
+        `it is ${found}, the machine file says ${wanted}`,
+        'install a 64-bit system for this board',
+      );
+};
+
+const root: Check = (survey) =>
+  survey.get('user') === '0'
+    ? undefined
+    : fatal('user', 'you are not root there', 'networks and namespaces need root: use root@… in the machine file');
+
+const worker: Check = (survey) =>
+  good(
+    'worker',
+    hasWorker(survey) ? 'installed there: it is used as it is' : 'not installed: it is carried over for each run',
+  );
+
+const programs: Check = (survey) => {
+  const missing = survey.get('missing');
+  return missing === undefined
+    ? good('programs', 'all there')
+    : fatal('programs', `it lacks ${missing}`, 'apt install iproute2 nftables curl iputils-ping procps util-linux');
+};
+
+const kernel: Check = (survey) => {
+  const lacking = ['veth', 'bridge', 'nft'].filter((ability) => survey.get(ability) !== 'yes');
+  if (lacking.length === 0) return good('kernel', `${survey.get('kernel')} has veth, bridge and nftables`);
+  const remedy =
+    'load them (modprobe veth bridge nf_tables), or boot a kernel that has them: CONFIG_VETH, CONFIG_BRIDGE, CONFIG_NF_TABLES';
+  return fatal('kernel', `${survey.get('kernel')} has no ${lacking.join(', no ')}`, remedy);
+};
+
+const addresses: Check = (survey) => {
+  const bits = addressBits(survey);
+  if (bits === undefined) return undefined;
+  if (bits >= fullAddressBits) return good('address space', `${bits} bits`);
+  return {
+    ...good(
+      'address space',
+      `${bits} bits: too little for wasmtime to reserve a pool of memories, so that it makes a new one for every request, about nine times slower`,
+    ),
+    remedy: 'boot a kernel with CONFIG_ARM64_VA_BITS_48, such as Debian’s own, or take figures as those of this kernel',
+  };
+};
+
+const cgroups: Check = (survey) =>
+  survey.has('cgroup2')
+    ? good('control groups', 'version 2')
+    : {
+        ...good('control groups', 'no version 2: memory is limited by wasmtime itself, not by the kernel'),
+        remedy: 'add cgroup_enable=memory systemd.unified_cgroup_hierarchy=1 to cmdline.txt',
+      };
+
+const forwarding: Check = (survey) => {
+  if (!survey.has('forward-policy')) return undefined;
+  const detail = 'somebody else’s firewall drops what is forwarded (Docker and ufw do that)';
+  if (!hasWorker(survey)) return good('forwarding', `${detail}; the lab’s own namespaces are not touched by it`);
+  return bad(
+    'forwarding',
+    `${detail}: instances will not reach anything`,
+    'iptables -I FORWARD -i goProxyBridge -j ACCEPT; iptables -I FORWARD -o goProxyBridge -j ACCEPT',
+  );
+};
+
+const clock: Check = (survey) => {
+  const year = Number(survey.get('year'));
+  if (year >= firstYear) return undefined;
+  return bad(
+    'clock',
+    `it stands in ${year}: a Pi has none that runs without power`,
+    'let it ask the network: timedatectl set-ntp true, or: date -s "…"',
+  );
+};
+
+const storage: Check = (survey) => {
+  const mounted = survey.get('root') ?? 'unknown';
+  if (!hasWorker(survey)) return good('storage', `${mounted}; nothing is written there`);
+  if (survey.get('writable') !== 'yes')
+    return fatal(
+      'storage',
+      `its root file system is read-only (${mounted})`,
+      'mount -o remount,rw /; a card that goes read-only by itself is worn out',
+    );
+  const free = Number(survey.get('free-kb') ?? neededKb);
+  return free >= neededKb
+    ? good('storage', `${mounted}, ${Math.floor(free / 1000)} MB free`)
+    : fatal(
+        'storage',
+        `its disk is full: ${Math.floor(free / 1000)} MB free`,
+        'make room there: df -h, apt clean, journalctl --vacuum-size=50M',
+      );
+};
+
+const memory: Check = (survey) => {
+  const free = Number(survey.get('free-memory-kb') ?? neededMemoryKb);
+  if (hasWorker(survey) || free >= neededMemoryKb) return undefined;
+  return fatal(
+    'memory',
+    `${Math.floor(free / 1000)} MB free, what is carried over needs 400 MB`,
+    'end what else runs there',
+  );
+};
+
+const power: Check = (survey) => {
+  const said = throttling(survey);
+  if (said.length === 0)
+    return survey.has('throttled') ? good('power and heat', 'no complaint since it was started') : undefined;
+  return bad(
+    'power and heat',
+    said.join(', '),
+    'use a supply of 5.1 V and 3 A with a short thick cable, and let the board breathe',
+  );
+};
+
+const checks: readonly Check[] = [
+  ...[architecture, root, worker, programs, kernel, addresses, cgroups],
+  ...[forwarding, clock, storage, memory, power],
+];
+
+/** What a survey of a board shows, in plain words, with what to do about it. */
+export const findingsOf = (survey: Survey, definition: HardwareDefinition): readonly Finding[] =>
+  checks.map((check) => check(survey, definition)).filter((finding) => finding !== undefined);

@@ -1,0 +1,161 @@
+import { labFault, messageOf } from '../../system/errors.ts';
+import { freePort } from '../../system/ports.ts';
+import type { RunFolder } from '../../system/runs.ts';
+import { type Capability, type Endpoint, type Machine, networkCapabilities } from '../machine.ts';
+import { lockBoard } from './board-lock.ts';
+import { BoardShell } from './board-shell.ts';
+import { chamberLink, endChamber, openChamber } from './chamber.ts';
+import { connectTo, directAddress, listens } from './connect.ts';
+import type { Connection } from './connection.ts';
+import { openConsole } from './console.ts';
+import type { HardwareDefinition } from './definition.ts';
+import { findingsOf, hasWorker } from './findings.ts';
+import { borrowInstalled, restoreInstalled } from './installed.ts';
+import { pack } from './luggage.ts';
+import { Relay } from './relay.ts';
+import { conditionOf, isEmulated, parseSurvey, type Survey, surveyScript, throttling } from './survey.ts';
+
+/** An emulated board that stands for a real one is slow; a real one may be busy. */
+const slowness = { emulated: 20, hardware: 2 } as const;
+
+/** What a board at the end of an ssh connection can do. */
+export const hardwareCapabilities: ReadonlySet<Capability> = new Set([...networkCapabilities, 'performance']);
+
+export type HardwareOptions = {
+  readonly name: string;
+  readonly definition: HardwareDefinition;
+  readonly run: RunFolder;
+  /** A wasmtime for a board that has no worker of its own. */
+  readonly wasmtime?: string | undefined;
+  /** Told what a person has to know about the board. */
+  readonly note: (text: string) => void;
+  readonly signal: AbortSignal;
+};
+
+/** Looks at a board. */
+export const surveyBoard = async (shell: BoardShell, signal?: AbortSignal): Promise<Survey> =>
+  parseSurvey(await shell.script('the board cannot be looked at', surveyScript, [], signal ? { signal } : {}));
+
+/** Throws a lab fault for the first thing that makes a run impossible. */
+const insist = (name: string, survey: Survey, definition: HardwareDefinition): void => {
+  const finding = findingsOf(survey, definition).find(({ fatal }) => fatal);
+  if (!finding) return;
+  const { what, detail, remedy } = finding;
+  throw labFault(`${name} cannot be used, ${what}: ${detail}`, remedy === undefined ? [] : [remedy]);
+};
+
+/** Where the worker is: on the board as it is installed there, or carried over into namespaces of its own. */
+type Place = Pick<Machine, 'wasmtimeVersion' | 'inputs'> & {
+  readonly shell: BoardShell;
+  /** The lab's address there, and the one that it is reached from. */
+  readonly lab: string;
+  readonly board: string;
+  /** Where the board's ports are, as its ssh server sees it. */
+  readonly ports: string;
+  readonly relay: Relay;
+  /** Where this computer reaches the board's ports by itself. */
+  readonly direct?: string | undefined;
+};
+
+const installedPlace = async (
+  { name, definition }: HardwareOptions,
+  connection: Connection,
+  shell: BoardShell,
+  survey: Survey,
+  stack: AsyncDisposableStack,
+): Promise<Place> => {
+  const { wasmtimeVersion, inputs } = stack.use(await borrowInstalled(name, shell));
+  const lab = chamberLink.outside;
+  const address = [`${lab}/32`, 'dev', 'lo'];
+  await shell.exec(['ip', 'address', 'delete', ...address]);
+  await shell.script(`${name} takes no address`, 'exec ip address add "$@"', address);
+  stack.defer(() => shell.exec(['ip', 'address', 'delete', ...address]).then(() => {}));
+  const relay = stack.use(new Relay(connection, shell, lab));
+  const direct = await directAddress(definition, survey);
+  return { ...{ wasmtimeVersion, inputs, shell, lab, relay, direct }, board: lab, ports: '127.0.0.1' };
+};
+
+const carriedPlace = async (
+  { name, definition, wasmtime, signal }: HardwareOptions,
+  connection: Connection,
+  shell: BoardShell,
+  _survey: Survey,
+  stack: AsyncDisposableStack,
+): Promise<Place> => {
+  const luggage = await pack(name, definition.architecture ?? 'aarch64', wasmtime, signal);
+  const chamber = stack.use(await openChamber(name, shell, luggage, signal));
+  const relay = stack.use(new Relay(connection, chamber.outside, chamberLink.outside));
+  return {
+    ...{ wasmtimeVersion: luggage.wasmtimeVersion, inputs: luggage.inputs, shell: chamber.shell, relay },
+    ...{ lab: chamberLink.outside, board: chamberLink.inside, ports: chamberLink.inside },
+  };
+};
+
+/**
+ * Makes a real board a machine for one run: locks it, puts the worker of the run in place, and puts everything back
+ * when it is disposed of. Throws a lab fault, with the board left as it was, when that is not possible.
+ */
+export const startHardware = async (options: HardwareOptions): Promise<Machine> => {
+  const { name, definition, run, note, signal } = options;
+  await using stack = new AsyncDisposableStack();
+  const serial = definition.serial === undefined ? undefined : stack.use(await openConsole(definition.serial, note));
+  const connection = stack.use(await connectTo(name, definition, run, note, signal));
+  const gone = new AbortController();
+  connection.gone.addEventListener('abort', () => gone.abort(connection.gone.reason), { once: true });
+  const board = new BoardShell(connection, run);
+  const survey = await surveyBoard(board, signal);
+  insist(name, survey, definition);
+  stack.use(await lockBoard(name, board, run.id, (reason) => gone.abort(reason)));
+  await endChamber(name, board);
+  await restoreInstalled(name, board);
+  const place = await (hasWorker(survey) ? installedPlace : carriedPlace)(options, connection, board, survey, stack);
+  const resources = stack.move();
+
+  let before = survey;
+  const fidelity = isEmulated(survey) ? 'emulated' : 'hardware';
+  const { shell } = place;
+  const forward = async (port: number, ends?: AbortSignal): Promise<Endpoint> => {
+    const { direct } = place;
+    if (direct !== undefined && (await listens(direct, port))) return { host: direct, port };
+    note('requests from the lab go through ssh: its encryption is in their times');
+    return freePort('127.0.0.1', async (local) => {
+      await connection.forward('-L', `127.0.0.1:${local}:${place.ports}:${port}`, ends);
+      return { host: '127.0.0.1', port: local };
+    });
+  };
+  return {
+    name,
+    architecture: definition.architecture ?? 'aarch64',
+    accelerator: 'none',
+    fidelity,
+    capabilities: hardwareCapabilities,
+    uplink: { board: place.board, lab: place.lab, bind: '127.0.0.1' },
+    slowness: slowness[fidelity],
+    inputs: place.inputs,
+    wasmtimeVersion: place.wasmtimeVersion,
+    logs: serial ? [serial.log] : [],
+    gone: gone.signal,
+    exec: (argv, execOptions) => shell.exec(argv, execOptions),
+    writeFile: (file, content, mode = 0o644) => shell.writeFile(file, content, mode),
+    readFile: (file) => shell.readFile(file),
+    release: () => {
+      throw new Error(`${name} is put back as it was after each run: it cannot be kept`);
+    },
+    forward,
+    publish: (port) => place.relay.publish(port),
+    condition: async () => {
+      const now = await surveyBoard(board);
+      const fresh = throttling(now).filter((words) => !throttling(before).includes(words));
+      if (fresh.length > 0) note(`this run was throttled, and its figures do not count: ${fresh.join(', ')}`);
+      before = now;
+      return conditionOf(now);
+    },
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await resources.disposeAsync();
+      } catch (error) {
+        note(`${name} is not as it was, the next run puts it back: ${messageOf(error)}`);
+      }
+    },
+  };
+};

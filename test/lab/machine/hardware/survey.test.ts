@@ -1,0 +1,139 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { Finding } from '../../../../lab/machine/hardware/findings.ts';
+import { findingsOf } from '../../../../lab/machine/hardware/findings.ts';
+import {
+  addressBits,
+  conditionOf,
+  isEmulated,
+  parseSurvey,
+  throttling,
+} from '../../../../lab/machine/hardware/survey.ts';
+
+/** A Raspberry Pi 4 with Debian's kernel, without a worker. */
+const pi = `
+architecture=aarch64
+kernel=6.12.107+deb13-arm64
+user=0
+year=2026
+model=Raspberry Pi 4 Model B Rev 1.5
+compatible=raspberrypi,4-model-b brcm,bcm2711
+revision=00c03115
+page-size=4 kB
+stack=ffffe7d4e000
+memory=3884408 kB
+governor=ondemand
+clock-khz=1500000
+millidegrees=48686
+throttled=0
+network=eth0
+link-speed=1000
+root=/dev/mmcblk0p2 ext4 rw,noatime
+card=SD32G
+writable=yes
+free-kb=20000000
+free-memory-kb=3500000
+cgroup2=yes
+veth=yes
+bridge=yes
+nft=yes
+`;
+const worker = `${pi}worker=yes\n`;
+
+const changed = (text: string, lines: Readonly<Record<string, string>>) =>
+  new Map([...parseSurvey(text), ...Object.entries(lines)]);
+const without = (text: string, key: string) => new Map([...parseSurvey(text)].filter(([name]) => name !== key));
+const bad = (survey: ReadonlyMap<string, string>): readonly Finding[] =>
+  findingsOf(survey, { ssh: 'root@x' }).filter(({ ok }) => !ok);
+
+t.test('a good board has nothing wrong with it', async (t) => {
+  for (const text of [pi, worker]) t.strictSame(bad(parseSurvey(text)), []);
+  t.match(conditionOf(parseSurvey(pi)), {
+    model: 'Raspberry Pi 4 Model B Rev 1.5',
+    revision: '00c03115',
+    clock: '1500 MHz',
+    temperature: '48.7 °C',
+    throttling: 'none',
+    'address bits': '48',
+    network: 'eth0, 1000 Mbit/s',
+    storage: '/dev/mmcblk0p2 ext4 rw,noatime, SD32G',
+  });
+});
+
+t.test('what is wrong with a board is said in plain words, with what to do', async (t) => {
+  const cases: readonly (readonly [ReadonlyMap<string, string>, what: string, detail: RegExp, fatal: boolean])[] = [
+    [changed(pi, { architecture: 'armv7l' }), 'architecture', /it is armv7l/, true],
+    [changed(pi, { user: '1000' }), 'user', /not root/, true],
+    [changed(pi, { missing: 'nft curl' }), 'programs', /lacks nft curl/, true],
+    [changed(pi, { veth: 'no', nft: 'no' }), 'kernel', /has no veth, no nft/, true],
+    [changed(pi, { year: '1970' }), 'clock', /stands in 1970/, false],
+    [changed(pi, { 'free-memory-kb': '200000' }), 'memory', /200 MB free/, true],
+    [
+      changed(pi, { throttled: '50005' }),
+      'power and heat',
+      /voltage is too low, it is throttled, the voltage was/,
+      false,
+    ],
+    [changed(worker, { writable: 'no' }), 'storage', /read-only/, true],
+    [changed(worker, { 'free-kb': '1000' }), 'storage', /disk is full/, true],
+    [
+      changed(worker, { 'forward-policy': 'type filter hook forward priority filter; policy drop;' }),
+      'forwarding',
+      /Docker/,
+      false,
+    ],
+  ];
+  for (const [survey, what, detail, fatal] of cases) {
+    const [first, ...more] = bad(survey);
+    t.match(first, { what, detail }, what);
+    t.ok(first?.remedy, `${what}: says what to do`);
+    t.equal(first?.fatal ?? false, fatal, `${what}: ${fatal ? 'nothing can be run' : 'a run is possible'}`);
+    t.strictSame(more, []);
+  }
+});
+
+t.test('what only costs something is said, and nothing is refused for it', async (t) => {
+  const narrow = findingsOf(changed(pi, { stack: '7ffffff000' }), { ssh: 'root@x' });
+  t.match(
+    narrow.find(({ what }) => what === 'address space'),
+    { ok: true, detail: /39 bits.*nine times slower/, remedy: /VA_BITS_48/ },
+  );
+  const old = findingsOf(without(pi, 'cgroup2'), { ssh: 'root@x' });
+  t.match(
+    old.find(({ what }) => what === 'control groups'),
+    { ok: true, detail: /by wasmtime itself/ },
+  );
+  const carried = findingsOf(changed(pi, { writable: 'no', 'forward-policy': 'policy drop' }), { ssh: 'root@x' });
+  t.ok(
+    carried.every(({ ok }) => ok),
+    'what is carried over writes nothing and has a network of its own',
+  );
+});
+
+t.test('a board in an emulator is told from a real one', async (t) => {
+  t.equal(isEmulated(parseSurvey(pi)), false);
+  t.equal(isEmulated(without(pi, 'revision')), true, "QEMU's raspi4b has no firmware that knows a revision");
+  t.equal(isEmulated(changed(pi, { compatible: 'linux,dummy-virt' })), true);
+  t.equal(isEmulated(changed(pi, { hypervisor: 'yes' })), true);
+  t.equal(isEmulated(changed(pi, { compatible: 'radxa,rock-5b rockchip,rk3588' })), false);
+});
+
+t.test('whatever a board prints, reading it does not fail', async () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary' }),
+      fc.dictionary(fc.constantFrom('throttled', 'stack', 'user', 'year', 'clock-khz', 'millidegrees'), fc.string()),
+      (text, lines) => {
+        const survey = parseSurvey(
+          `${text}\n${Object.entries(lines)
+            .map(([key, value]) => `${key}=${value}`)
+            .join('\n')}`,
+        );
+        findingsOf(survey, { ssh: 'root@x' });
+        conditionOf(survey);
+        return throttling(survey).length >= 0 && (addressBits(survey) ?? 0) >= 0;
+      },
+    ),
+    { seed: 5 },
+  );
+});
