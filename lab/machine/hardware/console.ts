@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { SerialPort } from 'serialport';
-import { labFault } from '../../system/errors.ts';
+import { type LabError, labFault } from '../../system/errors.ts';
 import type { MachineLog } from '../machine.ts';
 
 const baudRate = 115_200;
@@ -28,9 +28,13 @@ const controls = /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f]
 
 /**
  * Reads a board's serial console until it is disposed of; `note` is told what its lines warn of. Throws a lab fault when
- * the device cannot be opened. One that goes away meanwhile is noted, and the run goes on without it.
+ * the device cannot be opened; `lost` gets one when it goes away meanwhile.
  */
-export const openConsole = async (device: string, note: (text: string) => void): Promise<SerialConsole> => {
+export const openConsole = async (
+  device: string,
+  note: (text: string) => void,
+  lost: (reason: LabError) => void,
+): Promise<SerialConsole> => {
   const port = new SerialPort({ path: device, baudRate, autoOpen: false });
   await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve()))).catch(
     (error: unknown) => {
@@ -59,9 +63,9 @@ export const openConsole = async (device: string, note: (text: string) => void):
     .on('error', () => {
       // the port tells its own errors
     });
-  port.on('error', (error) => note(`the serial console ${device} fails: ${error.message}`));
+  port.on('error', (error) => lost(labFault(`the serial console ${device} fails`, [], error)));
   port.on('close', () => {
-    if (!closing) note(`the serial console ${device} went away: its log ends at ${new Date().toISOString()}`);
+    if (!closing) lost(labFault(`the serial console ${device} went away`, ['look at the adapter and its cable']));
   });
   return {
     log: { name: 'console', read: async () => lines.map((line) => `${line}\n`).join('') },

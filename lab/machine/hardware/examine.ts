@@ -14,7 +14,11 @@ const unmet = (what: string, error: unknown): Finding => {
 
 const serialFinding = async (device: string): Promise<Finding> => {
   try {
-    await using _ = await openConsole(device, () => {});
+    await using _ = await openConsole(
+      device,
+      () => {},
+      () => {},
+    );
     return { what: 'serial console', ok: true, detail: `${device} opens` };
   } catch (error) {
     return unmet('serial console', error);

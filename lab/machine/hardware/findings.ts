@@ -79,13 +79,15 @@ const addresses: Check = (survey) => {
   };
 };
 
-const cgroups: Check = (survey) =>
-  survey.has('cgroup2')
-    ? good('control groups', 'version 2')
-    : {
-        ...good('control groups', 'no version 2: memory is limited by wasmtime itself, not by the kernel'),
-        remedy: 'add cgroup_enable=memory systemd.unified_cgroup_hierarchy=1 to cmdline.txt',
-      };
+const cgroups: Check = (survey) => {
+  const limited = 'memory is limited by wasmtime itself, not by the kernel';
+  if (!hasWorker(survey)) return good('control groups', `not used by what is carried over: ${limited}`);
+  if (survey.has('cgroup2')) return good('control groups', 'version 2');
+  return {
+    ...good('control groups', `no version 2: ${limited}`),
+    remedy: 'add cgroup_enable=memory systemd.unified_cgroup_hierarchy=1 to cmdline.txt',
+  };
+};
 
 const forwarding: Check = (survey) => {
   if (!survey.has('forward-policy')) return undefined;

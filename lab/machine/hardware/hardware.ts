@@ -98,14 +98,16 @@ const carriedPlace = async (
 export const startHardware = async (options: HardwareOptions): Promise<Machine> => {
   const { name, definition, run, note, signal } = options;
   await using stack = new AsyncDisposableStack();
-  const serial = definition.serial === undefined ? undefined : stack.use(await openConsole(definition.serial, note));
-  const connection = stack.use(await connectTo(name, definition, run, note, signal));
   const gone = new AbortController();
-  connection.gone.addEventListener('abort', () => gone.abort(connection.gone.reason), { once: true });
+  const lose = (reason: Error) => gone.abort(reason);
+  const { serial: device } = definition;
+  const serial = device === undefined ? undefined : stack.use(await openConsole(device, note, lose));
+  const connection = stack.use(await connectTo(name, definition, run, note, signal));
+  connection.gone.addEventListener('abort', () => lose(connection.gone.reason), { once: true });
   const board = new BoardShell(connection, run);
   const survey = await surveyBoard(board, signal);
   insist(name, survey, definition);
-  stack.use(await lockBoard(name, board, run.id, (reason) => gone.abort(reason)));
+  stack.use(await lockBoard(name, board, run.id, lose));
   await endChamber(name, board);
   await restoreInstalled(name, board);
   const place = await (hasWorker(survey) ? installedPlace : carriedPlace)(options, connection, board, survey, stack);

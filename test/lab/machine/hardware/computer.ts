@@ -19,14 +19,16 @@ read -r pid rest </proc/self/stat
 mount --make-rprivate / &&
 mount -t proc proc /proc &&
 mount -t sysfs sysfs /sys &&
+mount -t tmpfs computer /mnt && mkdir /mnt/sys || exit 1
 if [ -n "$3" ]; then
-	# a system with the worker installed: this computer's programs, little configuration, and what the archives hold
-	mount -t tmpfs computer /mnt && mkdir /mnt/etc /mnt/usr /mnt/work || exit 1
-	for file in passwd group hosts nsswitch.conf ld.so.cache alternatives; do cp -a "/etc/$file" /mnt/etc; done
-	mount -t overlay -o "lowerdir=/usr,upperdir=/mnt/usr,workdir=/mnt/work,userxattr" computer /usr || exit 1
-	mount --bind /mnt/etc /etc || exit 1
-	for archive in $3; do tar -xzf "$archive" -C / || exit 1; done
-	umount -l /mnt
+	# a system with the worker installed: what the archives hold, this computer's programs, and little configuration
+	for archive in $3; do tar -xzf "$archive" -C /mnt || exit 1; done
+	for file in passwd group hosts nsswitch.conf ld.so.cache alternatives; do cp -dR "/etc/$file" /mnt/etc; done
+	mkdir /mnt/host && mount --rbind /usr /mnt/host || exit 1
+	for folder in usr usr/bin usr/lib; do
+		for item in "/$folder"/*; do [ -e "/mnt/$folder/\${item##*/}" ] || ln -s "/mnt/host\${item#/usr}" "/mnt/$folder"; done
+	done
+	mount --bind /mnt/usr /usr && mount --bind /mnt/etc /etc || exit 1
 fi
 mount -t tmpfs computer /usr/local/sbin &&
 mkdir /usr/local/sbin/tools && mount --bind "$2" /usr/local/sbin/tools || exit 1
@@ -40,7 +42,7 @@ mount -o remount,bind,ro / &&
 mkdir -p /var/lib /var/log /var/cache &&
 ip link set lo up || exit 1
 # "ip netns exec" replaces /sys, which the kernel allows in a user namespace only while another one is in sight
-mount -t sysfs sysfs /mnt || exit 1
+mount -t sysfs sysfs /mnt/sys || exit 1
 echo "$pid"
 exec >/dev/null
 sleep infinity &

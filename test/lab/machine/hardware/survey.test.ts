@@ -98,7 +98,7 @@ t.test('what only costs something is said, and nothing is refused for it', async
     narrow.find(({ what }) => what === 'address space'),
     { ok: true, detail: /39 bits.*nine times slower/, remedy: /VA_BITS_48/ },
   );
-  const old = findingsOf(without(pi, 'cgroup2'), { ssh: 'root@x' });
+  const old = findingsOf(without(worker, 'cgroup2'), { ssh: 'root@x' });
   t.match(
     old.find(({ what }) => what === 'control groups'),
     { ok: true, detail: /by wasmtime itself/ },
