@@ -4,15 +4,13 @@ import type { RunFolder } from '../../system/runs.ts';
 import { type Capability, type Endpoint, type Machine, networkCapabilities } from '../machine.ts';
 import { lockBoard } from './board-lock.ts';
 import { BoardShell } from './board-shell.ts';
-import { chamberLink, endChamber, openChamber } from './chamber.ts';
-import { connectTo, directAddress, listens } from './connect.ts';
-import type { Connection } from './connection.ts';
+import { endChamber } from './chamber.ts';
+import { connectTo, listens } from './connect.ts';
 import { openConsole } from './console.ts';
 import type { HardwareDefinition } from './definition.ts';
 import { findingsOf, hasWorker } from './findings.ts';
-import { borrowInstalled, restoreInstalled } from './installed.ts';
-import { pack } from './luggage.ts';
-import { Relay } from './relay.ts';
+import { restoreInstalled } from './installed.ts';
+import { carriedPlace, installedPlace, type Site } from './place.ts';
 import { conditionOf, isEmulated, parseSurvey, type Survey, surveyScript, throttling } from './survey.ts';
 
 /** An emulated board that stands for a real one is slow; a real one may be busy. */
@@ -44,53 +42,6 @@ const insist = (name: string, survey: Survey, definition: HardwareDefinition): v
   throw labFault(`${name} cannot be used, ${what}: ${detail}`, remedy === undefined ? [] : [remedy]);
 };
 
-/** Where the worker is: on the board as it is installed there, or carried over into namespaces of its own. */
-type Place = Pick<Machine, 'wasmtimeVersion' | 'inputs'> & {
-  readonly shell: BoardShell;
-  /** The lab's address there, and the one that it is reached from. */
-  readonly lab: string;
-  readonly board: string;
-  /** Where the board's ports are, as its ssh server sees it. */
-  readonly ports: string;
-  readonly relay: Relay;
-  /** Where this computer reaches the board's ports by itself. */
-  readonly direct?: string | undefined;
-};
-
-const installedPlace = async (
-  { name, definition }: HardwareOptions,
-  connection: Connection,
-  shell: BoardShell,
-  survey: Survey,
-  stack: AsyncDisposableStack,
-): Promise<Place> => {
-  const { wasmtimeVersion, inputs } = stack.use(await borrowInstalled(name, shell));
-  const lab = chamberLink.outside;
-  const address = [`${lab}/32`, 'dev', 'lo'];
-  await shell.exec(['ip', 'address', 'delete', ...address]);
-  await shell.script(`${name} takes no address`, 'exec ip address add "$@"', address);
-  stack.defer(() => shell.exec(['ip', 'address', 'delete', ...address]).then(() => {}));
-  const relay = stack.use(new Relay(connection, shell, lab));
-  const direct = await directAddress(definition, survey);
-  return { ...{ wasmtimeVersion, inputs, shell, lab, relay, direct }, board: lab, ports: '127.0.0.1' };
-};
-
-const carriedPlace = async (
-  { name, definition, wasmtime, signal }: HardwareOptions,
-  connection: Connection,
-  shell: BoardShell,
-  _survey: Survey,
-  stack: AsyncDisposableStack,
-): Promise<Place> => {
-  const luggage = await pack(name, definition.architecture ?? 'aarch64', wasmtime, signal);
-  const chamber = stack.use(await openChamber(name, shell, luggage, signal));
-  const relay = stack.use(new Relay(connection, chamber.outside, chamberLink.outside));
-  return {
-    ...{ wasmtimeVersion: luggage.wasmtimeVersion, inputs: luggage.inputs, shell: chamber.shell, relay },
-    ...{ lab: chamberLink.outside, board: chamberLink.inside, ports: chamberLink.inside },
-  };
-};
-
 /**
  * Makes a real board a machine for one run: locks it, puts the worker of the run in place, and puts everything back
  * when it is disposed of. Throws a lab fault, with the board left as it was, when that is not possible.
@@ -110,7 +61,8 @@ export const startHardware = async (options: HardwareOptions): Promise<Machine> 
   stack.use(await lockBoard(name, board, run.id, lose));
   await endChamber(name, board);
   await restoreInstalled(name, board);
-  const place = await (hasWorker(survey) ? installedPlace : carriedPlace)(options, connection, board, survey, stack);
+  const site: Site = { name, definition, connection, board, survey, stack };
+  const place = hasWorker(survey) ? await installedPlace(site) : await carriedPlace(site, options.wasmtime, signal);
   const resources = stack.move();
 
   let before = survey;

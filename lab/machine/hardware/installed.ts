@@ -51,8 +51,8 @@ done
 `;
 
 /**
- * Ends what else a run has running, then its instances and their networks: the engine first, else it would start them again. The net manager
- * takes its part of the network away when it ends without an instance.
+ * Ends what else a run has running, then its instances and their networks: the engine first, else it would start them
+ * again. The net manager takes its part of the network away when it ends without an instance.
  */
 const clearScript = `
 for file in /proc/[0-9]*/cmdline; do
