@@ -107,5 +107,6 @@ export const addDoctorCommand = (program: Command, context: CommandContext): voi
     .description('say whether this computer has what the lab needs')
     .option('--json', 'the findings as one JSON document on stdout', false)
     .option('--machine [id]', 'look at a board of your own, or at a kept machine (default: the newest)')
+    .addHelpText('after', '\nExamples:\n  npm run lab -- doctor\n  npm run lab -- doctor --machine')
     .action((flags: DoctorFlags) => doctor(flags, context));
 };

@@ -33,5 +33,6 @@ export const addPlanCommand = (program: Command, context: CommandContext): void 
     .description('print the commands that make the network of one instance, and run nothing')
     .addArgument(new Argument('<topology>').choices(['bridged', 'veth']))
     .option('--ports <mappings>', 'ports as a deployment maps them', request.portMappings)
+    .addHelpText('after', '\nExamples:\n  npm run lab -- plan bridged\n  npm run lab -- plan veth --ports 8080:80/tcp')
     .action((topology: string, flags: { readonly ports: string }) => plan(topology, flags, context));
 };

@@ -69,8 +69,16 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       .description(about)
       .option('--reports <folder>', 'where reports lie', defaultReports)
       .option('--json', 'one JSON document on stdout', false);
-  add('show', 'a report in the terminal').argument('[report]', 'its folder or name', 'latest').action(show);
-  add('list', 'the reports there are, oldest first').action(list);
+  add('show', 'a report in the terminal')
+    .argument('[report]', 'its folder or name', 'latest')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm run lab -- report show\n  npm run lab -- report show reports/latest --json',
+    )
+    .action(show);
+  add('list', 'the reports there are, oldest first')
+    .addHelpText('after', '\nExamples:\n  npm run lab -- report list')
+    .action(list);
   add('diff', 'what is better, worse or the same in the second of two runs')
     .argument('<before>')
     .argument('<after>')

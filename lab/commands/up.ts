@@ -74,16 +74,19 @@ export const addUpCommands = (program: Command, context: CommandContext): void =
     .description('start a machine with the worker and one service on it, and leave it running')
     .addArgument(new Argument('[topology]').choices(['bridged', 'veth']).default('bridged'))
     .option('--machine <name>', `where: ${machineNames.join(', ')}`, 'local')
+    .addHelpText('after', '\nExamples:\n  npm run lab -- up\n  npm run lab -- up veth --machine virt')
     .action((topology: Topology, flags: { readonly machine: string }) => up(topology, flags, context));
   program
     .command('logs')
     .description('what the daemons and the services of a kept machine wrote')
     .argument('[name]', 'only logs that begin with this: NetManager, NodeEngine, a task')
     .option('--id <id>', 'which machine (default: the newest)')
+    .addHelpText('after', '\nExamples:\n  npm run lab -- logs\n  npm run lab -- logs NodeEngine')
     .action((name: string | undefined, flags: { readonly id?: string }) => logs(name, flags, context));
   program
     .command('down')
     .description('end a kept machine')
     .option('--id <id>', 'which machine (default: the newest)')
+    .addHelpText('after', '\nExamples:\n  npm run lab -- down')
     .action(down);
 };

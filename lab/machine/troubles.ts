@@ -55,6 +55,8 @@ const onPorts = ({ links }: BoardState): readonly Trouble[] =>
 /** The known troubles that a board's state shows. */
 export const troublesOf = (state: BoardState): readonly Trouble[] => [...onPorts(state), ...inTheWay(state)];
 
+const oldFlag = /unexpected argument '-(-tcplisten|t)/;
+
 /** The known trouble that what a command printed tells of, with what to do in general. */
 export const explainOutput = (output: string): Trouble | undefined => {
   const detail = output.trim();
@@ -70,7 +72,7 @@ export const explainOutput = (output: string): Trouble | undefined => {
       detail,
       remedy: ['keep one network an interface, and addresses on the bridge: ip address delete ADDRESS dev PORT'],
     };
-  if (/unexpected argument '-(-tcplisten|t)/.test(output))
+  if (oldFlag.test(output))
     return {
       what: 'wasmtime has no -tcplisten any more',
       detail,
@@ -93,5 +95,14 @@ export const lookAt = async (exec: Exec): Promise<BoardState> => {
   };
 };
 
-/** Looks at a board for known troubles. */
-export const examine = async (exec: Exec): Promise<readonly Trouble[]> => troublesOf(await lookAt(exec));
+/** The known trouble that only what a command left in a log tells of; `text` is what `grep -H` printed. */
+export const loggedTroubles = (text: string): readonly Trouble[] =>
+  text.split('\n').flatMap((line) => (oldFlag.test(line) ? (explainOutput(line) ?? []) : []));
+
+const logs = ['find', '/tmp', '/var/log', '-name', '*.log', '-exec', 'grep', '-H', 'unexpected argument', '{}', '+'];
+
+/** Looks at a board for known troubles: at its links and namespaces, and at what was logged. */
+export const examine = async (exec: Exec): Promise<readonly Trouble[]> => {
+  const [state, logged] = await Promise.all([lookAt(exec), exec(logs)]);
+  return [...troublesOf(state), ...loggedTroubles(logged.stdout)];
+};

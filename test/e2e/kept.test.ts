@@ -26,6 +26,11 @@ t.test('a run whose answer is wrong fails, and its kept machine can be looked in
       step?.expectations.find(({ what }) => what === 'body'),
       { expected: 'something else', came: 'Another component.\n' },
     );
+    t.match(
+      results.run.failure?.packets?.lines.join('\n'),
+      /10\.10\.0\.2\.80/,
+      'what went to the instance was recorded',
+    );
     t.match(ended.stderr, /something else[\s\S]*Another component/);
     t.match(ended.stderr, /lab -- shell/);
   });

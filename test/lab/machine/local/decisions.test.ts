@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { remedies } from '../../../../lab/machine/local/namespaces.ts';
 import { boardRoot } from '../../../../lab/machine/local/root.ts';
-import { explainOutput, troublesOf } from '../../../../lab/machine/troubles.ts';
+import { explainOutput, loggedTroubles, troublesOf } from '../../../../lab/machine/troubles.ts';
 import { parseTicks } from '../../../../lab/scenario/cpu.ts';
 
 t.test('a computer that forbids namespaces is told the setting', async (t) => {
@@ -51,6 +51,11 @@ t.test('known troubles are told by what a command printed', async (t) => {
   t.match(explainOutput('curl: (7) Failed to connect: No route to host')?.what, /two networks/);
   t.match(explainOutput("error: unexpected argument '-t' found")?.remedy[0], /--addr/);
   t.equal(explainOutput('all is well'), undefined);
+  const [flag, ...others] = loggedTroubles(
+    "/tmp/serve.log:error: unexpected argument '-t' found\n/tmp/x.log:unexpected argument '--port'\n",
+  );
+  t.match(flag, { what: /-tcplisten/, detail: /serve\.log/ });
+  t.strictSame(others, []);
 });
 
 t.test('CPU time is read whatever a process is called', async (t) => {
