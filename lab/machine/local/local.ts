@@ -29,7 +29,7 @@ const ip = (words: string, signal?: AbortSignal): Promise<void> => run('ip', wor
 const mountRoot = async (root: string, { entries, binds }: BoardRoot, signal: AbortSignal): Promise<void> => {
   await fs.mkdir(root, { recursive: true });
   await run('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'board', root], signal);
-  await writeTree(root, entries);
+  writeTree(root, entries);
   for (const [from, to] of binds) {
     const target = path.join(root, to);
     if ((await fs.stat(from)).isDirectory()) await fs.mkdir(target, { recursive: true });

@@ -1,3 +1,4 @@
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,13 +94,16 @@ export const boardRoot = async (
   };
 };
 
-/** Writes entries below `root`, which is an empty folder. */
-export const writeTree = async (root: string, entries: readonly TreeEntry[]): Promise<void> => {
+/**
+ * Writes entries below `root`, which is an empty folder. There are some two thousand of them: with an await each they
+ * would take five times as long.
+ */
+export const writeTree = (root: string, entries: readonly TreeEntry[]): void => {
   for (const { path: name, type, mode, linkname, content } of entries) {
     const target = path.join(root, name);
-    await fs.mkdir(type === 'directory' ? target : path.dirname(target), { recursive: true });
-    if (type === 'directory') await fs.chmod(target, mode);
-    else if (type === 'symlink') await fs.symlink(linkname, target);
-    else await fs.writeFile(target, content, { mode });
+    mkdirSync(type === 'directory' ? target : path.dirname(target), { recursive: true });
+    if (type === 'directory') chmodSync(target, mode);
+    else if (type === 'symlink') symlinkSync(linkname, target);
+    else writeFileSync(target, content, { mode });
   }
 };

@@ -1,0 +1,70 @@
+import { Command, CommanderError } from 'commander';
+import { addCleanCommand } from './commands/clean.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addExecCommand } from './commands/exec.ts';
+import { addImageCommand } from './commands/image.ts';
+import { addMachineCommand } from './commands/machine.ts';
+import { addPlanCommand } from './commands/plan.ts';
+import { addReportCommand } from './commands/report.ts';
+import { addScenarioCommand } from './commands/scenario.ts';
+import { addShellCommand } from './commands/shell.ts';
+import { addSuiteCommand } from './commands/suite.ts';
+import { addUpCommands } from './commands/up.ts';
+import { exitCodeOf, isAbort, LabError, messageOf } from './system/errors.ts';
+import { removeOwnRuns } from './system/runs.ts';
+
+const usageExit = 64;
+const interruptedExit = 130;
+
+const interruption = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(name, () => {
+    process.stderr.write(`\n${name}: taking everything down (again to end at once)\n`);
+    interruption.abort(new Error('interrupted'));
+  });
+
+const program = new Command('lab')
+  .description('Boots a board, lets the Oakestra worker deploy WebAssembly services on it, tests and loads them.')
+  .showSuggestionAfterError()
+  .showHelpAfterError('(--help shows what there is)')
+  .enablePositionalOptions()
+  .exitOverride();
+const context = {
+  signal: interruption.signal,
+  exit: (code: number) => {
+    process.exitCode = code;
+  },
+};
+for (const add of [
+  addScenarioCommand,
+  addSuiteCommand,
+  addReportCommand,
+  addPlanCommand,
+  addUpCommands,
+  addMachineCommand,
+  addImageCommand,
+  addDoctorCommand,
+  addCleanCommand,
+  addExecCommand,
+  addShellCommand,
+])
+  add(program, context);
+
+/** Says what went wrong and what to do next; the exit code says whose fault it was. */
+const fail = (error: unknown): number => {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExit;
+  if (interruption.signal.aborted && isAbort(error)) return interruptedExit;
+  const steps = error instanceof LabError ? error.next : [];
+  process.stderr.write(`lab: ${messageOf(error)}\n${steps.map((step) => `  ${step}\n`).join('')}`);
+  if (!(error instanceof LabError) && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  return interruption.signal.aborted ? interruptedExit : exitCodeOf(error);
+};
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = fail(error);
+}
+await removeOwnRuns();
+// a timer or a server that a scenario left must not keep this process alive
+process.stdout.write('', () => process.exit());
