@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hostMachine } from '../lab/system/elf.ts';
-import { provideWasmtime } from '../lab/wasm/wasmtime.ts';
 import { installedWorker } from '../scripts/installed-worker.ts';
+import { testEnvironment } from '../scripts/test-environment.ts';
 import { labNamespaces } from '../test/conformance/namespaces.ts';
 import { type Subject, subjectVariable } from '../test/conformance/subject.ts';
 import type { Bench, Figure } from './figure.ts';
@@ -17,14 +16,13 @@ const bench: Bench = {
     await using stack = new AsyncDisposableStack();
     const folder = await mkdtemp(join(tmpdir(), 'oakb-'));
     stack.defer(() => rm(folder, { recursive: true, force: true }));
-    const wasmtime = await provideWasmtime(hostMachine(), undefined, signal);
     const subject: Subject = { ...(await installedWorker(folder)), all: true };
     say('in namespaces of its own');
     const output = join(folder, 'figures.json');
     const inside = join(import.meta.dirname, 'worker-inside.ts');
     const child = spawn('unshare', [...labNamespaces, process.execPath, inside, folder, output], {
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, LAB_TEST_WASMTIME: wasmtime.file, [subjectVariable]: JSON.stringify(subject) },
+      env: { ...process.env, ...(await testEnvironment()), [subjectVariable]: JSON.stringify(subject) },
       signal,
     });
     const [code] = (await once(child, 'exit')) as [number | null];

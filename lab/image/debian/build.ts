@@ -10,7 +10,7 @@ import { nodeVersion } from '../node-program.ts';
 import { emulatedDeviceTree } from '../sd/device-tree.ts';
 import { buildLayerCard } from '../sd/layer-card.ts';
 import { buildInitramfs, type RootSource } from './initramfs.ts';
-import { kernelLayer, systemLayer, wasmtimeLayer, workerLayer } from './layers.ts';
+import { filesLayer, kernelLayer, systemLayer, wasmtimeLayer, workerLayer } from './layers.ts';
 import type { Kernel } from './modules.ts';
 import { type BoardName, gatherParts } from './parts.ts';
 import { systemdLayer } from './systemd.ts';
@@ -21,6 +21,8 @@ export type ImageOptions = {
   readonly wasmtime?: string | undefined;
   /** What the board's first process is; busybox when left out. */
   readonly init?: 'busybox' | 'systemd' | undefined;
+  /** Files that this image has of its own, such as a worker's configuration, by path. */
+  readonly files?: Readonly<Record<string, string>> | undefined;
   readonly say?: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
 };
@@ -63,6 +65,7 @@ export const buildDebianImage = async (options: ImageOptions): Promise<BootImage
     kernelLayer(kernel, parts.load),
     wasmtimeLayer(wasmtime, tools),
     await workerLayer(workspace, `oakestra-${board}`),
+    ...(options.files === undefined ? [] : [filesLayer(options.files)]),
   ];
   say('layers');
   const layers = await Promise.all(recipes.map((recipe) => buildLayer(recipe, tools, signal)));

@@ -68,6 +68,12 @@ export const wasmtimeLayer = (wasmtime: Wasmtime, tools: Tools): LayerRecipe => 
   },
 });
 
+/** Files of an image's own, by absolute path. */
+export const filesLayer = (files: Readonly<Record<string, string>>): LayerRecipe => {
+  const entries = Object.entries(files).map(([file, text]) => fileEntry(file.slice(1), text));
+  return { name: 'files', key: entries.map(keyOf), entries: () => entries };
+};
+
 /** What a layer's key says of an entry. */
 export const keyOf = ({ path, mode, content, linkname }: TreeEntry): string =>
   `${path} ${mode} ${linkname} ${sha256(content)}`;

@@ -15,6 +15,10 @@ const links = [
   linkEntry('etc/systemd/system/multi-user.target.wants/lab-agent.service', '../lab-agent.service'),
   linkEntry('etc/systemd/system/multi-user.target.wants/lab-uplink.service', '../lab-uplink.service'),
   linkEntry('etc/systemd/system/network-online.target.wants/lab-uplink.service', '../lab-uplink.service'),
+  ...['netmanager', 'nodeengine'].map((name) => {
+    const unit = `oakestra-${name}.service`;
+    return linkEntry(`etc/systemd/system/multi-user.target.wants/${unit}`, `/usr/lib/systemd/system/${unit}`);
+  }),
   linkEntry('etc/systemd/system/getty.target', '/dev/null'),
   linkEntry('etc/systemd/system/ldconfig.service', '/dev/null'),
   linkEntry('etc/systemd/system-generators/systemd-getty-generator', '/dev/null'),
