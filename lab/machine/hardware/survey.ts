@@ -34,7 +34,11 @@ say link-speed "$(cat "/sys/class/net/$device/speed" 2>/dev/null)"
 has ethtool && say offloads "$(ethtool -k "$device" 2>/dev/null | sed -n 's/^\\(tcp-segmentation\\|generic-segmentation\\|generic-receive\\|rx-checksumming\\|tx-checksumming\\)[a-z-]*: \\(on\\|off\\).*/\\1 \\2/p')"
 say root "$(sed -n 's/^\\([^ ]*\\) \\/ \\([^ ]*\\) \\([^ ]*\\).*/\\1 \\2 \\3/p' /proc/mounts | tail -n 1)"
 say card "$(cat /sys/block/mmcblk0/device/name 2>/dev/null)"
-if touch /var/lib/.lab-survey 2>/dev/null; then rm -f /var/lib/.lab-survey; say writable yes; else say writable no; fi
+place=$(df -P /var/lib 2>/dev/null | sed -n '2s/.* //p')
+case $(sed -n "s,^[^ ]* $place [^ ]* \\([^ ]*\\) .*,\\1,p" /proc/mounts | tail -n 1) in
+ro | ro,*) say writable no ;;
+*) say writable yes ;;
+esac
 say free-kb "$(df -Pk /var/lib 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
 say free-memory-kb "$(sed -n 's/^MemAvailable: *\\([0-9]*\\) .*/\\1/p' /proc/meminfo)"
 [ -e /sys/fs/cgroup/cgroup.controllers ] && say cgroup2 yes
