@@ -44,14 +44,24 @@ const suite = (machine: string, ...names: readonly string[]): Job => ({
 /** What each property-based test is given at night, at the least. */
 const inputs = 1_000_000;
 
+const bridged = (where: string, ...options: readonly string[]): Job => ({
+  name: `bridged on ${where}`,
+  args: (folder) => [lab, 'scenario', 'bridged', ...options, '--reports', folder],
+  leaves: (folder) => newest(folder, /-bridged-\w+$/),
+});
+
+const raspi4b = ['--machine', 'raspi4b'];
+const buildroot = ['--image', 'buildroot'];
+const fromCard = ['--boot', 'sd'];
+
 const jobs: readonly Job[] = [
   suite('virt'),
   suite('raspi4b', 'bridged', 'veth'),
-  {
-    name: 'bridged on raspi4b from its SD card',
-    args: (folder) => [lab, 'scenario', 'bridged', '--machine', 'raspi4b', '--boot', 'sd', '--reports', folder],
-    leaves: (folder) => newest(folder, /-bridged-raspi4b$/),
-  },
+  bridged('raspi4b from its SD card', ...raspi4b, ...fromCard),
+  { name: 'the image with Buildroot', args: () => [lab, 'image', 'build', 'buildroot'], leaves: async () => ({}) },
+  bridged('the Buildroot image on virt', ...buildroot),
+  bridged('the Buildroot image on raspi4b', ...buildroot, ...raspi4b),
+  bridged('the Buildroot image on raspi4b from its SD card', ...buildroot, ...raspi4b, ...fromCard),
   {
     name: 'conformance',
     args: (folder) => [path.join(root, 'scripts/conformance.ts'), '--output', folder],

@@ -29,6 +29,16 @@ endef
 OAKESTRA_WORKER_PRE_RSYNC_HOOKS += OAKESTRA_WORKER_CHECK_BUNDLE
 OAKESTRA_WORKER_POST_EXTRACT_HOOKS += OAKESTRA_WORKER_CHECK_BUNDLE
 
+# The skeleton has these as links to /tmp: what the worker compiled would be
+# gone after each boot, and lie where its logs are.
+define OAKESTRA_WORKER_OWN_FOLDERS
+	for folder in cache log; do \
+		test ! -L $(TARGET_DIR)/var/$${folder} || \
+			rm $(TARGET_DIR)/var/$${folder}; \
+		mkdir -p $(TARGET_DIR)/var/$${folder}; \
+	done
+endef
+
 define OAKESTRA_WORKER_INSTALL_TARGET_CMDS
 	$(foreach part,$(OAKESTRA_WORKER_PARTS), \
 		$(INSTALL) -D -m 0644 $(@D)/$(part) \
@@ -42,6 +52,7 @@ define OAKESTRA_WORKER_INSTALL_TARGET_CMDS
 	$(if $(OAKESTRA_WORKER_CONFIG_DIR), \
 		cp -rT $(OAKESTRA_WORKER_CONFIG_DIR) $(TARGET_DIR)/etc/oakestra)
 	ln -sfn oakestra/netmanager $(TARGET_DIR)/etc/netmanager
+	$(OAKESTRA_WORKER_OWN_FOLDERS)
 endef
 
 define OAKESTRA_WORKER_INSTALL_INIT_SYSV
