@@ -10,7 +10,9 @@ const mebibyte = 1024 ** 2;
 // the root file system in a card's partition table: type Linux, after the boot partition
 const secondPartition = 0x1ce;
 
-for (const board of ['virt', 'rpi4'])
+const configs = { virt: 'oakestra_virt_defconfig', rpi4: 'oakestra_rpi4_64_defconfig' };
+
+for (const board of ['virt', 'rpi4'] as const)
   t.test(
     `the card of ${board} holds what its settings name`,
     { skip: missing.length > 0 && `not installed: ${missing.join(', ')}` },
@@ -35,6 +37,9 @@ for (const board of ['virt', 'rpi4'])
       t.equal(card[secondPartition - 12], 0x0c, 'a FAT partition first');
       t.equal(card[secondPartition + 4], 0x83);
       t.equal(card[card.readUInt32LE(secondPartition + 8) * 512], 7, 'the root file system is where the table says');
+      const rootBytes = Number(/EXT2_SIZE="(\d+)M"/.exec(await read('configs', configs[board]))?.[1]) * mebibyte;
+      const end = card.readUInt32LE(secondPartition + 8) * 512 + rootBytes;
+      if (board === 'virt') t.equal(Math.log2(end) % 1, 0, 'QEMU takes it as an SD card');
       const { stdout } = await execa('mdir', ['-b', '-i', path.join(input, 'boot.vfat'), '::/']);
       t.match(stdout, /\/Image\n/);
       t.match(stdout, /bcm2711-rpi-4-b\.dtb/i);

@@ -53,9 +53,10 @@ const runMake = async (output: string, packages: readonly string[], { make }: Ru
       if (news !== undefined) say(news);
       await fs.appendFile(logOf(progress.package), `${line}\n`);
     }
-  } catch (error) {
+  } catch {
     signal.throwIfAborted();
-    throw labFault(progress.failure(), [`less ${logOf(progress.package)}`], error);
+    // the error itself would say all that the build printed once more
+    throw labFault(progress.failure(), [`less ${logOf(progress.package)}`]);
   }
 };
 
