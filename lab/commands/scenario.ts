@@ -5,6 +5,8 @@ import {
   bootSources,
   type ImageKind,
   imageKinds,
+  type MachineKind,
+  type MachineOptions,
   machineKind,
   machineNames,
 } from '../machine/machines.ts';
@@ -45,6 +47,14 @@ const list = async (json: boolean): Promise<void> => {
   else for (const { name, scenario } of found) process.stdout.write(`${name.padEnd(12)} ${scenario.about}\n`);
 };
 
+/** What the user chose about the machine. Throws a usage fault where it has no image to choose. */
+const machineOptions = ({ wasmtime, qemu, image, boot }: ScenarioFlags, kind: MachineKind): MachineOptions => {
+  if (kind.fidelity === 'emulated') return { wasmtime, qemu, image, boot };
+  if (qemu !== undefined || image !== 'debian' || boot !== 'direct')
+    throw usageFault(`${kind.name} is not emulated: leave out --image, --boot and --qemu`);
+  return { wasmtime };
+};
+
 const run = async (name: string, flags: ScenarioFlags, context: CommandContext): Promise<void> => {
   const { scenario, name: found } = await findScenario(name);
   const kind = machineKind(flags.machine);
@@ -53,7 +63,7 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   if (flags.keep && kind.isBorrowed)
     throw usageFault(`${kind.name} is put back as it was after each run: --keep is not for it`);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
-  const machine = { wasmtime: flags.wasmtime, qemu: flags.qemu, image: flags.image, boot: flags.boot };
+  const machine = machineOptions(flags, kind);
   await kind.enter?.(machine, context.signal);
   await reapRuns();
   using progress = showProgress(process.stderr);
