@@ -10,6 +10,7 @@ import type { Emit } from './events.ts';
 import type { Findings } from './findings.ts';
 import { refuseOccupied } from './occupied.ts';
 import type { RunOptions } from './options.ts';
+import { subnet6Of } from './scenario.ts';
 import { StepFailed, type Steps } from './steps.ts';
 import { putCompiled, startWorker } from './worker.ts';
 
@@ -40,7 +41,7 @@ export const conduct = async (parts: Conducted): Promise<void> => {
     await startCluster({
       listen: board.uplink.bind,
       advertise: board.uplink.lab,
-      subnet: { address: scenario.network.subnet, addressv6: scenario.network.subnet6 ?? 'fd00::' },
+      subnet: { address: scenario.network.subnet, addressv6: subnet6Of(scenario.network) },
       onMessage: (message) => emit({ kind: 'cluster-message', message }),
       signal,
     }),

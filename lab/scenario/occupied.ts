@@ -3,7 +3,7 @@ import type { Machine } from '../machine/machine.ts';
 import { type BoardState, lookAt } from '../machine/troubles.ts';
 import { LabError } from '../system/errors.ts';
 import { serviceName } from './deploy.ts';
-import type { Scenario } from './scenario.ts';
+import { type Scenario, subnet6Of } from './scenario.ts';
 
 /** What a scenario makes on its board: networks as `address/prefix`, and names of links and namespaces. */
 export type Claims = { readonly networks: readonly string[]; readonly names: readonly RegExp[] };
@@ -12,11 +12,7 @@ const bridge = 'goProxyBridge';
 
 /** What the worker makes for a scenario, and what the scenario itself says it makes. */
 export const claimsOf = ({ network, claims }: Pick<Scenario, 'network' | 'claims'>): Claims => ({
-  networks: [
-    `${network.subnet}/26`,
-    ...(network.subnet6 === undefined ? [] : [`${network.subnet6}/120`]),
-    ...(claims?.networks ?? []),
-  ],
+  networks: [`${network.subnet}/26`, `${subnet6Of(network)}/120`, ...(claims?.networks ?? [])],
   names: [
     new RegExp(`^(${bridge}|veth00oak.*)$`),
     new RegExp(`^${RegExp.escape(serviceName)}\\.instance\\.\\d+$`),

@@ -17,6 +17,9 @@ export type NetworkWish = {
   readonly egress?: 'on' | 'off' | readonly string[];
 };
 
+/** The IPv6 addresses of a network, its /120. */
+export const subnet6Of = ({ subnet6 = 'fd00::' }: NetworkWish): string => subnet6;
+
 /** A deployed instance that answers. */
 export type Service = {
   readonly task: string;
