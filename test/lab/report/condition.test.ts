@@ -1,0 +1,31 @@
+import t from 'tap';
+import { diff } from '../../../lab/report/diff.ts';
+import { htmlReport } from '../../../lab/report/html.ts';
+import type { Condition, Results } from '../../../lab/report/results.ts';
+import { summary } from '../../../lab/report/summary.ts';
+import { passedResults } from './example.ts';
+
+const onBoard = (throttling: Condition[string]): Results => {
+  const results = passedResults('hardware');
+  const condition = { temperature: { before: '48.7 °C', after: '61.0 °C' }, throttling };
+  return { ...results, run: { ...results.run, condition } };
+};
+
+t.test('a report says what the board was like before and after', async (t) => {
+  const results = onBoard({ before: 'none', after: 'none' });
+  t.match(summary(results), /## Board\n[\s\S]*\| temperature \| 48\.7 °C \| 61\.0 °C \|/);
+  t.match(htmlReport(results, []), /The board[\s\S]*temperature[\s\S]*48\.7 °C[\s\S]*61\.0 °C/);
+  t.notMatch(summary(passedResults('native')), '## Board');
+});
+
+t.test('a run that was throttled does not compare with another one', async (t) => {
+  const cool = onBoard({ before: 'none', after: 'none' });
+  const long = onBoard({ before: 'the voltage was too low', after: 'the voltage was too low' });
+  const hot = onBoard({ before: 'none', after: 'it was throttled' });
+  t.ok(diff(cool, long), 'what was before the run is no matter');
+  t.throws(() => diff(cool, hot), {
+    fault: 'incomplete',
+    message: /second run: the board was throttled, it was throttled/,
+  });
+  t.throws(() => diff(hot, cool), { fault: 'incomplete', message: /first run: the board was throttled/ });
+});
