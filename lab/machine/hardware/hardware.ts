@@ -61,7 +61,7 @@ export const startHardware = async (options: HardwareOptions): Promise<Machine> 
   stack.use(await lockBoard(name, board, run.id, lose));
   await endChamber(name, board);
   await restoreInstalled(name, board);
-  const site: Site = { name, definition, connection, board, survey, stack };
+  const site: Site = { name, definition, connection, board, survey, stack, lose };
   const place = hasWorker(survey) ? await installedPlace(site) : await carriedPlace(site, options.wasmtime, signal);
   const resources = stack.move();
 

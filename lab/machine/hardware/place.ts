@@ -17,6 +17,8 @@ export type Site = {
   readonly board: BoardShell;
   readonly survey: Survey;
   readonly stack: AsyncDisposableStack;
+  /** Gives the board up. */
+  readonly lose: (reason: Error) => void;
 };
 
 /** Where the worker of a run is, and how it and the lab reach each other. */
@@ -33,28 +35,36 @@ export type Place = Pick<Machine, 'wasmtimeVersion' | 'inputs'> & {
 };
 
 /** The worker as it is installed on the board. The lab's address is one of the board's own, where instances reach it. */
-export const installedPlace = async ({ name, definition, connection, board, survey, stack }: Site): Promise<Place> => {
+export const installedPlace = async ({
+  name,
+  definition,
+  connection,
+  board,
+  survey,
+  stack,
+  lose,
+}: Site): Promise<Place> => {
   const { wasmtimeVersion, inputs } = stack.use(await borrowInstalled(name, board));
   const lab = chamberLink.outside;
   const address = [`${lab}/32`, 'dev', 'lo'];
   await board.exec(['ip', 'address', 'delete', ...address]);
   await board.script(`${name} takes no address`, 'exec ip address add "$@"', address);
   stack.defer(() => board.exec(['ip', 'address', 'delete', ...address]).then(() => {}));
-  const relay = stack.use(new Relay(connection, board, lab));
+  const relay = stack.use(new Relay(connection, board, lab, lose));
   const direct = await directAddress(definition, survey);
   return { ...{ wasmtimeVersion, inputs, lab, relay, direct }, shell: board, board: lab, ports: '127.0.0.1' };
 };
 
 /** A worker that is carried over to the board, in namespaces of its own. */
 export const carriedPlace = async (
-  { name, definition, connection, board, stack }: Site,
+  { name, definition, connection, board, stack, lose }: Site,
   wasmtime: string | undefined,
   signal: AbortSignal,
 ): Promise<Place> => {
   const luggage = await pack(name, definition.architecture ?? 'aarch64', wasmtime, signal);
   const chamber = stack.use(await openChamber(name, board, luggage, signal));
   const { outside: lab, inside } = chamberLink;
-  const relay = stack.use(new Relay(connection, chamber.outside, lab));
+  const relay = stack.use(new Relay(connection, chamber.outside, lab, lose));
   const { wasmtimeVersion, inputs } = luggage;
   return { ...{ wasmtimeVersion, inputs, lab, relay }, shell: chamber.shell, board: inside, ports: inside };
 };

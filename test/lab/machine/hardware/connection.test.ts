@@ -108,10 +108,18 @@ t.test('a network that fails', { skip, timeout: 180_000 }, async (t) => {
     connection,
     new BoardShell(connection, run).inside(['env', `PATH=${process.env['PATH']}`]),
     '127.0.0.2',
+    (reason) => t.fail(reason.message),
   );
   await relay.publish(address.port, soon());
   const ask = async () => (await computer.look('curl', '-s', `http://127.0.0.2:${address.port}/`)) || undefined;
   t.equal(await ask(), 'hello board', 'the board reaches a port of this computer');
+
+  await t.test('a relay that cannot run is no reason to wait', async (t) => {
+    const lost = Promise.withResolvers<Error>();
+    using broken = new Relay(connection, shell.inside(['/no/such/program']), '127.0.0.3', lost.resolve);
+    await t.rejects(broken.publish(1, soon()), { fault: 'lab', message: /the relay on the board ended with 12[67]/ });
+    t.match(await lost.promise, { fault: 'lab' });
+  });
 
   await t.test('what is held up for a while arrives', async (t) => {
     computer.freeze();
