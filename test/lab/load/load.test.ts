@@ -47,8 +47,11 @@ for (const keepAlive of [true, false]) {
       served += 1;
       response.end('right\n');
     });
-    const result = await runLoad(plan(server.url, { keepAlive, warmUpMs: 300 }));
-    t.ok(result.responses > 0 && served > result.responses + 20, `${served} served, ${result.responses} counted`);
+    const wanted = plan(server.url, { keepAlive, warmUpMs: 1000 });
+    const result = await runLoad(wanted);
+    // without a warm-up only what was under way at the end is missing: one request a connection
+    const missing = served - result.responses;
+    t.ok(result.responses > 0 && missing > wanted.connections, `${served} served, ${result.responses} counted`);
     t.equal(faults(result), 0);
   });
 
