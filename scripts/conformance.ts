@@ -1,17 +1,16 @@
 // npm run conformance: a worker, ours or another, against every fact of the contract.
-import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { execa } from 'execa';
 import { type Subject, subjectVariable } from '../test/conformance/subject.ts';
 import { markdownOf, rowsOf } from './conformance-table.ts';
 import { installedWorker } from './installed-worker.ts';
-import { collect, junitOf } from './tap-summary.ts';
-import { testEnvironment } from './test-environment.ts';
+import { runTap } from './run-tap.ts';
+import { junitOf } from './tap-summary.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const chapterSeconds = 1600;
 const exitCodes = { conforms: 0, fails: 1, incomplete: 2 } as const;
 
 const { netManager, nodeEngine, output } = new Command('conformance')
@@ -35,29 +34,11 @@ const chapters = async (): Promise<readonly string[]> => {
   return names.filter((name) => name.endsWith('.test.ts')).map((name) => join(folder, name));
 };
 
-/** Runs the chapters and returns their TAP; every fact is shown as soon as it is decided. */
-const runChapters = async (subject: Subject, raw: string): Promise<string> => {
-  const child = execa('tap', ['--reporter=tap', '--timeout=1600', ...(await chapters())], {
-    cwd: root,
-    env: { ...(await testEnvironment()), [subjectVariable]: JSON.stringify(subject) },
-    preferLocal: true,
-    reject: false,
-    buffer: false,
-    stdin: 'ignore',
-    stderr: 'inherit',
-  });
-  const log = createWriteStream(raw);
-  for await (const line of child.iterable()) {
-    log.write(`${line}\n`);
-    const fact = /^ {8}(?<verdict>ok|not ok) \d+ - (?<name>.+?)(?: # (?<note>time=|SKIP).*)?(?: \{)?$/.exec(
-      line,
-    )?.groups;
-    if (fact)
-      process.stdout.write(`${fact['verdict'] !== 'ok' ? '✗' : fact['note'] === 'SKIP' ? '-' : '✓'} ${fact['name']}\n`);
-  }
-  await child;
-  await new Promise((resolve) => log.end(resolve));
-  return readFile(raw, 'utf8');
+/** Shows a fact as soon as it is decided. */
+const show = (line: string): void => {
+  const fact = /^ {8}(?<verdict>ok|not ok) \d+ - (?<name>.+?)(?: # (?<note>time=|SKIP).*)?(?: \{)?$/.exec(line)?.groups;
+  if (fact)
+    process.stdout.write(`${fact['verdict'] !== 'ok' ? '✗' : fact['note'] === 'SKIP' ? '-' : '✓'} ${fact['name']}\n`);
 };
 
 await rm(output, { recursive: true, force: true });
@@ -68,7 +49,13 @@ const subject: Subject = {
   nodeEngine: commandOf(nodeEngine, [...own.nodeEngine, '--dialect', '{dialect}']),
   all: true,
 };
-const cases = collect(await runChapters(subject, join(output, 'raw.tap')));
+const cases = await runTap({
+  files: await chapters(),
+  raw: join(output, 'raw.tap'),
+  timeout: chapterSeconds,
+  env: { [subjectVariable]: JSON.stringify(subject) },
+  onLine: show,
+});
 const rows = rowsOf(cases);
 await writeFile(join(output, 'junit.xml'), junitOf(cases));
 const tested = { NetManager: netManager ?? 'this project’s', NodeEngine: nodeEngine ?? 'this project’s' };

@@ -1,11 +1,10 @@
 // npm test: type check, lint, unused code, then all tests; the last line counts them.
-import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { type Case, collect, junitOf } from './tap-summary.ts';
-import { testEnvironment } from './test-environment.ts';
+import { runTap } from './run-tap.ts';
+import { type Case, junitOf } from './tap-summary.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = path.join(root, '.tap');
@@ -33,40 +32,26 @@ const check = async ([name, file, ...args]: (typeof checks)[number]): Promise<Ca
   };
 };
 
-/** Runs tap with its raw output in a file of ours, and one line a test file on stdout as they end. */
-const runTap = async (files: readonly string[]): Promise<readonly Case[]> => {
-  const raw = path.join(results, 'raw.tap');
+/** Runs the tests with one line a test file on stdout as they end. */
+const runTests = async (files: readonly string[]): Promise<readonly Case[]> => {
   const began = performance.now();
-  const timeout = process.env['LAB_NIGHTLY'] ? [`--timeout=${nightlyTimeout}`] : [];
-  const child = execa('tap', ['--reporter=tap', ...timeout, ...files], {
-    cwd: root,
-    env: await testEnvironment(),
-    preferLocal: true,
-    reject: false,
-    buffer: false,
-    stdin: 'ignore',
-    stderr: 'inherit',
-  });
-  const log = createWriteStream(raw);
-  let last = performance.now();
+  let last = began;
   const beat = setInterval(() => {
     if (performance.now() - last > heartbeatMs)
       process.stdout.write(`… ${Math.round((performance.now() - began) / 1000)} s\n`);
   }, heartbeatMs);
-  for await (const line of child.iterable()) {
-    log.write(`${line}\n`);
+  const onLine = (line: string) => {
     const file = /^(?<verdict>ok|not ok) \d+ - (?<name>.+?)(?: # (?<time>time=\S+|SKIP.*|TODO.*))?(?: \{)?$/.exec(
       line,
     )?.groups;
-    if (file) {
-      last = performance.now();
-      process.stdout.write(`${file['verdict'] === 'ok' ? '✓' : '✗'} ${file['name']} ${file['time'] ?? ''}\n`);
-    }
-  }
+    if (!file) return;
+    last = performance.now();
+    process.stdout.write(`${file['verdict'] === 'ok' ? '✓' : '✗'} ${file['name']} ${file['time'] ?? ''}\n`);
+  };
+  const timeout = process.env['LAB_NIGHTLY'] ? nightlyTimeout : undefined;
+  const cases = await runTap({ files, raw: path.join(results, 'raw.tap'), timeout, onLine });
   clearInterval(beat);
-  await child;
-  await new Promise((resolve) => log.end(resolve));
-  return collect(await fs.readFile(raw, 'utf8'));
+  return cases;
 };
 
 await fs.rm(results, { recursive: true, force: true });
@@ -74,7 +59,7 @@ await fs.mkdir(results, { recursive: true });
 const files = process.argv.slice(2);
 const cases: Case[] = [];
 if (files.length === 0) for (const one of checks) cases.push(await check(one));
-cases.push(...(await runTap(files)));
+cases.push(...(await runTests(files)));
 await fs.writeFile(path.join(results, 'junit.xml'), junitOf(cases));
 
 const count = (state: Case['state']): number => cases.filter((test) => test.state === state).length;
