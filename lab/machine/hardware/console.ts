@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { stripVTControlCharacters } from 'node:util';
 import { SerialPort } from 'serialport';
 import { type LabError, labFault } from '../../system/errors.ts';
 import type { MachineLog } from '../machine.ts';
@@ -22,9 +23,8 @@ export const alarmIn = (line: string): string | undefined => alarms.find(([patte
 /** A board's serial console as it is written down: every line with the time at which it came. */
 export type SerialConsole = AsyncDisposable & { readonly log: MachineLog };
 
-/** A terminal's control sequences (ECMA-48) and other characters that are no text. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const controls = /\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+/** What a line says, without what a terminal would obey. */
+const textOf = (line: string): string => stripVTControlCharacters(line).replace(/\p{Cc}/gu, '');
 
 /**
  * Reads a board's serial console until it is disposed of; `note` is told what its lines warn of. Throws a lab fault when
@@ -53,7 +53,7 @@ export const openConsole = async (
   let closing = false;
   createInterface({ input: port, crlfDelay: Number.POSITIVE_INFINITY })
     .on('line', (raw) => {
-      const line = raw.replace(controls, '');
+      const line = textOf(raw);
       lines.push(`${new Date().toISOString()} ${line}`);
       const alarm = alarmIn(line);
       if (alarm === undefined || told.has(alarm)) return;
