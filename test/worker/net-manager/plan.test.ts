@@ -18,6 +18,9 @@ const execute = promisify(execFile);
 const entry = fileURLToPath(new URL('../../../worker/net-manager/main.ts', import.meta.url));
 const service = 'app.appns.svc.svcns';
 
+/** How many lines `ip` is told for a plan on the board's side. */
+const linesOf = (plan: Plan): number => plan.flatMap((step) => (step.tool === 'ip' ? step.changes : [])).length;
+
 /** Every command of a plan once: the plan broken at that command, so that it stops there. */
 const brokenPlans = (plan: Plan): readonly Plan[] =>
   plan.flatMap((step, at) => {
@@ -83,6 +86,8 @@ inSandbox(import.meta.url, () => {
       );
       const failure = results[1]?.status === 'rejected' ? results[1].reason : undefined;
       if (!(failure instanceof PlanFailed)) throw failure;
+      const line = Number(/Command failed -:(\d+)/.exec(failure.message)?.[1]);
+      if (broken[0] !== second[0]) t.ok(line > linesOf(first), `line ${line} of all that one process was told`);
       await undoPlan(failure.done);
       const { links, namespaces } = await footprint();
       t.same(links.filter((link) => link.startsWith('veth00')).toSorted(), ['veth00oak2', 'veth00oak4', 'veth00oak5']);
