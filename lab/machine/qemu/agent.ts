@@ -60,7 +60,8 @@ export class GuestAgent {
             HOME: '/root',
             ...options.env,
           }).map(([key, value]) => `${key}=${value}`),
-          'capture-output': 'separated',
+          // agents before QEMU 8.0 know only yes and no here
+          'capture-output': true,
           ...(options.stdin === undefined ? {} : { 'input-data': Buffer.from(options.stdin).toString('base64') }),
         },
         signal,
