@@ -108,7 +108,8 @@ export const startHardware = async (options: HardwareOptions): Promise<Machine> 
       try {
         await resources.disposeAsync();
       } catch (error) {
-        note(`${name} is not as it was, the next run puts it back: ${messageOf(error)}`);
+        const why = gone.signal.aborted ? '' : ` (${messageOf(error)})`;
+        note(`${name} could not be put back as it was${why}: the next run does that`);
       }
     },
   };
