@@ -41,12 +41,13 @@ const lines = (text: string): readonly string[] =>
 export const footprint = async (machine: Machine): Promise<Footprint> => {
   const ask = (...argv: string[]) => execOk(machine, argv);
   const pruned = lasting.flatMap((folder) => ['-path', folder, '-prune', '-o']);
-  const [namespaces, links, routes, rules, processes, files] = await Promise.all([
+  // by itself: what starts the others on the board stands there twice for a moment, before it becomes one of them
+  const processes = await ask('ps', '-e', '-o', 'ppid=,args=');
+  const [namespaces, links, routes, rules, files] = await Promise.all([
     ask('ip', 'netns', 'list'),
     ask('ip', '-json', 'address', 'show'),
     ask('ip', 'route', 'show', 'table', 'all'),
     ask('nft', 'list', 'ruleset'),
-    ask('ps', '-e', '-o', 'ppid=,args='),
     ask('find', '/etc', '/root', '/run', '/tmp', '/usr/lib/oakestra', '/var', '-xdev', ...pruned, '-print'),
   ]);
   const found = parseJson(Links, links, "'ip address show' on the board");

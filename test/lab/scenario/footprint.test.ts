@@ -54,3 +54,21 @@ t.test('whatever stays or is lost is named', async (t) => {
   ]);
   t.strictSame(await difference({ 'ip -json': bridge }), ['+ links: br0 mtu 1500', '+ addresses: br0 10.10.0.1/26']);
 });
+
+t.test('no other command of the lab runs while it looks at the processes', async (t) => {
+  let running = 0;
+  const beside: number[] = [];
+  const quietBoard = board({});
+  const watched = {
+    exec: async (argv: readonly string[]) => {
+      running += 1;
+      if (argv[0] === 'ps') beside.push(running - 1);
+      await new Promise(setImmediate);
+      if (argv[0] === 'ps') beside.push(running - 1);
+      running -= 1;
+      return quietBoard.exec(argv);
+    },
+  } as unknown as Machine;
+  await footprint(watched);
+  t.strictSame(beside, [0, 0]);
+});
