@@ -56,7 +56,12 @@ export class Groups {
   group(task: string): Group {
     const folder = join(this.#folder, task);
     return {
-      enter: (pid) => writeFile(join(folder, 'cgroup.procs'), String(pid)),
+      enter: async (pid) => {
+        await writeFile(join(folder, 'cgroup.procs'), String(pid)).catch((error: NodeJS.ErrnoException) => {
+          // it has ended already, and how is told by its exit
+          if (error.code !== 'ESRCH') throw error;
+        });
+      },
       ranOutOfMemory: async () =>
         /^oom_kill [1-9]/m.test(await readFile(join(folder, 'memory.events'), 'utf8').catch(() => '')),
       remove: async () => {
