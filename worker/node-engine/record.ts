@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import type { Exit } from './launch.ts';
 import { deadline, retry } from './wait.ts';
 
@@ -9,10 +11,21 @@ import { deadline, retry } from './wait.ts';
  */
 const recorder = `sh -c 'echo $$ >&4; exec "$@" 3>&- 4>&-' sh "$@"; status=$?; echo $status >&3; exit $status`;
 
+/** A program by its path: by its name alone, BusyBox's shell would take an applet of its own that knows fewer options. */
+const located = (program: string): string =>
+  (process.env['PATH'] ?? '')
+    .split(':')
+    .map((folder) => join(folder, program))
+    .find((file) => existsSync(file)) ?? program;
+
 /** The words that start a program, with its environment, under a recorder that has not got that environment. */
-export const recorded = (words: readonly string[], environment: Readonly<Record<string, string>>): string[] => [
+export const recorded = (
+  [program = '', ...words]: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): string[] => [
   ...['sh', '-c', recorder, 'sh', 'env'],
   ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+  located(program),
   ...words,
 ];
 
