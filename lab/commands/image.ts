@@ -95,10 +95,16 @@ export const addImageCommand = (program: Command, context: CommandContext): void
     .argument('<before>', "Buildroot's output folder")
     .argument('<after>', 'another one')
     .option('--json', 'the differences as one JSON document on stdout', false)
+    .addHelpText('after', '\nExample:\n  npm run lab -- image diff ./output-before ./output-after')
     .action(diffImages);
   image
     .command('lock')
     .description('renew the lock of all Debian packages (needs a host with apt)')
+    .addHelpText('after', '\nExample:\n  npm run lab -- image lock && git diff lab/system/packages')
     .action(() => lock(context));
-  image.command('list').description('list the layers in the cache').action(list);
+  image
+    .command('list')
+    .description('list the layers in the cache')
+    .addHelpText('after', '\nExample:\n  npm run lab -- image list')
+    .action(list);
 };

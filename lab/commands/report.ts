@@ -84,7 +84,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
     .argument('<after>')
     .addHelpText(
       'after',
-      '\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
+      '\nExample:\n  npm run lab -- report diff reports/BEFORE reports/AFTER\n\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
     )
     .action((first: string, second: string, flags: { readonly reports: string; readonly json: boolean }) =>
       compare(first, second, flags, context),
