@@ -1,8 +1,10 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
+import { openBuildrootImage } from '../../lab/image/buildroot/boot.ts';
 import { type BuildOptions, buildWithBuildroot } from '../../lab/image/buildroot/build.ts';
 import { checkHostTools } from '../../lab/image/buildroot/host.ts';
+import { outputFolder } from '../../lab/image/buildroot/output.ts';
 import { messageOf } from '../../lab/system/errors.ts';
 import { privateCache } from '../support/private.ts';
 
@@ -14,7 +16,7 @@ defconfig: ; cp $(BR2_DEFCONFIG) $(CONFIG)
 savedefconfig: ; grep -v '^#' $(CONFIG) >$(BR2_DEFCONFIG)
 show-info: ; @cat $(CURDIR)/info.json
 oakestra-worker-rebuild: ; @echo '>>> oakestra-worker custom Building'
-all: good broken ; @mkdir -p $(O)/images
+all: good broken ; @mkdir -p $(O)/images; echo card >>$(O)/images/sdcard.img
 good: ; @echo '>>> good 1.0 Building'; echo compiling good
 broken: ; @echo '>>> broken 2.0 Building'; echo broken.c:1: error; test -z '$(BROKEN)'
 `;
@@ -63,6 +65,14 @@ t.test('a build with Buildroot', { skip: lacking ?? false }, async (t) => {
     );
   });
 
+  await t.test('lets an emulator that runs keep the card it has', async (t) => {
+    const card = path.join(outputFolder('virt'), 'images/sdcard.img');
+    await using opened = await fs.open(card);
+    await build();
+    t.equal(await opened.readFile('utf8'), 'card\n');
+    t.equal(await fs.readFile(card, 'utf8'), 'card\n', 'the next one is another file');
+  });
+
   await t.test('that fails names the package, the command and the last lines, and keeps its log', async (t) => {
     process.env['BROKEN'] = 'yes';
     t.teardown(() => delete process.env['BROKEN']);
@@ -72,6 +82,7 @@ t.test('a build with Buildroot', { skip: lacking ?? false }, async (t) => {
       messageOf(failure),
       /^broken failed at 'Building': \[Makefile:\d+: broken\] Error 1\nbroken\.c:1: error(\nmake: .*)+$/,
     );
+    await t.rejects(openBuildrootImage({ board: 'virt', fromCard: false }), /there is no Buildroot image yet/);
   });
 
   await t.test('takes a configuration of the user and writes one, without building', async (t) => {

@@ -12,6 +12,7 @@ import {
   buildrootBoards,
   builtFiles,
   externalTree,
+  imageFile,
   outputFolder,
   workerBundle,
 } from './output.ts';
@@ -36,6 +37,15 @@ export type BuildOptions = {
   readonly standIns?: string | undefined;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
+};
+
+/**
+ * Takes an earlier image away. An emulator that has its card open keeps the file: Buildroot would write the new card
+ * into that one. A build that fails leaves no image that is made of two.
+ */
+const removeImage = async (output: string): Promise<void> => {
+  for (const file of [path.join(output, builtFiles.provenance), imageFile(output, 'sdcard.img')])
+    await fs.rm(file, { force: true });
 };
 
 /** Runs the build; every package's output goes to a log of its own. */
@@ -94,6 +104,7 @@ export const buildWithBuildroot = async (options: BuildOptions): Promise<string>
         throw refusal(error);
       });
     if (options.savedefconfig !== undefined) return output;
+    await removeImage(output);
     await runMake(output, await unfinished(output, list.packages), runner, options);
     await recordBuild({ output, board, tree, standIns, list, downloads: runner.downloads });
     return output;
