@@ -1,11 +1,11 @@
 import path from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { execa } from 'execa';
-import { type MachineKind, machineKind, machineNames } from '../machine/machines.ts';
+import { type ImageKind, imageKinds, type MachineKind, machineKind, machineNames } from '../machine/machines.ts';
 import { readResults } from '../report/read.ts';
 import { entryReason, type SuiteEntry, suiteTerminal, suiteVerdict, writeSuite } from '../report/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
-import { messageOf } from '../system/errors.ts';
+import { messageOf, usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { type CommandContext, defaultReports, exitCodes, printJson, wholeNumber } from './context.ts';
 import { coloursOf } from './progress.ts';
@@ -14,6 +14,7 @@ const killMs = 30_000;
 
 type SuiteFlags = {
   readonly machine: readonly string[];
+  readonly image: ImageKind;
   readonly duration: number;
   readonly replicates: number;
   readonly limit: number;
@@ -30,6 +31,7 @@ const runOne = async (
 ): Promise<SuiteEntry> => {
   const began = performance.now();
   const options = ['--machine', kind.name, '--duration', `${flags.duration}`, '--replicates', `${flags.replicates}`];
+  if (kind.fidelity === 'emulated') options.push('--image', flags.image);
   const child = await execa(
     process.execPath,
     [process.argv[1] ?? '', 'scenario', name, ...options, '--reports', flags.reports, '--json'],
@@ -68,6 +70,8 @@ const runOne = async (
 
 const suite = async (wanted: readonly string[], flags: SuiteFlags, context: CommandContext): Promise<void> => {
   const kinds = flags.machine.map(machineKind);
+  if (flags.image !== 'debian' && !kinds.some(({ fidelity }) => fidelity === 'emulated'))
+    throw usageFault('no machine here is emulated: leave out --image');
   const names = wanted.length > 0 ? wanted : await scenarioNames();
   const scenarios = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
   const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
@@ -103,6 +107,7 @@ export const addSuiteCommand = (program: Command, context: CommandContext): void
       collect,
       [],
     )
+    .addOption(new Option('--image <kind>', 'what emulated boards boot').choices(imageKinds).default('debian'))
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
     .option('--replicates <n>', 'how often each scenario runs', wholeNumber(1, 100), 1)
     .option('--limit <s>', 'seconds after which a scenario is ended', wholeNumber(1, 86_400), 1800)
@@ -110,7 +115,7 @@ export const addSuiteCommand = (program: Command, context: CommandContext): void
     .option('--json', 'the outcome as one JSON document on stdout', false)
     .addHelpText(
       'after',
-      '\nExamples:\n  npm run lab -- suite --machine local\n  npm run lab -- suite veth bridged --machine local --machine virt',
+      '\nExamples:\n  npm run lab -- suite --machine local\n  npm run lab -- suite veth bridged --machine local --machine virt\n  npm run lab -- suite --machine virt --image buildroot',
     )
     .action((names: readonly string[], flags: SuiteFlags) =>
       suite(names, { ...flags, machine: flags.machine.length > 0 ? flags.machine : ['local'] }, context),

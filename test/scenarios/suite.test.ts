@@ -55,6 +55,13 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   t.strictSame(await world.leftovers(), []);
 });
 
+t.test('a suite boots the image that was asked for', async (t) => {
+  await using world = await labWorld();
+  const { code, stdout } = await world.run(['suite', 'bridged', '--machine', 'virt', '--image', 'buildroot', '--json']);
+  t.match(JSON.parse(stdout), { entries: [{ machine: 'virt', reason: /there is no Buildroot image yet/ }] });
+  t.equal(code, 3);
+});
+
 t.test('replicates are samples, and two runs can be compared', { skip }, async (t) => {
   await using world = await labWorld();
   const run = ['scenario', 'bridged', '--machine', 'local', '--duration', '1', '--replicates', '2'];
