@@ -24,7 +24,7 @@ const dropbear = async (file: string): Promise<void> => {
   await writeTar(completeTree(await Array.fromAsync(packageEntries({ ...set, packages: wanted }, isWanted))), file);
 };
 
-/** Boots QEMU's `virt` with an ssh server whose key lies in `folder`. */
+/** Boots a machine of QEMU's with an ssh server whose key lies in `folder`. */
 export const startEmulatedBoard = async (
   folder: string,
   options: Parameters<typeof boot>[0] = {},

@@ -5,9 +5,9 @@ import { openRun } from '../../../../lab/system/runs.ts';
 
 const never = new AbortController().signal;
 
-/** Why machines cannot be started here (no way to their parts), or false. */
-export const noMachine = async (): Promise<string | false> =>
-  machineKind('virt')
+/** Why a machine cannot be started here (no way to its parts), or false. */
+export const noMachine = async (name = 'virt'): Promise<string | false> =>
+  machineKind(name)
     .prepare({}, () => {}, AbortSignal.timeout(280_000))
     .then(
       () => false,
@@ -16,11 +16,11 @@ export const noMachine = async (): Promise<string | false> =>
 
 /** A booted emulated board, in a run of its own that ends with it. */
 export const boot = async (
-  options: { readonly qemu?: string } = {},
+  { machine: name = 'virt', ...options }: { readonly machine?: string; readonly qemu?: string } = {},
   signal: AbortSignal = never,
 ): Promise<AsyncDisposable & { readonly machine: Machine; readonly folder: string; readonly id: string }> => {
   await using stack = new AsyncDisposableStack();
-  const prepared = await machineKind('virt').prepare(options, () => {}, never);
+  const prepared = await machineKind(name).prepare(options, () => {}, never);
   const run = stack.use(await openRun('a test'));
   const machine = stack.use(await prepared.start(run, signal, () => {}));
   const resources = stack.move();
