@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { execa } from 'execa';
 import { type Part, writeNightly } from './nightly-report.ts';
 
@@ -34,10 +35,9 @@ const newest = async (folder: string, pattern: RegExp): Promise<Pick<Part, 'juni
   return { ...(junit ? { junit } : {}), ...(summary ? { summary } : {}), ...(page ? { page } : {}) };
 };
 
-/** These scenarios, or all of them. */
-const suite = (machine: string, ...names: readonly string[]): Job => ({
+const suite = (machine: string): Job => ({
   name: `suite on ${machine}`,
-  args: (folder) => [lab, 'suite', ...names, '--machine', machine, '--reports', folder],
+  args: (folder) => [lab, 'suite', '--machine', machine, '--reports', folder],
   leaves: (folder) => newest(folder, /-suite$/),
 });
 
@@ -54,11 +54,22 @@ const raspi4b = ['--machine', 'raspi4b'];
 const buildroot = ['--image', 'buildroot'];
 const fromCard = ['--boot', 'sd'];
 
-const jobs: readonly Job[] = [
+/** Where the Buildroot image's parts come from: options of `lab image build buildroot`, handed on as they are. */
+type Sources = { readonly tree?: string; readonly standIns?: string };
+
+const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   suite('virt'),
-  suite('raspi4b', 'bridged', 'veth'),
+  suite('raspi4b'),
   bridged('raspi4b from its SD card', ...raspi4b, ...fromCard),
-  { name: 'the image with Buildroot', args: () => [lab, 'image', 'build', 'buildroot'], leaves: async () => ({}) },
+  {
+    name: 'the image with Buildroot',
+    args: () => [
+      ...[lab, 'image', 'build', 'buildroot'],
+      ...(tree === undefined ? [] : ['--tree', tree]),
+      ...(standIns === undefined ? [] : ['--stand-ins', standIns]),
+    ],
+    leaves: async () => ({}),
+  },
   bridged('the Buildroot image on virt', ...buildroot),
   bridged('the Buildroot image on raspi4b', ...buildroot, ...raspi4b),
   bridged('the Buildroot image on raspi4b from its SD card', ...buildroot, ...raspi4b, ...fromCard),
@@ -80,19 +91,28 @@ const jobs: readonly Job[] = [
   },
 ];
 
+const program = new Command('nightly')
+  .description('Runs everything that takes long, or the parts that are named, and writes one report over all of it.')
+  .argument(
+    '[parts...]',
+    `of ${jobsWith({})
+      .map(({ name }) => `"${name}"`)
+      .join(', ')}`,
+  )
+  .option('--tree <folder>', 'a Buildroot tree in place of the pinned release')
+  .option('--stand-ins <folder>', "what takes the place of the Buildroot image's unreachable sources")
+  .addHelpText('after', '\nExample: npm run nightly -- "suite on raspi4b" conformance')
+  .parse();
+const jobs = jobsWith(program.opts<Sources>());
+const chosen = program.args;
+const unknown = chosen.filter((name) => !jobs.some((job) => job.name === name));
+if (unknown.length > 0) program.error(`no part "${unknown.join('", "')}": see --help`, { exitCode: 64 });
+
 const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interruption.abort());
 
 const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
 const target = path.join(root, 'reports', `${stamp}-nightly`);
-const chosen = process.argv.slice(2);
-const unknown = chosen.filter((name) => !jobs.some((job) => job.name === name));
-if (unknown.length > 0) {
-  process.stderr.write(
-    `no part '${unknown.join("', '")}': there are ${jobs.map(({ name }) => `'${name}'`).join(', ')}\n`,
-  );
-  process.exit(64);
-}
 const parts: Part[] = [];
 for (const [index, job] of jobs.entries()) {
   if ((chosen.length > 0 && !chosen.includes(job.name)) || interruption.signal.aborted) continue;

@@ -21,6 +21,8 @@ const defaultTunnel: TunnelConfig = {
   ProxySubnetworkIPv6Prefix: 21,
 };
 
+const filesIn = (directory: string) => [join(directory, 'netcfg.json'), join(directory, 'tuncfg.json')] as const;
+
 const textOf = async (path: string): Promise<string | undefined> => {
   try {
     return await readFile(path, 'utf8');
@@ -55,12 +57,17 @@ const checkValues = (net: NetConfig, path: string): NetConfig => {
   return net;
 };
 
-/** Reads `netcfg.json` and `tuncfg.json` of a folder; a missing file is its defaults. Throws `InvalidData`. */
-export const readConfig = async (directory: string): Promise<Config> => {
-  const [netPath, tunnelPath] = [join(directory, 'netcfg.json'), join(directory, 'tuncfg.json')];
-  const [net, tunnel] = await Promise.all([textOf(netPath), textOf(tunnelPath)]);
+/** What the texts of `netcfg.json` and `tuncfg.json` mean; one that is missing is its defaults. Throws `InvalidData`. */
+export const parseConfig = (directory: string, net: string | undefined, tunnel: string | undefined): Config => {
+  const [netPath, tunnelPath] = filesIn(directory);
   return {
     net: net === undefined ? defaultNet : checkValues(parseJson(NetConfig, net, netPath), netPath),
     tunnel: tunnel === undefined ? defaultTunnel : parseJson(TunnelConfig, tunnel, tunnelPath),
   };
+};
+
+/** Reads both files of a folder. Throws `InvalidData`. */
+export const readConfig = async (directory: string): Promise<Config> => {
+  const [net, tunnel] = await Promise.all(filesIn(directory).map(textOf));
+  return parseConfig(directory, net, tunnel);
 };

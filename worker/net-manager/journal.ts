@@ -13,7 +13,7 @@ import { Instance } from './instance.ts';
 const Entry = Type.Object({ instance: Instance, ready: Type.Boolean() });
 export type Entry = Static<typeof Entry>;
 
-const Contents = Type.Object({
+export const Contents = Type.Object({
   registration: Type.Optional(RegisterRequest),
   subnet: Type.Optional(SubnetResult),
   topology: Type.Optional(Type.Enum(['bridged', 'veth'])),

@@ -9,7 +9,7 @@ import type { Log } from '../system/log.ts';
 import { explain } from './explain.ts';
 
 /** What the engine has to remember of an instance. `ready` is set once it has been reported as CREATED. */
-const Entry = Type.Object({ job: DeployRequest, ready: Type.Boolean() });
+export const Entry = Type.Object({ job: DeployRequest, ready: Type.Boolean() });
 type JournalEntry = Static<typeof Entry>;
 
 /** The instances that this node owes to its cluster, one file each, so that they outlive the engine. */

@@ -64,10 +64,14 @@ class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
+/** What the text of conf.json means. Throws {@link InvalidData} naming `file` and every fault. */
+export const parseSettings = (text: string, file: string, socket: string | undefined): Settings =>
+  settingsOf(parseJson(EngineConfig, text, file), socket);
+
 /** Reads conf.json. Throws {@link SettingsError}, or {@link InvalidData} naming every fault. */
 export const readSettings = async (file: string, socket: string | undefined): Promise<Settings> => {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new SettingsError(`${file} cannot be read; name the configuration with --config`, { cause: error });
   });
-  return settingsOf(parseJson(EngineConfig, text, file), socket);
+  return parseSettings(text, file, socket);
 };

@@ -48,33 +48,17 @@ t.test("the overlay fits the kernel's own device tree", { skip: noParts }, async
 
 const nightly = process.env['LAB_NIGHTLY'] ? noParts : 'set LAB_NIGHTLY=1 to boot the emulated Raspberry Pi';
 
-t.test(
-  'the emulated Raspberry Pi runs the bridged scenario, booted either way',
-  { skip: nightly, timeout: 1_200_000 },
-  async (t) => {
-    for (const boot of ['direct', 'sd']) {
-      await using world = await labWorld();
-      const run = await world.run([
-        'scenario',
-        'bridged',
-        '--machine',
-        'raspi4b',
-        '--boot',
-        boot,
-        '--duration',
-        '2',
-        '--json',
-        '--reports',
-        world.reports,
-      ]);
-      t.equal(run.code, 0, run.stderr);
-      const { folder, results } = printedResults(run.stdout);
-      const log = await fs.readFile(path.join(folder, 'NodeEngine.log'), 'utf8');
-      const off = Math.abs(Date.parse(log.slice(0, 24)) - Date.parse(results.run.started));
-      t.ok(off < 3_600_000, `the board's clock is right, not in 1970: ${log.slice(0, 24)}`);
-      t.match(results.machine, { name: 'raspi4b', architecture: 'aarch64', fidelity: 'emulated' });
-      t.match(results.run.firstAnswer, { status: 200 });
-      t.strictSame(await world.processes(), []);
-    }
-  },
-);
+t.test('a board without a clock is told the time', { skip: nightly, timeout: 1_200_000 }, async (t) => {
+  await using world = await labWorld();
+  const machine = ['--machine', 'raspi4b', '--boot', 'sd'];
+  const options = ['--duration', '2', '--json', '--reports', world.reports];
+  const run = await world.run(['scenario', 'bridged', ...machine, ...options]);
+  t.equal(run.code, 0, run.stderr);
+  const { folder, results } = printedResults(run.stdout);
+  const log = await fs.readFile(path.join(folder, 'NodeEngine.log'), 'utf8');
+  const off = Math.abs(Date.parse(log.slice(0, 24)) - Date.parse(results.run.started));
+  t.ok(off < 3_600_000, `it is not in 1970: ${log.slice(0, 24)}`);
+  t.match(results.machine, { name: 'raspi4b', architecture: 'aarch64', fidelity: 'emulated' });
+  t.match(results.run.firstAnswer, { status: 200 });
+  t.strictSame(await world.processes(), []);
+});

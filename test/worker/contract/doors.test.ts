@@ -2,17 +2,18 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { InvalidData } from '../../../worker/contract/check.ts';
+import { InvalidData, parseJson } from '../../../worker/contract/check.ts';
 import { isServiceName, taskId } from '../../../worker/contract/names.ts';
 import { formatPorts, parsePorts } from '../../../worker/contract/ports.ts';
-import { readConfig } from '../../../worker/net-manager/config.ts';
-import { openJournal } from '../../../worker/net-manager/journal.ts';
-import { Journal } from '../../../worker/node-engine/journal.ts';
-import { readSettings } from '../../../worker/node-engine/settings.ts';
-import { inputs } from '../../support/inputs.ts';
+import { parseConfig, readConfig } from '../../../worker/net-manager/config.ts';
+import { Contents, openJournal } from '../../../worker/net-manager/journal.ts';
+import { Entry, Journal } from '../../../worker/node-engine/journal.ts';
+import { parseSettings, readSettings } from '../../../worker/node-engine/settings.ts';
+import { fewInputs, inputs } from '../../support/inputs.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 
 const seeded = inputs(20_261_126);
+const few = fewInputs(20_261_126);
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 t.test('port mappings mean what they say, in any order', async () => {
@@ -75,65 +76,107 @@ const textWith = (known: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<st
   );
 };
 
-t.test('a conf.json of any content and size is understood or refused with its name', async (t) => {
+/** What `read` gives, or the refusal with the name of a file; anything else that is thrown is a fault. */
+const understand = <T>(read: () => T, name: string): T | string => {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InvalidData && error.message.startsWith(name)) return error.message;
+    throw error;
+  }
+};
+const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+const settingsText = textWith({
+  cluster_address: fc.oneof(fc.domain(), fc.ipV4()),
+  cluster_port: fc.nat(70_000),
+  overlay_network: fc.constantFrom('default', 'custom:/x', '', 'disabled', 'other'),
+  virtualizations: fc.array(fc.record({ virutalizaiton_name: fc.string(), virtualization_runtime: fc.string() })),
+});
+
+t.test('a conf.json of any content is understood or refused with its name', async () => {
+  const read = (text: string) => understand(() => parseSettings(text, '/etc/conf.json', undefined), '/etc/conf.json');
+  fc.assert(
+    fc.property(settingsText, (text) => void read(text)),
+    seeded,
+  );
+});
+
+t.test('a file of any size means what its text means', async (t) => {
   const file = join(await memoryFolder(t), 'conf.json');
-  const text = textWith({
-    cluster_address: fc.oneof(fc.domain(), fc.ipV4()),
-    cluster_port: fc.nat(70_000),
-    overlay_network: fc.constantFrom('default', 'custom:/x', '', 'disabled', 'other'),
-    virtualizations: fc.array(fc.record({ virutalizaiton_name: fc.string(), virtualization_runtime: fc.string() })),
-  });
   await fc.assert(
-    fc.asyncProperty(text, fc.constantFrom(0, 2048, 100_000), async (content, padding) => {
-      await writeFile(file, content + ' '.repeat(padding));
-      try {
-        return typeof (await readSettings(file, undefined)).logs === 'string';
-      } catch (error) {
-        return error instanceof InvalidData && error.message.startsWith(file);
-      }
+    fc.asyncProperty(settingsText, fc.constantFrom(0, 2048, 100_000), async (content, padding) => {
+      const text = content + ' '.repeat(padding);
+      await writeFile(file, text);
+      const read = await readSettings(file, undefined).catch(({ message }: Error) => message);
+      return same(
+        read,
+        understand(() => parseSettings(text, file, undefined), file),
+      );
+    }),
+    few,
+  );
+});
+
+const netText = textWith({
+  NodePublicAddress: fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()),
+  NodePublicPort: fc.nat(70_000).map(String),
+  ClusterMqttPort: fc.nat(70_000).map(String),
+  DefaultInterface: fc.oneof(fc.constantFrom('eth0', 'a" accept', '../x'), fc.string()),
+  Egress: fc.oneof(fc.constantFrom('on', 'off'), fc.array(fc.oneof(fc.ipV4(), fc.string()))),
+});
+const tunnelText = textWith({ MTUsize: fc.nat(70_000), TunnelPort: fc.nat(70_000) });
+
+t.test('netcfg.json and tuncfg.json likewise', async () => {
+  fc.assert(
+    fc.property(netText, tunnelText, (first, second) => {
+      const read = understand(() => parseConfig('/etc/netmanager', first, second), '/etc/netmanager/');
+      return typeof read === 'string' || /^[^\s/:"\\]{0,15}$/.test(read.net.DefaultInterface ?? '');
     }),
     seeded,
   );
 });
 
-t.test('netcfg.json and tuncfg.json likewise', async (t) => {
+t.test('their files mean what their texts mean', async (t) => {
   const folder = await memoryFolder(t);
-  const [net, tunnel] = [join(folder, 'netcfg.json'), join(folder, 'tuncfg.json')];
-  const netText = textWith({
-    NodePublicAddress: fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()),
-    NodePublicPort: fc.nat(70_000).map(String),
-    ClusterMqttPort: fc.nat(70_000).map(String),
-    DefaultInterface: fc.oneof(fc.constantFrom('eth0', 'a" accept', '../x'), fc.string()),
-    Egress: fc.oneof(fc.constantFrom('on', 'off'), fc.array(fc.oneof(fc.ipV4(), fc.string()))),
-  });
-  const tunnelText = textWith({ MTUsize: fc.nat(70_000), TunnelPort: fc.nat(70_000) });
   await fc.assert(
     fc.asyncProperty(netText, tunnelText, async (first, second) => {
-      await Promise.all([writeFile(net, first), writeFile(tunnel, second)]);
-      try {
-        const { net: read } = await readConfig(folder);
-        return /^[^\s/:"\\]{0,15}$/.test(read.DefaultInterface ?? '');
-      } catch (error) {
-        return error instanceof InvalidData && error.message.startsWith(folder);
-      }
+      await writeFile(join(folder, 'netcfg.json'), first);
+      await writeFile(join(folder, 'tuncfg.json'), second);
+      const read = await readConfig(folder).catch(({ message }: Error) => message);
+      return same(
+        read,
+        understand(() => parseConfig(folder, first, second), folder),
+      );
     }),
-    seeded,
+    few,
   );
 });
 
-t.test('journals of any content are read as far as they can be', async (t) => {
+const job = fc.record({ job_name: fc.string(), instance_number: fc.nat(), image: fc.string() });
+const journalText = textWith({
+  ...{ job, ready: fc.boolean(), entries: fc.array(job) },
+  changed: fc.dictionary(fc.string(), job),
+});
+
+t.test('journals of any content are understood or refused', async () => {
+  const read = (text: string) => {
+    for (const schema of [Entry, Contents]) understand(() => parseJson(schema, text, 'the journal'), 'the journal');
+  };
+  fc.assert(fc.property(journalText, read), seeded);
+});
+
+t.test('and read as far as they can be', async (t) => {
   const folder = await memoryFolder(t);
   for (const name of ['engine', 'manager']) await mkdir(join(folder, name));
-  const job = fc.record({ job_name: fc.string(), instance_number: fc.nat(), image: fc.string() });
-  const text = textWith({ job, ready: fc.boolean(), entries: fc.array(job), changed: fc.dictionary(fc.string(), job) });
   await fc.assert(
-    fc.asyncProperty(text, async (content) => {
+    fc.asyncProperty(journalText, async (content) => {
       await writeFile(join(folder, 'manager', 'journal.json'), content);
       await writeFile(join(folder, 'engine', 'a.b.c.d.instance.0.json'), content);
       const { contents } = await openJournal(join(folder, 'manager'), silent);
       const entries = await new Journal(join(folder, 'engine')).read(silent);
       return Array.isArray(contents.entries) && entries.length <= 1;
     }),
-    seeded,
+    few,
   );
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { inputs } from '../../support/inputs.ts';
+import { batches } from '../../support/inputs.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
 import { attachLab, footprint, run } from './kernel.ts';
@@ -81,10 +81,12 @@ inSandbox(import.meta.url, () => {
       { requiredKeys: [] },
     );
     const payloads = fc.oneof(result, fc.jsonValue());
-    await fc.assert(
-      fc.asyncProperty(topics, payloads, (topic, payload) => cluster.publish(topic, payload)),
-      inputs(20_261_124),
-    );
+    const size = 20;
+    const messages = fc.array(fc.tuple(topics, payloads), { minLength: size, maxLength: size });
+    const publish = async (batch: readonly (readonly [string, unknown])[]) => {
+      await Promise.all(batch.map((message) => cluster.publish(...message)));
+    };
+    await fc.assert(fc.asyncProperty(messages, publish), batches(20_261_124, size));
     t.equal((await daemon.post('/wasm/deploy', second)).json()['nsAddress'], '10.10.0.3');
     t.equal((await daemon.post('/wasm/undeploy', second)).status, 200);
     t.same(await footprint(), before, 'nothing that was sent has changed the network');

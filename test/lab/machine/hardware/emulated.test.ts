@@ -21,7 +21,10 @@ process.env['XDG_CONFIG_HOME'] = t.testdir();
 const withSerialLine = async (file: string, device: string): Promise<string> => {
   const tools = await fetchTools('qemu');
   const { file: program, args } = tools.program('usr/bin/qemu-system-aarch64');
-  const replaced = `case "$arg" in file,id=console,*) arg=pty,id=console,path=${device},logfile=console.log;; esac`;
+  const line = (id: string) => `arg=pty,id=${id},path=${device},logfile=console.log`;
+  const consoles = { console: 'file,id=console,*', shell: 'socket,id=shell,*,logfile=*' };
+  const cases = Object.entries(consoles).map(([id, pattern]) => `${pattern}) ${line(id)};;`);
+  const replaced = `case "$arg" in ${cases.join(' ')} esac`;
   const script = `for arg; do shift; ${replaced}; set -- "$@" "$arg"; done\nexec ${commandLine([program, ...args])} "$@"\n`;
   await fs.writeFile(file, `#!/bin/sh\n${script}`, { mode: 0o755 });
   return file;
