@@ -46,6 +46,9 @@ const processesWith = async (entry: string): Promise<readonly number[]> => {
   return found.flat();
 };
 
+/** An emulated Raspberry Pi on a busy computer gets to its load after many minutes. */
+const saysMs = 900_000;
+
 const startLab = (args: readonly string[], env: NodeJS.ProcessEnv): LabProcess => {
   const child = spawn(process.execPath, [main, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
@@ -61,7 +64,7 @@ const startLab = (args: readonly string[], env: NodeJS.ProcessEnv): LabProcess =
       if (pattern.test(text())) return true;
       if (over) throw new Error(`the lab ended without ${pattern}:\n${text()}`);
       return undefined;
-    }, AbortSignal.timeout(180_000));
+    }, AbortSignal.timeout(saysMs));
   };
   return { child, ended, stderr: () => stderr, says: has(() => stderr), prints: has(() => stdout) };
 };

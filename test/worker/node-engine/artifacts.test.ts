@@ -9,7 +9,7 @@ import { InvalidData } from '../../../worker/contract/check.ts';
 import { ArtifactCache, mostBytes } from '../../../worker/node-engine/artifacts.ts';
 import { FetchError } from '../../../worker/node-engine/download.ts';
 import { componentLayer, tokenUrl } from '../../../worker/node-engine/oci.ts';
-import { inputs } from '../../support/inputs.ts';
+import { fewInputs } from '../../support/inputs.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 import { fixture } from './daemon.ts';
 
@@ -181,7 +181,7 @@ t.test('whatever a registry answers, it is a component or a clear refusal', asyn
       );
       return outcome && (await readdir(folder)).every((name) => name === `${digest}.wasm`);
     }),
-    inputs(20_261_127),
+    fewInputs(20_261_127),
   );
 });
 
