@@ -42,7 +42,7 @@ const processesOf = async (word: string): Promise<readonly number[]> => {
   return found.flat();
 };
 
-t.test('an emulated board stands for a real one', { skip: reason, timeout: 1_800_000 }, async (t) => {
+t.test('an emulated board stands for a real one', { skip: reason, timeout: 5_400_000 }, async (t) => {
   await using world = await labWorld();
   const serial = path.join(world.temporary, 'serial');
   const qemu = await withSerialLine(path.join(world.temporary, 'qemu'), serial);
