@@ -5,6 +5,7 @@ import t from 'tap';
 import releases from '../../lab/image/buildroot/releases.json' with { type: 'json' };
 import { provideTree } from '../../lab/image/buildroot/tree.ts';
 import { messageOf } from '../../lab/system/errors.ts';
+import { findProgram } from '../../lab/system/programs.ts';
 import { defconfigs, read, settings, tree } from './tree.ts';
 
 const own = process.env['BUILDROOT_DIR'];
@@ -50,7 +51,9 @@ for (const { name, folder, skip = false } of candidates)
         t.hasProps(packages, ['oakestra-worker', 'nodejs-prebuilt', 'wasmtime', 'iproute2', 'nftables']);
       });
 
-    const missing = !hasModules && 'python3 has no modules magic and flake8';
+    const missing =
+      (!hasModules && 'python3 has no modules magic and flake8') ||
+      (findProgram('shellcheck') === undefined && 'not installed: shellcheck');
     await t.test('check-package has nothing to say', { skip: missing }, async (t) => {
       const files = (await fs.readdir(tree, { recursive: true, withFileTypes: true }))
         .filter((entry) => entry.isFile())
