@@ -19,6 +19,8 @@ const interruptedExit = 130;
 const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(name, () => {
+    // a library that waits for signals ends the process where it is the last to do so
+    process.on(name, () => process.exit(interruptedExit));
     process.stderr.write(`\n${name}: taking everything down (again to end at once)\n`);
     interruption.abort(new Error('interrupted'));
   });

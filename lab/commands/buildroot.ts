@@ -12,6 +12,7 @@ export type BuildrootFlags = {
   readonly menuconfig?: boolean;
   readonly savedefconfig?: string;
   readonly standIns?: string;
+  readonly container?: boolean;
 };
 
 /** `image build buildroot`: steps on stderr, the folder of the result on stdout. */

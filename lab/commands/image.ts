@@ -83,6 +83,7 @@ export const addImageCommand = (program: Command, context: CommandContext): void
     .option('--menuconfig', 'buildroot: edit the configuration before it is used')
     .option('--savedefconfig <file>', 'buildroot: write the configuration to a file and build nothing')
     .option('--stand-ins <folder>', 'buildroot: local.mk and fragment.config in place of unreachable sources')
+    .option('--container', "buildroot: build in a container (Docker), not with this computer's tools")
     .addHelpText(
       'after',
       '\nExamples:\n  npm run lab -- image build debian\n  npm run lab -- image build buildroot --board rpi4\n  npm run lab -- image build buildroot --menuconfig --savedefconfig my_defconfig',

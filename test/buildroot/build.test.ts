@@ -1,7 +1,7 @@
 import path from 'node:path';
 import t from 'tap';
 import { compareContents, parseOptions } from '../../lab/image/buildroot/compare.ts';
-import { checkHostTools } from '../../lab/image/buildroot/host.ts';
+import { checkEngine, checkHostTools } from '../../lab/image/buildroot/host.ts';
 import { BuildProgress, minutesLeft, parseFailure, parseStep } from '../../lab/image/buildroot/progress.ts';
 import { parseOverrides, readStandIns } from '../../lab/image/buildroot/standins.ts';
 import { provideTree } from '../../lab/image/buildroot/tree.ts';
@@ -46,6 +46,16 @@ t.test('tools that the computer lacks are named, with the packages that have the
     message: /lacks: g\+\+, xz/,
     next: ['sudo apt-get install g++ xz-utils'],
   });
+});
+
+t.test('a build in a container says what to do where no engine answers', async (t) => {
+  const before = process.env['DOCKER_HOST'];
+  process.env['DOCKER_HOST'] = `unix://${t.testdir({})}/none.sock`;
+  t.teardown(() => {
+    if (before === undefined) delete process.env['DOCKER_HOST'];
+    else process.env['DOCKER_HOST'] = before;
+  });
+  await t.rejects(checkEngine(), { fault: 'lab', message: /none\.sock does not exist$/, next: [/DOCKER_HOST/] });
 });
 
 t.test('only make’s own verdict counts as a failure', async (t) => {

@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import type { BrokerEvents } from '../../lab/cluster/broker.ts';
+import { noDocker } from '../../lab/system/docker.ts';
 import { messageOf } from '../../lab/system/errors.ts';
 import { fetchTools, type Program } from '../../lab/system/packages/tools.ts';
 import { deadline, until } from '../../lab/system/wait.ts';
-import { noDocker } from '../support/docker.ts';
 import { startRelay } from '../support/relay.ts';
 import type { BrokerControl } from './cluster.ts';
 

@@ -5,8 +5,8 @@ import { emptyFolder } from '../../system/cache.ts';
 import { labFault } from '../../system/errors.ts';
 import { acquireLock } from '../../system/pid-lock.mjs';
 import { configure, listPackages, refusal, unfinished } from './configure.ts';
-import { checkHostTools } from './host.ts';
-import { makeRunner, type Runner } from './make.ts';
+import { checkEngine, checkHostTools } from './host.ts';
+import { makeRunner, type Runner, sharedFolders } from './make.ts';
 import {
   type BuildrootBoard,
   buildrootBoards,
@@ -19,7 +19,8 @@ import {
 import { BuildProgress } from './progress.ts';
 import { recordBuild } from './record.ts';
 import { readStandIns, type StandIns } from './standins.ts';
-import { provideTree } from './tree.ts';
+import { type BuildrootTree, provideTree } from './tree.ts';
+import { thisComputer, type Workshop } from './workshop.ts';
 
 export type BuildOptions = {
   readonly board: BuildrootBoard;
@@ -35,6 +36,8 @@ export type BuildOptions = {
   readonly savedefconfig?: string | undefined;
   /** A folder with what takes the place of sources that cannot be reached. */
   readonly standIns?: string | undefined;
+  /** Builds in a container, and not with this computer's own tools. */
+  readonly container?: boolean | undefined;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
 };
@@ -49,16 +52,16 @@ const removeImage = async (output: string): Promise<void> => {
 };
 
 /** Runs the build; every package's output goes to a log of its own. */
-const runMake = async (output: string, packages: readonly string[], { make }: Runner, options: BuildOptions) => {
+const runMake = async (output: string, packages: readonly string[], { follow }: Runner, options: BuildOptions) => {
   const { say, signal } = options;
   const logs = await emptyFolder(path.join(output, builtFiles.logs));
   const logOf = (name: string) => path.join(logs, `${name}.log`);
   const progress = new BuildProgress(packages);
   const began = performance.now();
   // Buildroot does not notice when a local source changes
-  const build = make('oakestra-worker-rebuild', 'all');
+  const build = follow('oakestra-worker-rebuild', 'all');
   try {
-    for await (const line of build.iterable({ from: 'all' })) {
+    for await (const line of build) {
       const news = progress.take(line, performance.now() - began);
       if (news !== undefined) say(news);
       await fs.appendFile(logOf(progress.package), `${line}\n`);
@@ -76,8 +79,24 @@ const applyConfiguration = async (output: string, standIns: StandIns, runner: Ru
   const file = defconfig ?? path.join(externalTree, 'configs', buildrootBoards[board]);
   await configure(output, file, standIns, runner);
   if (menuconfig) await runner.interact('menuconfig');
-  if (savedefconfig !== undefined)
-    await runner.make('-s', `BR2_DEFCONFIG=${path.resolve(savedefconfig)}`, 'savedefconfig');
+  if (savedefconfig === undefined) return;
+  // a container sees the output folder, and not the user's own
+  const saved = path.join(output, builtFiles.savedDefconfig);
+  await runner.make('-s', `BR2_DEFCONFIG=${saved}`, 'savedefconfig');
+  await fs.copyFile(saved, savedefconfig);
+};
+
+const provideWorkshop = async (
+  output: string,
+  tree: BuildrootTree,
+  { container, standIns, say, signal }: BuildOptions,
+): Promise<Workshop> => {
+  if (!container) return thisComputer(signal);
+  const { downloads, ccache } = sharedFolders();
+  const read = [tree.folder, externalTree, workerBundle, ...(standIns === undefined ? [] : [path.resolve(standIns)])];
+  // its library takes long to load
+  const { containerWorkshop } = await import('./container.ts');
+  return containerWorkshop({ read, written: [output, downloads, ccache] }, say, signal);
 };
 
 /**
@@ -85,8 +104,9 @@ const applyConfiguration = async (output: string, standIns: StandIns, runner: Ru
  * output is. Throws a lab fault with the failing package, command and last lines.
  */
 export const buildWithBuildroot = async (options: BuildOptions): Promise<string> => {
-  const { board, say, signal } = options;
-  checkHostTools();
+  const { board, container, say, signal } = options;
+  if (container) await checkEngine();
+  else checkHostTools();
   const output = outputFolder(board);
   await fs.mkdir(output, { recursive: true });
   const release = await acquireLock(`${output}.lock`, { signal });
@@ -94,9 +114,10 @@ export const buildWithBuildroot = async (options: BuildOptions): Promise<string>
     say('Buildroot tree');
     const tree = await provideTree(options, signal);
     const standIns = await readStandIns(options.standIns);
-    const runner = makeRunner(tree, output, signal);
-    say('configuration');
     await buildWorker(workerBundle);
+    await using workshop = await provideWorkshop(output, tree, options);
+    const runner = makeRunner(tree, output, workshop);
+    say('configuration');
     const list = await applyConfiguration(output, standIns, runner, options)
       .then(() => listPackages(runner))
       .catch((error: unknown) => {
@@ -106,7 +127,8 @@ export const buildWithBuildroot = async (options: BuildOptions): Promise<string>
     if (options.savedefconfig !== undefined) return output;
     await removeImage(output);
     await runMake(output, await unfinished(output, list.packages), runner, options);
-    await recordBuild({ output, board, tree, standIns, list, downloads: runner.downloads });
+    const { downloads } = sharedFolders();
+    await recordBuild({ output, board, tree, standIns, workshop: workshop.inputs, list, downloads });
     return output;
   } finally {
     release();

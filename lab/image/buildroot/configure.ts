@@ -44,8 +44,8 @@ export const configure = async (
 
 /** The packages of a configured output. */
 export const listPackages = async ({ make }: Runner): Promise<ListedPackages> => {
-  const { stdout } = await make('-s', '--no-print-directory', 'show-info');
-  return { text: stdout, packages: parseJson(PackageList, stdout, "Buildroot's list of packages") };
+  const text = await make('-s', '--no-print-directory', 'show-info');
+  return { text, packages: parseJson(PackageList, text, "Buildroot's list of packages") };
 };
 
 /** Those packages that an earlier build has not finished. */

@@ -1,31 +1,36 @@
 import path from 'node:path';
-import { execa } from 'execa';
 import { cachePath } from '../../system/cache.ts';
 import { externalTree } from './output.ts';
 import type { BuildrootTree } from './tree.ts';
+import type { Workshop } from './workshop.ts';
 
-/** Runs Buildroot's make for one output folder, with downloads and the compiler's cache where all builds share them. */
-export const makeRunner = (tree: BuildrootTree, output: string, signal: AbortSignal) => {
-  const downloads = path.resolve(process.env['BR2_DL_DIR'] ?? cachePath('buildroot', 'downloads'));
+/** Where all builds share what they downloaded and compiled; the user may name other folders, as for Buildroot itself. */
+export const sharedFolders = (): { readonly downloads: string; readonly ccache: string } => ({
+  downloads: path.resolve(process.env['BR2_DL_DIR'] ?? cachePath('buildroot', 'downloads')),
+  ccache: path.resolve(process.env['BR2_CCACHE_DIR'] ?? cachePath('buildroot', 'ccache')),
+});
+
+export type Runner = {
+  /** One or more targets, quietly; resolves with what they wrote to stdout. */
+  readonly make: (...args: readonly string[]) => Promise<string>;
+  /** One or more targets, line by line. */
+  readonly follow: (...args: readonly string[]) => AsyncIterable<string>;
+  /** A target that the user works with on the terminal. */
+  readonly interact: (target: string) => Promise<void>;
+};
+
+/** Runs Buildroot's make for one output folder. */
+export const makeRunner = (tree: BuildrootTree, output: string, workshop: Workshop): Runner => {
+  const { downloads, ccache } = sharedFolders();
   const mirror = process.env['BR2_PRIMARY_SITE'];
   const variables = [
-    ...[`O=${output}`, `BR2_EXTERNAL=${externalTree}`, `BR2_DL_DIR=${downloads}`],
-    `BR2_CCACHE_DIR=${process.env['BR2_CCACHE_DIR'] ?? cachePath('buildroot', 'ccache')}`,
+    ...[`O=${output}`, `BR2_EXTERNAL=${externalTree}`, `BR2_DL_DIR=${downloads}`, `BR2_CCACHE_DIR=${ccache}`],
     ...(mirror === undefined ? [] : [`BR2_PRIMARY_SITE=${mirror}`]),
   ];
-  const command = (args: readonly string[]) => ['-C', tree.folder, ...variables, ...args];
+  const command = (args: readonly string[]) => ['make', '-C', tree.folder, ...variables, ...args];
   return {
-    downloads,
-    /** One or more targets, quietly. */
-    make: (...args: readonly string[]) =>
-      execa('make', command(args), {
-        cancelSignal: signal,
-        stdin: 'ignore',
-        all: true,
-        maxBuffer: 64 * 1024 * 1024,
-      }),
-    /** A target that the user works with on the terminal. */
-    interact: (target: string) => execa('make', command([target]), { cancelSignal: signal, stdio: 'inherit' }),
+    make: (...args) => workshop.run(command(args)),
+    follow: (...args) => workshop.lines(command(args)),
+    interact: (target) => workshop.interact(command([target])),
   };
 };
-export type Runner = ReturnType<typeof makeRunner>;

@@ -23,6 +23,7 @@ export const builtFiles = {
   packages: 'images/packages.json',
   logs: 'lab-logs',
   defconfig: 'lab_defconfig',
+  savedDefconfig: 'lab_saved_defconfig',
 } as const;
 
 /** What an output was built from. */

@@ -32,16 +32,19 @@ export const recordBuild = async (built: {
   readonly board: BuildrootBoard;
   readonly tree: BuildrootTree;
   readonly standIns: StandIns;
+  /** What the place that it was built in is made from. */
+  readonly workshop: readonly Input[];
   readonly list: ListedPackages;
   readonly downloads: string;
 }): Promise<void> => {
-  const { output, board, tree, standIns, list, downloads } = built;
+  const { output, board, tree, standIns, workshop, list, downloads } = built;
   const provenance: Provenance = {
     buildroot: tree.version,
     board,
     inputs: [
       { name: 'buildroot', version: tree.version, detail: tree.pinned ? 'pinned by commit' : 'a tree of the user' },
       { name: 'source oakestra-worker', sha256: await bundleDigest(), detail: 'bundled from this repository' },
+      ...workshop,
       ...standIns.inputs,
       ...(await sourcesOf(list, standIns, downloads)),
     ],

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { get } from 'node:http';
 
 /** Why no Docker daemon can be used, or undefined when one answers. */
-export const noDocker = async (host = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock') => {
+export const noDocker = async (
+  host = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock',
+): Promise<string | undefined> => {
   const socketPath = host.startsWith('unix://') ? host.slice('unix://'.length) : undefined;
   if (socketPath !== undefined && !existsSync(socketPath)) return `no Docker daemon: ${socketPath} does not exist`;
   const url = new URL('/_ping', socketPath === undefined ? host.replace(/^tcp:/, 'http:') : 'http://docker');
