@@ -1,6 +1,9 @@
 const usual = 2000;
 const atLeast = Number(process.env['LAB_TEST_INPUTS'] ?? 0);
 const wanted = Math.max(usual, atLeast);
+/** What comes over a wire goes through two processes: of many inputs, a tenth. */
+const overWire = Math.max(usual, atLeast / 10);
+const roundSize = 20_000;
 
 /** The longest that a file of tests with such inputs may take. */
 export const fileMs = atLeast > 0 ? 20_000_000 : 120_000;
@@ -11,11 +14,12 @@ export const inputs = (seed: number) => ({ seed, numRuns: wanted });
 /** The same for what is slow, such as the files through which a door is reached: 2000 inputs at all times. */
 export const fewInputs = (seed: number) => ({ seed, numRuns: usual });
 
-/** The same in rounds of at most 20,000 inputs, for what remembers every one of them. */
-export const rounds = (seed: number) => {
-  const size = Math.min(wanted, 20_000);
-  return Array.from({ length: Math.ceil(wanted / size) }, (_, round) => ({ seed: seed + round, numRuns: size }));
-};
+/** For a door at the end of a wire, in rounds: for what remembers every input. */
+export const rounds = (seed: number) =>
+  Array.from({ length: Math.ceil(overWire / roundSize) }, (_, round) => ({
+    seed: seed + round,
+    numRuns: Math.min(overWire, roundSize),
+  }));
 
-/** As many inputs for a property over a batch of `size` at a time, for a door at which many may wait at once. */
-export const batches = (seed: number, size: number) => ({ seed, numRuns: Math.ceil(wanted / size) });
+/** For a door at the end of a wire at which many may wait at once: a property over a batch of `size`. */
+export const batches = (seed: number, size: number) => ({ seed, numRuns: Math.ceil(overWire / size) });

@@ -55,7 +55,7 @@ t.test('an emulated board stands for a real one', { skip: reason, timeout: 5_400
     const options = ['--machine', 'pi', '--duration', String(seconds), '--json', '--reports', world.reports];
     return ['scenario', name, ...options];
   };
-  const run = (name: string): Promise<LabEnded> => world.run(scenario(name, 1));
+  const run = (name: string): Promise<LabEnded> => world.run(scenario(name, 5));
   /** A run that is under way: its load is on, and goes on for long. */
   const underLoad = async (): Promise<LabProcess> => {
     const lab = world.start(scenario('bridged', 60));
