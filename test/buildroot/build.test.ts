@@ -38,6 +38,7 @@ t.test('the time left follows from what was built, with the kernel counted for w
   t.equal(minutesLeft(all, all.slice(1, 11), minute), 11, 'the kernel is still to come');
   t.equal(minutesLeft(all, all.slice(0, 11), 10 * minute), 1);
   t.equal(minutesLeft(all, [...all, 'oakestra-worker'], minute), undefined, 'more than was to be done');
+  t.equal(minutesLeft([], [], minute), undefined, 'nothing was to be done');
 });
 
 t.test('tools that the computer lacks are named, with the packages that have them', async (t) => {
