@@ -21,6 +21,12 @@ const messageIn = (line: string): Static<typeof Message> | undefined => {
   }
 };
 
+/**
+ * How long an answer may take before the request is pushed on. The emulated serial line over USB now and then keeps a
+ * request's last packet until another one comes; a line's end between two documents means nothing (RFC 8259, 2).
+ */
+const pushAfterMs = 1_000;
+
 type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
 
 /** The emulator or the agent answered a request with an error. */
@@ -71,10 +77,15 @@ export class JsonChannel implements Disposable {
    * several at once. Rejects with {@link Refused} when the other side says no.
    */
   request(execute: string, parameters: object = {}, signal?: AbortSignal): Promise<unknown> {
-    const answer = this.#turn.then(() => {
+    const answer = this.#turn.then(async () => {
       signal?.throwIfAborted();
       if (this.#socket.destroyed) throw new ChannelClosed('the channel to the emulator is closed');
-      return abortable(this.#send(execute, parameters), signal);
+      const push = setInterval(() => this.#socket.write('\n'), pushAfterMs);
+      try {
+        return await abortable(this.#send(execute, parameters), signal);
+      } finally {
+        clearInterval(push);
+      }
     });
     this.#turn = answer.catch(() => {});
     return answer;

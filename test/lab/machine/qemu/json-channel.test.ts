@@ -7,13 +7,16 @@ import { JsonChannel } from '../../../../lab/machine/qemu/json-channel.ts';
 
 type Request = { readonly execute: string; readonly id: number };
 
-/** A channel to an emulator of which `answer` says what it sends for each request. */
-const channelTo = async (answer: (request: Request, socket: net.Socket) => void) => {
+/** A channel to an emulator of which `answer` says what it sends for each request; `push` is told of empty lines. */
+const channelTo = async (answer: (request: Request, socket: net.Socket) => void, push = () => {}) => {
   await using stack = new AsyncDisposableStack();
   const folder = await fs.mkdtemp('/tmp/lab-channel-');
   stack.defer(() => fs.rm(folder, { recursive: true }));
   const server = net.createServer((socket) => {
-    createInterface({ input: socket }).on('line', (line) => answer(JSON.parse(line) as Request, socket));
+    createInterface({ input: socket }).on('line', (line) => {
+      if (line === '') push();
+      else answer(JSON.parse(line) as Request, socket);
+    });
   });
   server.listen(`${folder}/socket`);
   await once(server, 'listening');
@@ -34,6 +37,18 @@ t.test('one request at a time, in the order they came', async (t) => {
   });
   const names = ['a', 'b', 'c', 'd'];
   t.strictSame(await Promise.all(names.map((name) => emulator.channel.request(name))), names);
+});
+
+t.test('a request that got stuck on its way is pushed on', async (t) => {
+  const stuck: (() => void)[] = [];
+  await using emulator = await channelTo(
+    ({ execute, id }, socket) => {
+      stuck.push(() => socket.write(`{"return": "${execute}", "id": ${id}}\n`));
+    },
+    () => stuck.shift()?.(),
+  );
+  t.equal(await emulator.channel.request('a'), 'a');
+  t.equal(await emulator.channel.request('b'), 'b');
 });
 
 t.test('a refusal, even one without an id, is the answer to its request', async (t) => {
