@@ -51,6 +51,18 @@ for (const { name, folder, skip = false } of candidates)
         t.hasProps(packages, ['oakestra-worker', 'nodejs-prebuilt', 'wasmtime', 'iproute2', 'nftables']);
       });
 
+    await t.test("the Raspberry Pi's image has every package that Buildroot's own for the board has", async (t) => {
+      await make('oakestra_rpi4_64_defconfig');
+      const config = await fs.readFile(path.join(output, '.config'), 'utf8');
+      const theirs = await fs.readFile(path.join(folder, 'configs/raspberrypi4_64_defconfig'), 'utf8');
+      const wanted = [...theirs.matchAll(/^BR2_PACKAGE_(?!HOST_LINUX_HEADERS)\w+=y$/gm)].map(([line]) => line);
+      t.ok(wanted.includes('BR2_PACKAGE_KMOD=y'), 'its modules are compressed: busybox does not load them');
+      t.same(
+        wanted.filter((line) => !config.split('\n').includes(line)),
+        [],
+      );
+    });
+
     const missing =
       (!hasModules && 'python3 has no modules magic and flake8') ||
       (findProgram('shellcheck') === undefined && 'not installed: shellcheck');
