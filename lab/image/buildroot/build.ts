@@ -51,15 +51,17 @@ const removeImage = async (output: string): Promise<void> => {
     await fs.rm(file, { force: true });
 };
 
+/** What is built anew every time: Buildroot does not notice when a local source changes. */
+const worker = 'oakestra-worker';
+
 /** Runs the build; every package's output goes to a log of its own. */
 const runMake = async (output: string, packages: readonly string[], { follow }: Runner, options: BuildOptions) => {
   const { say, signal } = options;
   const logs = await emptyFolder(path.join(output, builtFiles.logs));
   const logOf = (name: string) => path.join(logs, `${name}.log`);
-  const progress = new BuildProgress(packages);
+  const progress = new BuildProgress([...new Set([worker, ...packages])]);
   const began = performance.now();
-  // Buildroot does not notice when a local source changes
-  const build = follow('oakestra-worker-rebuild', 'all');
+  const build = follow(`${worker}-rebuild`, 'all');
   try {
     for await (const line of build) {
       const news = progress.take(line, performance.now() - began);
