@@ -17,6 +17,14 @@ const escaped = (text: string): string => text.replace(/[<>&"]/g, (character) =>
 const readable = (file: string | undefined): Promise<string> =>
   file === undefined ? Promise.resolve('') : fs.readFile(file, 'utf8').catch(() => '');
 
+/** A part's summary with its headings one level below, and its links as they are from `folder`. */
+const summaryOf = async ({ summary }: Part, folder: string): Promise<string> => {
+  const link = (target: string): string => path.relative(folder, path.resolve(path.dirname(summary ?? ''), target));
+  return (await readable(summary))
+    .replace(/^#/gm, '##')
+    .replace(/\]\((?!\w+:|#)([^)]+)\)/g, (_, target: string) => `](${link(target)})`);
+};
+
 /** The test suites of a JUnit document, as they stand in it. */
 const suitesOf = (document: string): string => /<testsuites[^>]*>\n?([\s\S]*)<\/testsuites>/.exec(document)?.[1] ?? '';
 
@@ -53,7 +61,7 @@ ${rows.join('\n')}
 export const writeNightly = async (folder: string, parts: readonly Part[]): Promise<void> => {
   await fs.mkdir(folder, { recursive: true });
   const suites = await Promise.all(parts.map(async (part) => ownSuite(part) + suitesOf(await readable(part.junit))));
-  const summaries = await Promise.all(parts.map(async (part) => (await readable(part.summary)).replace(/^#/gm, '##')));
+  const summaries = await Promise.all(parts.map((part) => summaryOf(part, folder)));
   const table = parts.map((part) => `| ${part.name} | ${outcome(part)} | ${part.seconds.toFixed(0)} s |`);
   await fs.writeFile(
     path.join(folder, 'junit.xml'),
