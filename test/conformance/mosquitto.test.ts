@@ -63,7 +63,9 @@ const chapter = (folder: string): void => {
     await cluster.startBroker();
     await reportOf(world);
     await deployment.undeploy(patience());
-    t.same(cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
+    // QoS 1 is at least once: what the broker took and could not acknowledge any more comes again
+    const statuses = cluster.statuses().filter((status, index, all) => status !== all[index - 1]);
+    t.same(statuses, ['CREATING', 'CREATED', 'UNDEPLOYED']);
   });
 };
 
