@@ -58,14 +58,14 @@ const chapter = (folder: string): void => {
     const { cluster, board } = world;
     await world.worker();
     const deployment = await create(world, { port: '80:80' });
+    // the broker has acknowledged what came before; it would be sent again otherwise (QoS 1: at least once)
+    await reportOf(world);
     await cluster.stopBroker();
     t.equal(await getFrom([], `http://${board.v4}/`), hello, 'instances do not need the broker');
     await cluster.startBroker();
     await reportOf(world);
     await deployment.undeploy(patience());
-    // QoS 1 is at least once: what the broker took and could not acknowledge any more comes again
-    const statuses = cluster.statuses().filter((status, index, all) => status !== all[index - 1]);
-    t.same(statuses, ['CREATING', 'CREATED', 'UNDEPLOYED']);
+    t.same(cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
   });
 };
 

@@ -1,6 +1,5 @@
 const usual = 2000;
 const atLeast = Number(process.env['LAB_TEST_INPUTS'] ?? 0);
-const wanted = Math.max(usual, atLeast);
 /** What comes over a wire goes through two processes: of many inputs, a tenth. */
 const overWire = Math.max(usual, atLeast / 10);
 const roundSize = 20_000;
@@ -8,8 +7,8 @@ const roundSize = 20_000;
 /** The longest that a file of tests with such inputs may take. */
 export const fileMs = atLeast > 0 ? 20_000_000 : 120_000;
 
-/** fast-check's parameters for a door: a fixed seed, and 2000 inputs, or LAB_TEST_INPUTS where that is more. */
-export const inputs = (seed: number) => ({ seed, numRuns: wanted });
+/** fast-check's parameters for a door: a fixed seed, and `least` inputs, or LAB_TEST_INPUTS where that is more. */
+export const inputs = (seed: number, least = usual) => ({ seed, numRuns: Math.max(least, atLeast) });
 
 /** The same for what is slow, such as the files through which a door is reached: 2000 inputs at all times. */
 export const fewInputs = (seed: number) => ({ seed, numRuns: usual });

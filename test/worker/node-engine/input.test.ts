@@ -10,7 +10,7 @@ import { settingsOf } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
 import { job } from './jobs.ts';
 
-const seeded = inputs(20_260_802);
+const seeded = inputs(20_260_802, 3000);
 const topics = engineTopics('a'.repeat(24));
 
 /** What `read` gives, or its InvalidData; anything else that is thrown is a fault. */
