@@ -8,9 +8,9 @@ import { openBuildrootImage } from '../../lab/image/buildroot/boot.ts';
 import { type BuildOptions, buildWithBuildroot } from '../../lab/image/buildroot/build.ts';
 import { checkHostTools } from '../../lab/image/buildroot/host.ts';
 import { outputFolder } from '../../lab/image/buildroot/output.ts';
-import { noDocker } from '../../lab/system/docker.ts';
 import { messageOf } from '../../lab/system/errors.ts';
 import { findProgram } from '../../lab/system/programs.ts';
+import { withoutDocker } from '../support/docker.ts';
 import { privateCache } from '../support/private.ts';
 
 /**
@@ -41,9 +41,7 @@ const lacking = await Promise.resolve()
   .then(() => undefined, messageOf);
 const noScript = findProgram('script') === undefined && 'no program script, which makes a terminal';
 const main = fileURLToPath(new URL('../../lab/main.ts', import.meta.url));
-const noEngine = await noDocker();
-if (noEngine !== undefined && process.env['LAB_REQUIRE_DOCKER'] === '1')
-  throw new Error(`LAB_REQUIRE_DOCKER is set, but ${noEngine}`);
+const noEngine = await withoutDocker();
 
 /** Ids of the containers that see something of a folder. */
 const containersOn = async (folder: string): Promise<readonly string[]> => {

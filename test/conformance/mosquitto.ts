@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import type { BrokerEvents } from '../../lab/cluster/broker.ts';
-import { noDocker } from '../../lab/system/docker.ts';
 import { messageOf } from '../../lab/system/errors.ts';
 import { fetchTools, type Program } from '../../lab/system/packages/tools.ts';
 import { deadline, until } from '../../lab/system/wait.ts';
+import { withoutDocker } from '../support/docker.ts';
 import { startRelay } from '../support/relay.ts';
 import type { BrokerControl } from './cluster.ts';
 
@@ -56,9 +56,8 @@ const asProcess =
 
 /** How Mosquitto can be started on this computer: in a container, else out of Debian's packages; or why it can't be. */
 export const findMosquitto = async (): Promise<StartMosquitto | string> => {
-  const reason = await noDocker();
+  const reason = await withoutDocker();
   if (reason === undefined) return inContainer;
-  if (process.env['LAB_REQUIRE_DOCKER'] === '1') throw new Error(`LAB_REQUIRE_DOCKER is set, but ${reason}`);
   return fetchTools('broker', undefined, AbortSignal.timeout(fetchMs)).then(
     (tools) => asProcess(tools.program('usr/sbin/mosquitto')),
     (error: unknown) => `${reason}, and no package of it: ${messageOf(error)}`,

@@ -27,9 +27,7 @@ const leastShare = 0.05;
 /** The minutes that are left, when `done` of the packages `all` took `ms`; undefined when that is too early to say. */
 export const minutesLeft = (all: readonly string[], done: Iterable<string>, ms: number): number | undefined => {
   const share = costOf(done) / costOf(all);
-  return all.length === 0 || share < leastShare || share > 1
-    ? undefined
-    : Math.ceil((ms * (1 - share)) / share / 60_000);
+  return share >= leastShare && share <= 1 ? Math.ceil((ms * (1 - share)) / share / 60_000) : undefined;
 };
 
 const keptLines = 25;
