@@ -11,17 +11,25 @@ import { serveHttp } from './server.ts';
 const content = randomBytes(300_000);
 const digest = sha256(content);
 
+const soon = () => AbortSignal.timeout(60_000);
+
+/** Whether so many bytes of a file have come: what is still on its way when a connection breaks may be lost. */
+const partial = (file: string, bytes: number) => async () =>
+  (await fs.stat(`${file}.partial`).catch(() => undefined))?.size === bytes || undefined;
+
 t.test('a transfer that breaks off is resumed, not begun anew', async (t) => {
   await using place = await privateCache([]);
+  const file = path.join(place.folder, 'a.deb');
   let cuts = 0;
   await using server = await serveHttp((request, response) => {
     const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
     response.writeHead(from > 0 ? 206 : 200, { 'content-length': content.length - from });
-    if (cuts++ < 2)
-      response.write(content.subarray(from, from + 100_000), () => setImmediate(() => response.destroy()));
-    else response.end(content.subarray(from));
+    if (cuts++ < 2) {
+      response.write(content.subarray(from, from + 100_000));
+      void until(partial(file, from + 100_000), soon()).then(() => response.destroy());
+    } else response.end(content.subarray(from));
   });
-  const file = await download(`${server.url}/a.deb`, digest, path.join(place.folder, 'a.deb'));
+  await download(`${server.url}/a.deb`, digest, file);
   t.ok((await fs.readFile(file)).equals(content));
   t.match(
     server.requests.map(({ headers }) => headers.range),
@@ -106,8 +114,7 @@ t.test('an interruption ends a transfer that stands still, and keeps what came f
     else response.write(content.subarray(0, 100_000));
   });
   const interrupted = t.rejects(download(server.url, digest, file, interruption.signal), { message: 'now' });
-  const came = async () => (await fs.stat(`${file}.partial`).catch(() => undefined))?.size === 100_000 || undefined;
-  await until(came, AbortSignal.timeout(60_000));
+  await until(partial(file, 100_000), soon());
   interruption.abort(new Error('now'));
   await interrupted;
   t.notOk((await fs.readdir(place.folder)).includes('a.deb'));
