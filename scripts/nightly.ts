@@ -103,7 +103,10 @@ const program = new Command('nightly')
   .option('--stand-ins <folder>', "what takes the place of the Buildroot image's unreachable sources")
   .addHelpText('after', '\nExample: npm run nightly -- "suite on raspi4b" conformance')
   .parse();
-const jobs = jobsWith(program.opts<Sources>());
+const sources = program.opts<Sources>();
+const jobs = jobsWith(sources);
+// the checks of the external tree use the same one
+const checkedWith = sources.tree === undefined ? {} : { BUILDROOT_DIR: sources.tree };
 const chosen = program.args;
 const unknown = chosen.filter((name) => !jobs.some((job) => job.name === name));
 if (unknown.length > 0) program.error(`no part "${unknown.join('", "')}": see --help`, { exitCode: 64 });
@@ -121,7 +124,7 @@ for (const [index, job] of jobs.entries()) {
   const began = performance.now();
   const { exitCode } = await execa(process.execPath, job.args(folder), {
     cwd: root,
-    env: { LAB_NIGHTLY: '1', LAB_TEST_INPUTS: String(inputs) },
+    env: { LAB_NIGHTLY: '1', LAB_TEST_INPUTS: String(inputs), ...checkedWith },
     reject: false,
     stdin: 'ignore',
     stdout: 'inherit',
