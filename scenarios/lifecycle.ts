@@ -1,6 +1,7 @@
 import type { Deployment } from '../lab/cluster/deployment.ts';
 import { changes } from '../lab/scenario/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
+import type { Shell } from '../lab/scenario/shell.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 import { fixtureApp } from '../lab/wasm/app.ts';
 
@@ -46,33 +47,36 @@ export default scenario({
       return deployed;
     });
 
+    // an engine that has just started asks a wasmtime of its own for its version
+    const servedBy = async ($: Shell) => (await $`ip netns pids ${second.deployment.task}`).stdout.trim();
+
     for (const daemon of ['NetManager', 'NodeEngine'] as const) {
       // in brackets, so that it does not match the command line that it stands in
       const bundle = daemon === 'NetManager' ? 'net-manager[.]cjs' : 'node-engine[.]cjs';
       await step(`kill ${daemon}: it comes back and the service goes on`, board, async ({ $, get, signal, expect }) => {
-        const pid = (await $`pgrep -f ${bundle}`).stdout.trim();
-        const service = (await $`pgrep -x wasmtime`).stdout.trim();
+        const pid = (await $`pgrep -o -f ${bundle}`).stdout.trim();
+        const service = await servedBy($);
         await $`kill -KILL ${pid}`;
         expect.equal('status meanwhile', (await get(url)).status, 200);
         const revived = await until(
           async () => {
-            const now = (await $({ nothrow: true })`pgrep -f ${bundle}`).stdout.trim();
+            const now = (await $({ nothrow: true })`pgrep -o -f ${bundle}`).stdout.trim();
             return now !== '' && now !== pid ? now : undefined;
           },
           within(daemon, signal),
         );
         expect.ok('another process took over', revived !== pid);
-        expect.equal('the service is the same process', (await $`pgrep -x wasmtime`).stdout.trim(), service);
+        expect.equal('the service is the same process', await servedBy($), service);
         expect.equal('status afterwards', (await get(url)).status, 200);
       });
     }
 
     await step('restart the whole worker: the service goes on', board, async ({ $, get, signal, expect }) => {
-      const service = (await $`pgrep -x wasmtime`).stdout.trim();
+      const service = await servedBy($);
       await $`/etc/init.d/S99nodeengine restart`;
       await $`/etc/init.d/S98netmanager restart`;
       await cluster.networkReady(within('the worker', signal));
-      expect.equal('the service is the same process', (await $`pgrep -x wasmtime`).stdout.trim(), service);
+      expect.equal('the service is the same process', await servedBy($), service);
       expect.equal('status', (await get(url)).status, 200);
     });
 
