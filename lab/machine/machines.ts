@@ -58,6 +58,7 @@ export type MachineKind = {
    * may have happened before.
    */
   readonly enter?: (options: MachineOptions, signal: AbortSignal) => Promise<void>;
+  /** Makes or fetches its parts; `say` is told how far that has come, and the start too. */
   readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
 };
 
@@ -123,9 +124,9 @@ const hardware = (name: string): MachineKind | undefined => {
     fidelity: 'hardware',
     capabilities: hardwareCapabilities,
     isBorrowed: true,
-    prepare: async ({ wasmtime }) => ({
+    prepare: async ({ wasmtime }, say) => ({
       unlocked: [],
-      start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, note, signal }),
+      start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, say, note, signal }),
     }),
   };
 };

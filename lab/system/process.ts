@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 
 /** Gathers what a stream says; the function gives all of it so far. */
 export const collect = (stream: Readable): (() => Buffer) => {
@@ -8,6 +8,9 @@ export const collect = (stream: Readable): (() => Buffer) => {
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   return () => Buffer.concat(chunks);
 };
+
+/** What a program reads: all of it at once, or a stream that is opened when the program runs. */
+export type ProgramInput = string | Uint8Array | (() => Readable);
 
 /** How a program ended; `code` is 128 + signal when a signal ended it. */
 export type Finished = { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer };
@@ -17,7 +20,7 @@ export const runProgram = (
   [file = '', ...args]: readonly string[],
   options: {
     readonly env: Readonly<Record<string, string>>;
-    readonly stdin?: string | Uint8Array | undefined;
+    readonly stdin?: ProgramInput | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<Finished> => {
@@ -42,9 +45,10 @@ export const runProgram = (
   signal?.addEventListener('abort', kill, { once: true });
   child.once('error', reject);
   child.once('close', finished);
-  child.stdin.on('error', () => {
-    // it has ended without reading all of its input: its exit says so
-  });
-  child.stdin.end(stdin);
+  // when it has ended without reading all of its input its exit says so
+  const ignore = () => {};
+  child.stdin.on('error', ignore);
+  if (typeof stdin === 'function') pipeline(stdin(), child.stdin, ignore);
+  else child.stdin.end(stdin);
   return promise.finally(() => signal?.removeEventListener('abort', kill));
 };

@@ -1,10 +1,13 @@
 import path from 'node:path';
 import { labFault } from '../../system/errors.ts';
-import type { Finished } from '../../system/process.ts';
+import type { Finished, ProgramInput } from '../../system/process.ts';
 import { commandLine, quote } from '../../system/quote.ts';
 import { type RunFolder, runMark } from '../../system/runs.ts';
 import type { Ended, ExecOptions } from '../machine.ts';
 import type { Connection } from './connection.ts';
+
+/** How a program runs on the board, and what it reads. */
+export type ShellOptions = Omit<ExecOptions, 'stdin'> & { readonly stdin?: ProgramInput | undefined };
 
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const commandMark = 'OAKESTRA_LAB_COMMAND';
@@ -45,13 +48,13 @@ export class BoardShell {
   }
 
   /** Runs a program to its end; an abort ends it and all that it started. */
-  async exec(argv: readonly string[], options: ExecOptions = {}): Promise<Ended> {
+  async exec(argv: readonly string[], options: ShellOptions = {}): Promise<Ended> {
     const { code, stdout, stderr } = await this.#finish(argv, options);
     return { code, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') };
   }
 
   /** What a script prints. Throws a lab fault with `what` and the script's own words when it fails. */
-  async script(what: string, text: string, words: readonly string[] = [], options: ExecOptions = {}): Promise<string> {
+  async script(what: string, text: string, words: readonly string[] = [], options: ShellOptions = {}): Promise<string> {
     const { code, stdout, stderr } = await this.exec(['sh', '-c', text, 'sh', ...words], options);
     if (code !== 0) throw labFault(`${what}: ${(stderr || stdout).trim() || `ended with ${code}`}`);
     return stdout;
@@ -69,7 +72,7 @@ export class BoardShell {
     return stdout;
   }
 
-  async #finish(argv: readonly string[], options: ExecOptions, mayRepeat = false): Promise<Finished> {
+  async #finish(argv: readonly string[], options: ShellOptions, mayRepeat = false): Promise<Finished> {
     const mark = `${this.#run.id}-${++this.#commands}`;
     const line = this.line(argv, { ...options.env, [commandMark]: mark });
     try {

@@ -1,4 +1,6 @@
+import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { labFolder } from './board-lock.ts';
 import type { BoardShell } from './board-shell.ts';
 import type { Luggage } from './luggage.ts';
@@ -86,6 +88,8 @@ hostname "$(cat /etc/hostname)"
 ip link set lo up
 `;
 
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
 const { name, outside, inside, prefix } = chamberLink;
 const linkScript = `
 set -e
@@ -108,11 +112,22 @@ export const endChamber = async (machine: string, shell: BoardShell): Promise<vo
   await shell.script(`what a run left on ${machine} cannot be removed`, endScript);
 };
 
+/** The bytes of an archive; `say` is told how much of it has been taken. */
+const taken = async function* (archive: string, say: (text: string) => void) {
+  const { size } = await fs.stat(archive);
+  const stream = createReadStream(archive);
+  for await (const chunk of stream) {
+    say(`carrying the worker over, ${megabytes(stream.bytesRead)} of ${megabytes(size)} MB`);
+    yield chunk;
+  }
+};
+
 /** Makes a chamber on a board and carries the luggage into it. All of it is in memory, and gone with its processes. */
 export const openChamber = async (
   machine: string,
   board: BoardShell,
   luggage: Luggage,
+  say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<Chamber> => {
   await using stack = new AsyncDisposableStack();
@@ -125,7 +140,7 @@ export const openChamber = async (
       .inside([...files, '--'])
       .script(`the worker cannot be carried over to ${machine}`, `exec tar -xzf - -C ${labFolder}/root`, [], {
         signal,
-        stdin: await fs.readFile(archive),
+        stdin: () => Readable.from(taken(archive, say), { objectMode: false }),
       });
   const shell = board.inside([...files, '--net', '--pid', '--uts', '--ipc', '--']);
   await shell.script(trouble, rootScript, [], { signal });

@@ -1,6 +1,6 @@
 import limit from 'p-limit';
 import { labFault, messageOf } from '../../system/errors.ts';
-import { type Finished, runProgram } from '../../system/process.ts';
+import { type Finished, type ProgramInput, runProgram } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { abortable, deadline, until } from '../../system/wait.ts';
 import type { HardwareDefinition } from './definition.ts';
@@ -21,7 +21,7 @@ export type ConnectionOptions = {
 };
 
 export type LineOptions = {
-  readonly stdin?: string | Uint8Array | undefined;
+  readonly stdin?: ProgramInput | undefined;
   readonly signal?: AbortSignal | undefined;
   /** It does no harm to run it twice. */
   readonly mayRepeat?: boolean;

@@ -25,6 +25,8 @@ export type HardwareOptions = {
   readonly run: RunFolder;
   /** A wasmtime for a board that has no worker of its own. */
   readonly wasmtime?: string | undefined;
+  /** Told how far the start has come. */
+  readonly say: (text: string) => void;
   /** Told what a person has to know about the board. */
   readonly note: (text: string) => void;
   readonly signal: AbortSignal;
@@ -47,7 +49,7 @@ const insist = (name: string, survey: Survey, definition: HardwareDefinition): v
  * when it is disposed of. Throws a lab fault, with the board left as it was, when that is not possible.
  */
 export const startHardware = async (options: HardwareOptions): Promise<Machine> => {
-  const { name, definition, run, note, signal } = options;
+  const { name, definition, run, say, note, signal } = options;
   await using stack = new AsyncDisposableStack();
   const gone = new AbortController();
   const lose = (reason: Error) => gone.abort(reason);
@@ -62,7 +64,9 @@ export const startHardware = async (options: HardwareOptions): Promise<Machine> 
   await endChamber(name, board);
   await restoreInstalled(name, board);
   const site: Site = { name, definition, connection, board, survey, stack, lose };
-  const place = hasWorker(survey) ? await installedPlace(site) : await carriedPlace(site, options.wasmtime, signal);
+  const place = hasWorker(survey)
+    ? await installedPlace(site)
+    : await carriedPlace(site, options.wasmtime, say, signal);
   const resources = stack.move();
 
   let before = survey;

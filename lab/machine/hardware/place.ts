@@ -59,10 +59,11 @@ export const installedPlace = async ({
 export const carriedPlace = async (
   { name, definition, connection, board, stack, lose }: Site,
   wasmtime: string | undefined,
+  say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<Place> => {
   const luggage = await pack(name, definition.architecture ?? 'aarch64', wasmtime, signal);
-  const chamber = stack.use(await openChamber(name, board, luggage, signal));
+  const chamber = stack.use(await openChamber(name, board, luggage, say, signal));
   const { outside: lab, inside } = chamberLink;
   const relay = stack.use(new Relay(connection, chamber.outside, lab, lose));
   const { wasmtimeVersion, inputs } = luggage;

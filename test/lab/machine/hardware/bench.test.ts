@@ -68,6 +68,8 @@ t.test(
       'hardware has performance',
     );
     t.match(await fs.readFile(path.join(folder, 'summary.md'), 'utf8'), /## Board[\s\S]*kernel/);
+    const events = await fs.readFile(path.join(folder, 'events.ndjson'), 'utf8');
+    t.match(events, /carrying the worker over, [\d.]+ of [\d.]+ MB/, 'it is said how far that has come');
     t.equal(await traces(computer), before, 'the board is as it was');
     t.strictSame(await world.processes(), []);
     const secret = (await fs.readFile(computer.definition.identity ?? '', 'utf8')).split('\n')[1] ?? '';
