@@ -137,7 +137,6 @@ export const buildBoardCard = async (options: {
         { type: '83', file: root },
       ];
       await writeCard(temporary, 'dos', partitions, tools, signal);
-      await fs.chmod(temporary, 0o600);
     },
     { signal },
   );

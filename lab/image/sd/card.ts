@@ -56,7 +56,8 @@ export const writeCard = async (
     partitions.map(async (partition) => ({ ...partition, size: (await fs.stat(partition.file)).size })),
   );
   const { extents, size } = layOut(sized);
-  await fs.writeFile(target, '');
+  // an image may hold a network's password
+  await fs.writeFile(target, '', { mode: 0o600 });
   await fs.truncate(target, size);
   const table = [
     `label: ${label}`,

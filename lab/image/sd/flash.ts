@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import fs, { type FileHandle } from 'node:fs/promises';
-import { labFault, messageOf } from '../../system/errors.ts';
+import { labFault } from '../../system/errors.ts';
 
 const chunkBytes = 4 * 1024 ** 2;
 
@@ -63,7 +63,9 @@ export const flash = async (
     }
   } catch (error) {
     signal?.throwIfAborted();
-    throw labFault(`${device} could not be written: ${messageOf(error)}`, [], error);
+    const isForbidden = ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+    const next = isForbidden ? ['write to it as root, or as a member of the group disk'] : [];
+    throw labFault(`${device} could not be written`, next, error);
   }
   const digest = read.digest('hex');
   if (wanted.digest('hex') !== digest)

@@ -1,8 +1,9 @@
 import { pbkdf2Sync } from 'node:crypto';
 import fs from 'node:fs/promises';
 import Type, { type Static } from 'typebox';
-import { InvalidData, parseJson } from '../../../worker/contract/check.ts';
-import { messageOf, usageFault } from '../../system/errors.ts';
+import { InvalidData, parse, parseJson } from '../../../worker/contract/check.ts';
+import { usageFault } from '../../system/errors.ts';
+import { refuseUnknown } from '../../system/nearest.ts';
 import type { TreeEntry } from '../../system/packages/deb.ts';
 import { fileEntry, folderEntry } from '../entries.ts';
 
@@ -30,6 +31,13 @@ const BoardSettings = Type.Object(
 );
 export type BoardSettings = Static<typeof BoardSettings>;
 
+/** A problem without what stands in the file: that may be a password. */
+const withoutValues = (problem: string): string =>
+  problem
+    .replace(/ \(got .*\)$/s, '')
+    .replace(/^not JSON: .*?((?:\(line \d+ column \d+\))?)$/s, 'not JSON $1')
+    .trim();
+
 /** The settings in a file; none when there is no such file. Throws a usage fault that says what is wrong with it. */
 export const readBoardSettings = async (file: string): Promise<BoardSettings | undefined> => {
   const text = await fs.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -38,9 +46,11 @@ export const readBoardSettings = async (file: string): Promise<BoardSettings | u
   });
   if (text === undefined) return undefined;
   try {
-    return parseJson(BoardSettings, text, file);
+    const document = parseJson(Type.Unknown(), text, file);
+    refuseUnknown(document, Object.keys(BoardSettings.properties), file);
+    return parse(BoardSettings, document, file);
   } catch (error) {
-    if (error instanceof InvalidData) throw usageFault(messageOf(error));
+    if (error instanceof InvalidData) throw usageFault(`${file}: ${error.problems.map(withoutValues).join('; ')}`);
     throw error;
   }
 };

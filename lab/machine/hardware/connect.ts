@@ -1,6 +1,6 @@
 import dns from 'node:dns/promises';
 import net from 'node:net';
-import { execa } from 'execa';
+import { type ExecaError, execa } from 'execa';
 import { labFault, messageOf } from '../../system/errors.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
@@ -18,7 +18,10 @@ const cyclePower = async ([file = '', ...args]: readonly string[], signal: Abort
   const cancelSignal = deadline(powerMs, 'the power command', signal);
   await execa(file, args, { stdin: 'ignore', cancelSignal }).catch((error: unknown) => {
     signal.throwIfAborted();
-    throw labFault('the power command of the machine file failed', [], error);
+    // without its arguments: one may be a switch's password
+    const { exitCode, code } = error as ExecaError;
+    const why = exitCode === undefined ? (code ?? 'it was ended by a signal') : `it ended with ${exitCode}`;
+    throw labFault(`the power command of the machine file failed: ${file}: ${why}`);
   });
 };
 

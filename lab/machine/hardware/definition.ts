@@ -4,7 +4,7 @@ import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { InvalidData, parse } from '../../../worker/contract/check.ts';
 import { messageOf, usageFault } from '../../system/errors.ts';
-import { nearest } from '../../system/nearest.ts';
+import { refuseUnknown } from '../../system/nearest.ts';
 
 /** A machine file: how a board on the bench is reached. It holds no secret: keys stay where ssh has them. */
 const MachineFile = Type.Object(
@@ -38,11 +38,7 @@ export const hostKeyFile = (name: string): string => path.join(folder(), `${name
 
 /** A machine file's document, checked. Throws a usage fault that names the nearest key for one that does not exist. */
 export const parseDefinition = (document: unknown, what: string): HardwareDefinition => {
-  const known = Object.keys(MachineFile.properties);
-  const unknown = Object.keys(typeof document === 'object' && document !== null ? document : {}).find(
-    (key) => !known.includes(key),
-  );
-  if (unknown !== undefined) throw usageFault(`${what}: no key '${unknown}'${nearest(unknown, known)}`);
+  refuseUnknown(document, Object.keys(MachineFile.properties), what);
   try {
     return parse(MachineFile, document, what);
   } catch (error) {

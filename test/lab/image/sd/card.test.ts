@@ -99,5 +99,12 @@ t.test("the owner's settings become files; there is no password, and no passphra
   t.notMatch(content('etc/wpa_supplicant.conf'), /correct horse/);
   t.equal(entries.find((entry) => entry.path === 'etc/wpa_supplicant.conf')?.mode, 0o600);
   await fs.writeFile(file, JSON.stringify({ hostnam: 'pi4' }));
-  await t.rejects(readBoardSettings(file), { message: /hostnam/, fault: 'usage' });
+  await t.rejects(readBoardSettings(file), { message: /no key 'hostnam' \(did you mean 'hostname'\?/, fault: 'usage' });
+  const long = 'battery staple '.repeat(5);
+  for (const text of [JSON.stringify({ wifi: { ...wifi, passphrase: long } }), `{"wifi": {"passphrase": "${long}" x`]) {
+    await fs.writeFile(file, text);
+    const fault = await readBoardSettings(file).catch((error: unknown) => error);
+    t.match(fault, { fault: 'usage', message: /lab\.settings\.json: (wifi\.passphrase must NOT have more|not JSON)/ });
+    t.notMatch(String(fault), /staple/, 'a password is never said');
+  }
 });
