@@ -1,14 +1,15 @@
 import fs from 'node:fs/promises';
 import type { Command } from 'commander';
 import { execa } from 'execa';
-import { readMachine } from '../machine/hardware/definition.ts';
+import { ownMachines, readMachine } from '../machine/hardware/definition.ts';
 import { examineHardware } from '../machine/hardware/examine.ts';
 import type { Finding } from '../machine/hardware/findings.ts';
 import { namespaceTrouble } from '../machine/local/namespaces.ts';
 import { examine } from '../machine/troubles.ts';
 import settings from '../settings.json' with { type: 'json' };
 import { cacheRoot } from '../system/cache.ts';
-import { messageOf } from '../system/errors.ts';
+import { messageOf, usageFault } from '../system/errors.ts';
+import { nearest } from '../system/nearest.ts';
 import { debianMirror } from '../system/packages/mirror.ts';
 import { type CommandContext, printJson } from './context.ts';
 import { execKept, keptRun } from './kept.ts';
@@ -83,6 +84,7 @@ const namespaces = async (signal: AbortSignal): Promise<Finding> => {
 const machineFindings = async (id: string | undefined, signal: AbortSignal): Promise<readonly Finding[]> => {
   const definition = id === undefined ? undefined : readMachine(id);
   if (id !== undefined && definition) return examineHardware(id, definition, signal);
+  if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
   const run = await keptRun(id);
   const troubles = await examine((argv) => execKept(run, argv, signal));
   if (troubles.length === 0) return [{ what: run.id, ok: true, detail: `no known trouble on ${run.what}` }];

@@ -40,7 +40,7 @@ const lookFurther = (
   failure: unknown,
   { machine, options: { keep, wanted, kind } }: Pick<Described, 'machine' | 'options'>,
 ): readonly string[] => {
-  if (machine === undefined) return [];
+  if (machine === undefined || kind.isBorrowed) return [];
   if (!keep) return [`npm run lab -- scenario ${wanted} --machine ${kind.name} --keep`];
   const task = failure instanceof StepFailed ? failure.task : undefined;
   return [`npm run lab -- shell${task === undefined ? '' : ` --instance ${task}`}`, 'npm run lab -- logs'];

@@ -13,6 +13,7 @@ import { conduct } from './conduct.ts';
 import { describe } from './describe.ts';
 import type { Emit, LabEvent } from './events.ts';
 import { noFindings } from './findings.ts';
+import { orLoss } from './loss.ts';
 import type { Log, RunOptions } from './options.ts';
 import type { Where } from './places.ts';
 import { StepFailed, Steps } from './steps.ts';
@@ -118,7 +119,7 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       capture = packetCapture(board, signal);
       await conduct({ options, board, capture, steps, findings, emit, note, stack, signal });
     } catch (error) {
-      failure = error;
+      failure = machine ? await orLoss(error, machine, options.signal) : error;
     }
     // on a machine that stays, nothing of the lab's goes on
     if (capture && (options.keep || verdictOf(failure, steps) === 'failed'))

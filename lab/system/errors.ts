@@ -34,6 +34,10 @@ export const messageOf = (error: unknown): string => {
   return `${error.message}${cause}`;
 };
 
+/** The first of several errors: the others came while it was dealt with. */
+export const firstOf = (error: unknown): unknown =>
+  error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+
 /** True when `error` only says that the user or a deadline ended the work. */
 export const isAbort = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause));

@@ -8,6 +8,9 @@ import type { BoardShell } from './board-shell.ts';
 export const labFolder = '/run/oakestra-lab';
 
 const file = `${labFolder}/lock`;
+/** The beginning of a script that does nothing unless the owner `$1` has the lock: another run may have come since. */
+export const whileMine = `[ "$(head -n 1 ${file} 2>/dev/null)" = "$1" ] || exit 0`;
+
 const beatMs = 20_000;
 /** A lab that lives renews its lock every {@link beatMs}. */
 const staleSeconds = 90;
@@ -17,6 +20,7 @@ const staleSeconds = 90;
  * board's since it was started: its clock may jump. A lock that `$2` had is given up by him first.
  */
 const takeScript = `
+[ "$(id -u)" = 0 ] || { echo 'you are not root there, which networks and namespaces need' >&2; exit 1; }
 mkdir -p ${labFolder} || exit 1
 now=$(cut -d. -f1 /proc/uptime)
 if [ -n "$2" ]; then
@@ -65,14 +69,13 @@ const describe = (owner: string): string => {
   return `the lab on ${where.split('/')[0]} (process ${pid}, run ${run})`;
 };
 
-/** Takes a board for this run until it is disposed of. Throws a lab fault when another run has it. */
+/** Takes a board for `mine` until it is disposed of. Throws a lab fault when another run has it. */
 export const lockBoard = async (
   name: string,
   shell: BoardShell,
-  run: string,
+  mine: string,
   lost: (reason: Error) => void,
 ): Promise<AsyncDisposable> => {
-  const mine = ownerOf(run);
   const take = (given: string) => shell.script(`${name} cannot be locked`, takeScript, [mine, given]);
   let held = await take('');
   const [age, owner = ''] = held.split('\n');

@@ -1,12 +1,16 @@
 import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
+import path from 'node:path';
 import { Readable } from 'node:stream';
-import { labFolder } from './board-lock.ts';
+import { labFolder, whileMine } from './board-lock.ts';
 import type { BoardShell } from './board-shell.ts';
 import type { Luggage } from './luggage.ts';
 
 /** Addresses of the link between the board and the chamber: a range for tests of network devices (RFC 2544). */
 export const chamberLink = { name: 'oaklab0', outside: '198.18.255.1', inside: '198.18.255.2', prefix: 30 } as const;
+
+/** What to do on a board whose firewall keeps the chamber from the lab. */
+export const letIn = `ufw allow in on ${chamberLink.name} (or: iptables -I INPUT -i ${chamberLink.name} -j ACCEPT)`;
 
 const holder = `${labFolder}/holder`;
 
@@ -37,9 +41,11 @@ cut -d' ' -f1 ${holder}
 `;
 
 /** Ends a chamber with all that is in it, also one that a killed run left. */
-const endScript = `
+const endScript = `${whileMine}
 if read -r pid began 2>/dev/null <${holder} && [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f20)" = "$began" ]; then
-	kill -KILL "$pid"
+	# what came into its files from outside of its processes, too: a connection that broke off leaves that
+	files=$(readlink "/proc/$pid/ns/mnt")
+	for one in /proc/[0-9]*; do [ "$(readlink "$one/ns/mnt" 2>/dev/null)" != "$files" ] || kill -KILL "\${one#/proc/}"; done
 	while [ -e "/proc/$pid/ns/net" ]; do sleep 0.05; done
 fi
 rm -rf ${labFolder}/root ${holder} ${labFolder}/log
@@ -107,17 +113,18 @@ export type Chamber = AsyncDisposable & {
   readonly outside: BoardShell;
 };
 
-/** Ends the chamber that a killed run may have left. */
-export const endChamber = async (machine: string, shell: BoardShell): Promise<void> => {
-  await shell.script(`what a run left on ${machine} cannot be removed`, endScript);
+/** Ends the chamber that a killed run may have left, unless `owner` has the board no more. */
+export const endChamber = async (machine: string, shell: BoardShell, owner: string): Promise<void> => {
+  await shell.script(`what a run left on ${machine} cannot be removed`, endScript, [owner]);
 };
 
 /** The bytes of an archive; `say` is told how much of it has been taken. */
 const taken = async function* (archive: string, say: (text: string) => void) {
   const { size } = await fs.stat(archive);
+  const [name] = path.basename(archive).split('-');
   const stream = createReadStream(archive);
   for await (const chunk of stream) {
-    say(`carrying the worker over, ${megabytes(stream.bytesRead)} of ${megabytes(size)} MB`);
+    say(`carrying the ${name} over, ${megabytes(stream.bytesRead)} of ${megabytes(size)} MB`);
     yield chunk;
   }
 };
@@ -126,13 +133,14 @@ const taken = async function* (archive: string, say: (text: string) => void) {
 export const openChamber = async (
   machine: string,
   board: BoardShell,
+  owner: string,
   luggage: Luggage,
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<Chamber> => {
   await using stack = new AsyncDisposableStack();
   const trouble = `${machine} cannot make the namespaces that the worker runs in`;
-  stack.defer(() => endChamber(machine, board));
+  stack.defer(() => endChamber(machine, board, owner));
   const pid = (await board.script(trouble, startScript, [first], { signal })).trim();
   const files = ['nsenter', '--target', pid, '--mount'];
   for (const archive of luggage.archives)

@@ -34,6 +34,13 @@ export type SshProgram = {
   readonly env: Readonly<Record<string, string>>;
 };
 
+/** What a board calls the time since it was started (random(4)); empty where it does not answer. */
+const bootOf = async (run: RunFolder, signal: AbortSignal): Promise<string> => {
+  const words = ['-T', 'board', 'cat /proc/sys/kernel/random/boot_id'];
+  const argv = ['ssh', ...sharedArguments(controlPath(run)), ...words];
+  return (await runProgram(argv, { env: sshEnvironment(run), signal })).stdout.toString().trim();
+};
+
 /**
  * One ssh connection to a board that all commands and forwarded ports share. When it drops it is made again, with the
  * ports that were forwarded; when that does not succeed in time the board is gone.
@@ -44,10 +51,12 @@ export class Connection implements AsyncDisposable {
   readonly #closing = new AbortController();
   readonly #sessions = limit(sessions);
   readonly #forwards: (readonly string[])[] = [];
+  readonly #boot: string;
   #master: Promise<Master>;
 
-  private constructor(options: ConnectionOptions, first: Master) {
+  private constructor(options: ConnectionOptions, first: Master, boot: string) {
     this.#options = options;
+    this.#boot = boot;
     this.#master = Promise.resolve(first);
     this.#watch(first);
   }
@@ -55,7 +64,8 @@ export class Connection implements AsyncDisposable {
   /** Connects. Throws {@link NoConnection} when that is not possible. */
   static async open(options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
     const { name, definition, run } = options;
-    return new Connection(options, await startMaster(name, definition, run, signal));
+    const first = await startMaster(name, definition, run, signal);
+    return new Connection(options, first, await bootOf(run, signal));
   }
 
   /** Aborted, with the reason, when the board is lost. */
@@ -133,6 +143,9 @@ export class Connection implements AsyncDisposable {
   async #comeBack(): Promise<Master> {
     const { name, definition, run, patienceMs: patience = patienceMs } = this.#options;
     const signal = deadline(patience, name, this.#closing.signal);
+    const restarted = labFault(`${name} was started anew in the middle of the run`, [
+      'look at its power supply, and at the console in the report',
+    ]);
     let last: unknown;
     const attempt = () =>
       startMaster(name, definition, run, signal).catch((error: unknown) => {
@@ -142,6 +155,11 @@ export class Connection implements AsyncDisposable {
       });
     try {
       const master = await until(attempt, signal);
+      const boot = await bootOf(run, signal);
+      if (boot !== '' && this.#boot !== '' && boot !== this.#boot) {
+        await master.end();
+        throw restarted;
+      }
       this.#watch(master);
       const { file, args, env } = this.session(endOldSessions(run.id));
       await runProgram([file, ...args], { env, signal });
@@ -149,6 +167,7 @@ export class Connection implements AsyncDisposable {
         await until(async () => (await this.#tell(['forward', ...words], signal)).code === 0 || undefined, signal);
       return master;
     } catch (error) {
+      if (error === restarted) throw error;
       throw labFault(`${name} has vanished, and there is no way back to it: ${messageOf(last ?? error)}`, [
         'look at its power, its cable and the console in the report',
       ]);

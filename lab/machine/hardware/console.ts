@@ -43,6 +43,7 @@ export const openConsole = async (
         [
           'ls -l /dev/serial/by-id/',
           'sudo usermod -aG dialout $USER, and log in again, where it says "permission denied"',
+          'wait until what else reads it has ended, where it says "cannot lock port"',
         ],
         error,
       );

@@ -1,4 +1,5 @@
 import type { Architecture } from '../../system/elf.ts';
+import { chamberLink, letIn } from './chamber.ts';
 import type { HardwareDefinition } from './definition.ts';
 import { addressBits, type Survey, throttling } from './survey.ts';
 
@@ -15,6 +16,8 @@ const fullAddressBits = 47;
 const neededKb = 20_000;
 const neededMemoryKb = 400_000;
 const firstYear = 2025;
+/** The class of a 32-bit program in its ELF header (elf(5), EI_CLASS). */
+const class32 = '01';
 
 type Check = (survey: Survey, definition: HardwareDefinition) => Finding | undefined;
 
@@ -31,13 +34,18 @@ export const hasWorker = (survey: Survey): boolean => survey.has('worker');
 const architecture: Check = (survey, definition) => {
   const found = survey.get('architecture') ?? 'unknown';
   const wanted: Architecture = definition.architecture ?? 'aarch64';
-  return found === wanted
-    ? good('architecture', found)
-    : fatal(
-        'architecture',
-        `it is ${found}, the machine file says ${wanted}`,
-        'install a 64-bit system for this board',
-      );
+  if (found === 'aarch64' && survey.get('userland') === class32)
+    return fatal(
+      'architecture',
+      'its kernel is 64-bit, its programs are not',
+      'install the 64-bit system for this board',
+    );
+  if (found === wanted) return good('architecture', found);
+  const remedy =
+    found === 'aarch64' || found === 'x86_64'
+      ? `"architecture": "${found}" in the machine file, if it is the right board`
+      : 'install a 64-bit system for this board';
+  return fatal('architecture', `it is ${found}, the machine file says ${wanted}`, remedy);
 };
 
 const root: Check = (survey) =>
@@ -100,6 +108,15 @@ const forwarding: Check = (survey) => {
   );
 };
 
+const incoming: Check = (survey) => {
+  if (hasWorker(survey) || !survey.has('input-policy')) return undefined;
+  const { name } = chamberLink;
+  return {
+    ...good('firewall', `what comes in is dropped unless a rule lets it in; what is carried over comes in by ${name}`),
+    remedy: `${letIn}, where a run says that it cannot reach the lab`,
+  };
+};
+
 const clock: Check = (survey) => {
   const year = Number(survey.get('year'));
   if (year >= firstYear) return undefined;
@@ -152,7 +169,7 @@ const power: Check = (survey) => {
 
 const checks: readonly Check[] = [
   ...[architecture, root, worker, programs, kernel, addresses, cgroups],
-  ...[forwarding, clock, storage, memory, power],
+  ...[forwarding, incoming, clock, storage, memory, power],
 ];
 
 /** What a survey of a board shows, in plain words, with what to do about it. */

@@ -1,8 +1,8 @@
-import { labFault, messageOf } from '../../system/errors.ts';
+import { firstOf, labFault, messageOf } from '../../system/errors.ts';
 import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { type Capability, type Endpoint, type Machine, networkCapabilities } from '../machine.ts';
-import { lockBoard } from './board-lock.ts';
+import { lockBoard, ownerOf } from './board-lock.ts';
 import { BoardShell } from './board-shell.ts';
 import { endChamber } from './chamber.ts';
 import { connectTo, listens } from './connect.ts';
@@ -48,7 +48,14 @@ const insist = (name: string, survey: Survey, definition: HardwareDefinition): v
  * Makes a real board a machine for one run: locks it, puts the worker of the run in place, and puts everything back
  * when it is disposed of. Throws a lab fault, with the board left as it was, when that is not possible.
  */
-export const startHardware = async (options: HardwareOptions): Promise<Machine> => {
+export const startHardware = (options: HardwareOptions): Promise<Machine> =>
+  start(options).catch((error: unknown) => {
+    const first = firstOf(error);
+    if (first !== error) options.note(`${options.name} could not be put back as it was: the next run does that`);
+    throw first;
+  });
+
+const start = async (options: HardwareOptions): Promise<Machine> => {
   const { name, definition, run, say, note, signal } = options;
   await using stack = new AsyncDisposableStack();
   const gone = new AbortController();
@@ -58,15 +65,20 @@ export const startHardware = async (options: HardwareOptions): Promise<Machine> 
   const connection = stack.use(await connectTo(name, definition, run, note, signal));
   connection.gone.addEventListener('abort', () => lose(connection.gone.reason), { once: true });
   const board = new BoardShell(connection, run);
+  const owner = ownerOf(run.id);
+  stack.use(await lockBoard(name, board, owner, lose));
+  // first, for what a killed run left takes memory and room, too
+  await endChamber(name, board, owner);
+  await restoreInstalled(name, board, owner);
   const survey = await surveyBoard(board, signal);
   insist(name, survey, definition);
-  stack.use(await lockBoard(name, board, run.id, lose));
-  await endChamber(name, board);
-  await restoreInstalled(name, board);
-  const site: Site = { name, definition, connection, board, survey, stack, lose };
+  const site: Site = { name, definition, connection, board, survey, owner, stack, lose };
   const place = hasWorker(survey)
     ? await installedPlace(site)
     : await carriedPlace(site, options.wasmtime, say, signal);
+  const complaints = throttling(survey);
+  if (complaints.length > 0)
+    note(`${name} complains since it was started (${complaints.join(', ')}): start it anew for figures that count`);
   const resources = stack.move();
 
   let before = survey;
@@ -100,7 +112,7 @@ export const startHardware = async (options: HardwareOptions): Promise<Machine> 
       throw new Error(`${name} is put back as it was after each run: it cannot be kept`);
     },
     forward,
-    publish: (port) => place.relay.publish(port),
+    publish: (port) => place.publish(port),
     condition: async () => {
       const now = await surveyBoard(board);
       const fresh = throttling(now).filter((words) => !throttling(before).includes(words));

@@ -1,5 +1,6 @@
 import type { Input } from '../../report/results.ts';
 import { labFault } from '../../system/errors.ts';
+import { whileMine } from './board-lock.ts';
 import type { BoardShell } from './board-shell.ts';
 
 /**
@@ -15,10 +16,8 @@ const scripts = ['S99nodeengine', 'S98netmanager'] as const;
  * Puts back what a run put aside, as far as it had come, and starts what ran before. Whatever is cut short can be done
  * again.
  */
-const restoreScript = `
+const restoreScript = `${whileMine}
 set -e
-rm -rf ${kept}.new
-[ -d ${kept} ] || exit 0
 for name in ${scripts.join(' ')}; do /etc/init.d/$name stop >/dev/null; done
 rm -rf /etc/oakestra
 cp -a ${kept}/etc /etc/oakestra
@@ -29,6 +28,8 @@ done
 rmdir /run/oakestra 2>/dev/null || true
 if [ -e ${kept}/netns.none ]; then umount /run/netns; rmdir /run/netns; fi 2>/dev/null || true
 for name in $(cat ${kept}/running); do /etc/init.d/$name start >/dev/null 2>&1; done
+# what came back has to be on the card before what was kept goes
+sync
 mv ${kept} ${kept}.done
 rm -rf ${labState}
 `;
@@ -36,6 +37,7 @@ rm -rf ${labState}
 /** Puts the configuration and state of the board's own aside, and stops its worker. The rename is the turning point. */
 const keepScript = `
 set -e
+rm -rf ${kept}.new ${kept}.done
 mkdir -p ${kept}.new
 cp -a /etc/oakestra ${kept}.new/etc
 for name in S98netmanager S99nodeengine; do
@@ -43,6 +45,8 @@ for name in S98netmanager S99nodeengine; do
 done >${kept}.new/running
 # the first namespace makes this folder, a mount of its own, and the last one leaves it
 [ -e /run/netns ] || touch ${kept}.new/netns.none
+# a rename may be on the card before what was copied
+sync
 mv ${kept}.new ${kept}
 for name in ${scripts.join(' ')}; do /etc/init.d/$name stop >/dev/null; done
 for place in lib log cache; do
@@ -54,7 +58,7 @@ done
  * Ends what else a run has running, then its instances and their networks: the engine first, else it would start them
  * again. The net manager takes its part of the network away when it ends without an instance.
  */
-const clearScript = `
+const clearScript = `${whileMine}
 for file in /proc/[0-9]*/cmdline; do
 	if grep -qz '^${labState}/' "$file" 2>/dev/null; then pid=\${file#/proc/}; kill "\${pid%/cmdline}"; fi
 done
@@ -96,19 +100,26 @@ const describe = async (shell: BoardShell): Promise<Installed> => {
   };
 };
 
-/** Takes away what a run has deployed, and gives the board back what the run had put aside; nothing where there is none. */
-export const restoreInstalled = async (name: string, shell: BoardShell): Promise<void> => {
+/**
+ * Takes away what a run has deployed, and gives the board back what the run had put aside; nothing where there is none,
+ * or where `owner` has the board no more.
+ */
+export const restoreInstalled = async (name: string, shell: BoardShell, owner: string): Promise<void> => {
   const { code } = await shell.exec(['test', '-d', kept]);
   if (code !== 0) return;
-  await shell.script(`what was deployed on ${name} cannot be taken away`, clearScript);
-  await shell.script(`what a run put aside on ${name} cannot be put back`, restoreScript);
+  await shell.script(`what was deployed on ${name} cannot be taken away`, clearScript, [owner]);
+  await shell.script(`what a run put aside on ${name} cannot be put back`, restoreScript, [owner]);
 };
 
 /**
  * Makes the worker that a board has installed the run's own until it is disposed of: the board's configuration, state
  * and logs are put aside, and come back with all that ran before.
  */
-export const borrowInstalled = async (name: string, shell: BoardShell): Promise<AsyncDisposable & Installed> => {
+export const borrowInstalled = async (
+  name: string,
+  shell: BoardShell,
+  owner: string,
+): Promise<AsyncDisposable & Installed> => {
   const instances = (await shell.exec(['ip', 'netns', 'list'])).stdout
     .split('\n')
     .filter((line) => line.includes('.instance.'));
@@ -118,7 +129,7 @@ export const borrowInstalled = async (name: string, shell: BoardShell): Promise<
     ]);
   const installed = await describe(shell);
   await using stack = new AsyncDisposableStack();
-  stack.defer(() => restoreInstalled(name, shell));
+  stack.defer(() => restoreInstalled(name, shell, owner));
   await shell.script(`the configuration of ${name} cannot be put aside`, keepScript);
   const resources = stack.move();
   return { ...installed, [Symbol.asyncDispose]: () => resources.disposeAsync() };

@@ -1,6 +1,4 @@
 import fs from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { buildWorker } from '../../../scripts/build-worker.ts';
@@ -15,6 +13,7 @@ import { type Architecture, hostMachine } from '../../system/elf.ts';
 import { labFault } from '../../system/errors.ts';
 import type { TreeEntry } from '../../system/packages/deb.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
+import { openRun } from '../../system/runs.ts';
 import { provideWasmtime } from '../../wasm/wasmtime.ts';
 
 const overlay = fileURLToPath(new URL('../../../buildroot/overlay/', import.meta.url));
@@ -70,8 +69,7 @@ export const pack = async (
   signal: AbortSignal,
 ): Promise<Luggage> => {
   await using stack = new AsyncDisposableStack();
-  const workspace = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-luggage-'));
-  stack.defer(() => fs.rm(workspace, { recursive: true, force: true }));
+  const { folder: workspace } = stack.use(await openRun('what a board is given'));
   await buildWorker(workspace);
   const entries: readonly TreeEntry[] = [
     ...(await folderTree(overlay)),

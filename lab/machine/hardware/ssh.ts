@@ -65,9 +65,12 @@ export class NoConnection extends LabError {
     this.trouble = trouble;
   }
 
-  /** True where the board may only be starting, or its network be away for a moment. */
+  /**
+   * True where the board may only be starting, or a network be away for a moment: a name that it gives itself (mDNS,
+   * DHCP) is not known meanwhile.
+   */
   get mayPass(): boolean {
-    return this.trouble === 'unreachable' || this.trouble === 'refused' || this.trouble === 'unknown';
+    return this.trouble !== 'other-key' && this.trouble !== 'forbidden';
   }
 }
 

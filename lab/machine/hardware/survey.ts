@@ -11,6 +11,7 @@ text() { tr -d '\\0' 2>/dev/null <"$1"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 able() { what=$1; shift; if unshare --net "$@" >/dev/null 2>&1; then say "$what" yes; else say "$what" no; fi; }
 say architecture "$(uname -m)"
+say userland "$(od -An -tx1 -j4 -N1 /proc/self/exe 2>/dev/null | tr -d ' ')"
 say kernel "$(uname -r)"
 say user "$(id -u)"
 say year "$(date +%Y)"
@@ -48,7 +49,7 @@ say missing "$missing"
 able veth ip link add name lab0 type veth peer name lab1
 able bridge ip link add name lab0 type bridge
 able nft nft add table inet lab
-say forward-policy "$(nft list ruleset 2>/dev/null | grep 'hook forward.*policy drop' | head -n 1)"
+for hook in input forward; do say "$hook-policy" "$(nft list ruleset 2>/dev/null | grep "hook $hook.*policy drop" | head -n 1)"; done
 [ -n "$SSH_CONNECTION" ] && say connection "$SSH_CONNECTION"
 true
 `;

@@ -1,55 +1,19 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { ownerOf } from '../../../../lab/machine/hardware/board-lock.ts';
-import { hostKeyFile, saveMachine } from '../../../../lab/machine/hardware/definition.ts';
+import { saveMachine } from '../../../../lab/machine/hardware/definition.ts';
 import { pack } from '../../../../lab/machine/hardware/luggage.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
-import { until } from '../../../../lab/system/wait.ts';
 import { printedResults } from '../../../e2e/report.ts';
-import { type LabEnded, labWorld } from '../../../support/lab.ts';
-import { noNamespaces } from '../../../support/user-namespace.ts';
-import { type Computer, startComputer } from './computer.ts';
+import { bench, failsAsLab, skip, traces } from './bench.ts';
+import { startComputer } from './computer.ts';
 
-const skip = noNamespaces('--user', '--map-root-user', '--net', '--mount', '--pid', '--fork') ?? false;
 process.env['XDG_CONFIG_HOME'] = t.testdir();
-
-/** What there is on a computer that a run could leave behind. */
-const traces = async ({ look }: Computer): Promise<string> => {
-  const files = await look('find', '/run', '/var', '/tmp', '-not', '-path', '/run/mount*');
-  return [files, await look('ip', '-brief', 'address'), await look('ps', '-e', '-o', 'args=')].join('\n');
-};
-
-/** A computer under the name `bench`, and a lab of its own. */
-const bench = async (t: Test, worker?: readonly string[]) => {
-  const stack = new AsyncDisposableStack();
-  t.teardown(() => stack.disposeAsync());
-  const world = stack.use(await labWorld());
-  const computer = stack.use(await startComputer(world.temporary, worker));
-  await fs.rm(hostKeyFile('bench'), { force: true });
-  saveMachine('bench', computer.definition);
-  const arguments_ = (name: string) => [
-    'scenario',
-    name,
-    '--machine',
-    'bench',
-    '--duration',
-    '1',
-    '--json',
-    '--reports',
-    world.reports,
-  ];
-  return { world, computer, scenario: arguments_ };
-};
-
-const failsAsLab = (t: Test, { code, stdout, stderr }: LabEnded, message: RegExp): void => {
-  t.equal(code, 3, stderr);
-  t.match(printedResults(stdout).results, { verdict: 'error', run: { failure: { message } } });
-};
 
 t.test(
   'a scenario runs on a board that only ssh reaches, and leaves nothing there',
-  { skip, timeout: 240_000 },
+  { skip, timeout: 280_000 },
   async (t) => {
     const { world, computer, scenario } = await bench(t);
     const before = await traces(computer);
@@ -69,7 +33,7 @@ t.test(
     );
     t.match(await fs.readFile(path.join(folder, 'summary.md'), 'utf8'), /## Board[\s\S]*kernel/);
     const events = await fs.readFile(path.join(folder, 'events.ndjson'), 'utf8');
-    t.match(events, /carrying the worker over, [\d.]+ of [\d.]+ MB/, 'it is said how far that has come');
+    t.match(events, /carrying the programs over, [\d.]+ of [\d.]+ MB/, 'it is said how far that has come');
     t.equal(await traces(computer), before, 'the board is as it was');
     t.strictSame(await world.processes(), []);
     const secret = (await fs.readFile(computer.definition.identity ?? '', 'utf8')).split('\n')[1] ?? '';
@@ -104,6 +68,19 @@ t.test(
         failsAsLab(t, await world.run(scenario('bridged')), message);
       }
       saveMachine('bench', definition);
+      t.equal(await traces(computer), before);
+    });
+
+    await t.test("a firewall that keeps the worker from the lab is said, and is not the worker's fault", async (t) => {
+      const rules =
+        'table inet strict { chain input { type filter hook input priority 0; policy drop; iif lo accept; ct state established accept; }; }';
+      await computer.look('nft', rules);
+      const doctor = await world.run(['doctor', '--machine', 'bench']);
+      t.match(doctor.stdout, /✓ firewall: .*oaklab0\n {4}ufw allow in on oaklab0/);
+      failsAsLab(t, await world.run(scenario('bridged')), /cannot reach the lab: a firewall on bench drops/);
+      await computer.look('nft', 'insert rule inet strict input iifname oaklab0 accept');
+      t.equal((await world.run([...scenario('bridged'), '--until', 'start the worker'])).code, 2, 'as it was told');
+      await computer.look('nft', 'delete table inet strict');
       t.equal(await traces(computer), before);
     });
 
@@ -185,6 +162,9 @@ t.test(
     const everything = async () =>
       `${await traces(computer)}\n${await computer.look('sh', '-c', 'find /etc/oakestra /var -type f -exec cat {} +; nft list ruleset')}`;
     const before = await everything();
+    // a run that lost its power while it put the configuration aside
+    const begun = '/var/lib/oakestra-lab/kept.new/etc';
+    await computer.look('sh', '-c', `mkdir -p ${begun} && echo '{}' >${begun}/conf.json`);
     const { code, stdout, stderr } = await world.run(scenario('bridged'));
     t.equal(code, 0, stderr);
     t.match(printedResults(stdout).results.inputs, [
@@ -196,16 +176,3 @@ t.test(
     t.equal(await everything(), before);
   },
 );
-
-t.test('the power command brings a board back that does not answer', { skip, timeout: 120_000 }, async (t) => {
-  const { world, computer, scenario } = await bench(t);
-  const asked = path.join(world.temporary, 'power');
-  saveMachine('bench', { ...computer.definition, powerCycle: ['touch', asked] });
-  await computer.refuse(true);
-  const run = world.run([...scenario('bridged'), '--until', 'boot the board']);
-  await until(() => fs.stat(asked).catch(() => undefined), AbortSignal.timeout(60_000));
-  await computer.refuse(false);
-  const { code, stdout, stderr } = await run;
-  t.equal(code, 2, stderr);
-  t.match(printedResults(stdout).results.run.notes, [/its power was taken away and given back/]);
-});

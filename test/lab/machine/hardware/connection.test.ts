@@ -97,6 +97,16 @@ t.test('the host key is taken once, and never another one', { skip, timeout: 120
   });
 });
 
+t.test('a board that was started anew is not the one that the run began on', { skip, timeout: 120_000 }, async (t) => {
+  const { computer, connection, shell } = await connected(t);
+  const script = 'echo another >/run/boot && mount --bind /run/boot /proc/sys/kernel/random/boot_id';
+  await computer.look('sh', '-c', script);
+  computer.drop();
+  await until(() => connection.gone.aborted || undefined, soon());
+  t.match(connection.gone.reason, { fault: 'lab', message: /^bench was started anew in the middle of the run$/ });
+  await t.rejects(shell.exec(['true']), { fault: 'lab', message: /started anew/ });
+});
+
 t.test('a network that fails', { skip, timeout: 180_000 }, async (t) => {
   const { computer, connection, run, shell } = await connected(t, { patienceMs: 5_000 });
   const server = http.createServer((_request, response) => response.end('hello board'));

@@ -25,9 +25,11 @@ t.test('a board is added, listed and removed', async (t) => {
   const again = await world.run(add);
   t.equal(again.code, 64);
   t.match(again.stderr, /there is a machine pi4 already/);
-  const mistaken = await world.run(['scenario', 'bridged', '--machine', 'pi5']);
-  t.equal(mistaken.code, 64);
-  t.match(mistaken.stderr, /no machine 'pi5' \(did you mean 'pi4'\?/);
+  for (const command of [['scenario', 'bridged'], ['doctor']]) {
+    const mistaken = await world.run([...command, '--machine', 'pi5']);
+    t.equal(mistaken.code, 64);
+    t.match(mistaken.stderr, /no machine 'pi5' \(did you mean 'pi4'\?/);
+  }
   const kept = await world.run(['scenario', 'bridged', '--machine', 'pi4', '--keep']);
   t.equal(kept.code, 64);
   t.match(kept.stderr, /put back as it was/);
@@ -90,7 +92,7 @@ t.test("every trouble of ssh's is told apart, and only some pass by themselves",
   const cases: readonly (readonly [stderr: string, trouble: string, mayPass: boolean, message: RegExp])[] = [
     ['@@@\nHost key verification failed.\n', 'other-key', false, /another host key than the one that was pinned/],
     ['root@x: Permission denied (publickey).', 'forbidden', false, /does not let you in as root@x/],
-    ['ssh: Could not resolve hostname x: Name or service not known', 'unknown-host', false, /no host by the name/],
+    ['ssh: Could not resolve hostname x: Name or service not known', 'unknown-host', true, /no host by the name/],
     ['ssh: connect to host x port 22: Connection refused', 'refused', true, /no ssh answers/],
     ['kex_exchange_identification: read: Connection reset by peer', 'refused', true, /no ssh answers/],
     ['ssh: connect to host x port 22: No route to host', 'unreachable', true, /cannot be reached/],

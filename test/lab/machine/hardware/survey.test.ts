@@ -63,6 +63,8 @@ t.test('a good board has nothing wrong with it', async (t) => {
 t.test('what is wrong with a board is said in plain words, with what to do', async (t) => {
   const cases: readonly (readonly [ReadonlyMap<string, string>, what: string, detail: RegExp, fatal: boolean])[] = [
     [changed(pi, { architecture: 'armv7l' }), 'architecture', /it is armv7l/, true],
+    [changed(pi, { architecture: 'x86_64' }), 'architecture', /it is x86_64, the machine file says aarch64/, true],
+    [changed(pi, { userland: '01' }), 'architecture', /kernel is 64-bit, its programs are not/, true],
     [changed(pi, { user: '1000' }), 'user', /not root/, true],
     [changed(pi, { missing: 'nft curl' }), 'programs', /lacks nft curl/, true],
     [changed(pi, { veth: 'no', nft: 'no' }), 'kernel', /has no veth, no nft/, true],
@@ -102,6 +104,11 @@ t.test('what only costs something is said, and nothing is refused for it', async
   t.match(
     old.find(({ what }) => what === 'control groups'),
     { ok: true, detail: /by wasmtime itself/ },
+  );
+  const guarded = findingsOf(changed(pi, { 'input-policy': 'policy drop' }), { ssh: 'root@x' });
+  t.match(
+    guarded.find(({ what }) => what === 'firewall'),
+    { ok: true, detail: /carried over comes in by oaklab0/, remedy: /ufw allow in on oaklab0/ },
   );
   const carried = findingsOf(changed(pi, { writable: 'no', 'forward-policy': 'policy drop' }), { ssh: 'root@x' });
   t.ok(

@@ -1,0 +1,34 @@
+import fs from 'node:fs/promises';
+import type { Test } from 'tap';
+import { hostKeyFile, saveMachine } from '../../../../lab/machine/hardware/definition.ts';
+import { printedResults } from '../../../e2e/report.ts';
+import { type LabEnded, labWorld } from '../../../support/lab.ts';
+import { noNamespaces } from '../../../support/user-namespace.ts';
+import { type Computer, startComputer } from './computer.ts';
+
+/** Why there is no such computer here. */
+export const skip = noNamespaces('--user', '--map-root-user', '--net', '--mount', '--pid', '--fork') ?? false;
+
+/** What there is on a computer that a run could leave behind. */
+export const traces = async ({ look }: Computer): Promise<string> => {
+  const files = await look('find', '/run', '/var', '/tmp', '-not', '-path', '/run/mount*');
+  return [files, await look('ip', '-brief', 'address'), await look('ps', '-e', '-o', 'args=')].join('\n');
+};
+
+/** A computer under the name `bench`, and a lab of its own. */
+export const bench = async (t: Test, worker?: readonly string[]) => {
+  const stack = new AsyncDisposableStack();
+  t.teardown(() => stack.disposeAsync());
+  const world = stack.use(await labWorld());
+  const computer = stack.use(await startComputer(world.temporary, worker));
+  await fs.rm(hostKeyFile('bench'), { force: true });
+  saveMachine('bench', computer.definition);
+  const options = ['--machine', 'bench', '--duration', '1', '--json', '--reports', world.reports];
+  return { world, computer, scenario: (name: string) => ['scenario', name, ...options] };
+};
+
+/** Expects of a run that the lab was at fault, and said why. */
+export const failsAsLab = (t: Test, { code, stdout, stderr }: LabEnded, message: RegExp): void => {
+  t.equal(code, 3, stderr);
+  t.match(printedResults(stdout).results, { verdict: 'error', run: { failure: { message } } });
+};
