@@ -15,14 +15,28 @@ import { removeOwnRuns } from './system/runs.ts';
 
 const usageExit = 64;
 const interruptedExit = 130;
+/** npm passes on to its child what the terminal has already told both. */
+const sameSignalMs = 1_000;
+
+// whoever reads along may end first, by the same Ctrl-C: what is left to do here is done all the same
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(name, () => {
+    const began = performance.now();
     // a library that waits for signals ends the process where it is the last to do so
-    process.on(name, () => process.exit(interruptedExit));
+    process.on(name, () => {
+      if (performance.now() - began > sameSignalMs) process.exit(interruptedExit);
+    });
     process.stderr.write(`\n${name}: taking everything down (again to end at once)\n`);
     interruption.abort(new Error('interrupted'));
+  });
+let unforeseen: unknown;
+for (const name of ['uncaughtException', 'unhandledRejection'] as const)
+  process.on(name, (error: unknown) => {
+    unforeseen ??= error;
+    interruption.abort(error);
   });
 
 const program = new Command('lab')
@@ -55,11 +69,12 @@ for (const add of [
 /** Says what went wrong and what to do next; the exit code says whose fault it was. */
 const fail = (error: unknown): number => {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExit;
-  if (interruption.signal.aborted && isAbort(error)) return interruptedExit;
+  if (unforeseen === undefined && interruption.signal.aborted && isAbort(error)) return interruptedExit;
   const steps = error instanceof LabError ? error.next : [];
   process.stderr.write(`lab: ${messageOf(error)}\n${steps.map((step) => `  ${step}\n`).join('')}`);
+  if (unforeseen === undefined && interruption.signal.aborted) return interruptedExit;
   if (!(error instanceof LabError) && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
-  return interruption.signal.aborted ? interruptedExit : exitCodeOf(error);
+  return exitCodeOf(error);
 };
 
 try {
@@ -67,6 +82,7 @@ try {
 } catch (error) {
   process.exitCode = fail(error);
 }
+if (unforeseen !== undefined) process.exitCode = fail(unforeseen);
 await removeOwnRuns();
 // a timer or a server that a scenario left must not keep this process alive
 process.stdout.write('', () => process.exit());

@@ -73,8 +73,15 @@ export default scenario({
             return pid;
           },
         );
+        const wasmText =
+          app.body ??
+          (await step(
+            `${round}: its first answer, ${topology}`,
+            board,
+            async ({ get }) => (await get(`http://${service.address.v4}/`)).body,
+          ));
         const cells = waysTo(service, topology).flatMap((way) => [
-          { way, kind: 'wasm' as const, inner: 80, body: app.body ?? '' },
+          { way, kind: 'wasm' as const, inner: 80, body: wasmText },
           { way, kind: 'native' as const, inner: 81, body: nativeText },
         ]);
         const spent = await step(`${round}: load, ${topology}`, board, async () => {

@@ -59,6 +59,8 @@ const list = async () => {
 type BuildFlags = QuickFlags & Omit<BuildrootFlags, 'board'> & { readonly board: BuildrootFlags['board'] | 'raspi4' };
 
 const buildKind = (kind: ImageKind, { board, ...flags }: BuildFlags, context: CommandContext): Promise<void> => {
+  if (kind === 'debian' && board !== 'virt' && board !== 'raspi4')
+    throw usageFault(`the quick image is for virt and raspi4, not for ${board}`);
   if (kind === 'debian') return board === 'raspi4' ? buildCard(flags, context) : build(flags, context);
   if (board === 'raspi4') throw usageFault('Buildroot calls this board rpi4');
   return buildBuildroot({ ...flags, board }, context);

@@ -55,7 +55,17 @@ const machineOptions = ({ wasmtime, qemu, image, boot }: ScenarioFlags, kind: Ma
   return { wasmtime };
 };
 
-const run = async (name: string, flags: ScenarioFlags, context: CommandContext): Promise<void> => {
+/** What a command line says of the run itself, not of what becomes of it, as words for another one. */
+const typed = (command: Command): readonly string[] =>
+  command.options.flatMap((option) => {
+    const key = option.attributeName();
+    const isTheRuns = !['keep', 'replicates', 'until', 'reports', 'json'].includes(key);
+    if (!isTheRuns || command.getOptionValueSource(key) !== 'cli') return [];
+    const value: unknown = command.getOptionValue(key);
+    return [option.long ?? '', ...(typeof value === 'boolean' ? [] : [String(value)])];
+  });
+
+const run = async (name: string, flags: ScenarioFlags, command: Command, context: CommandContext): Promise<void> => {
   const { scenario, name: found } = await findScenario(name);
   const kind = machineKind(flags.machine);
   if (flags.app === undefined && flags.expectBody !== undefined) throw usageFault('--expect-body goes with --app');
@@ -70,7 +80,7 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   const once = () =>
     runScenario({
       name: found,
-      wanted: name,
+      command: ['scenario', name, ...typed(command)],
       scenario,
       kind,
       app,
@@ -97,7 +107,7 @@ const run = async (name: string, flags: ScenarioFlags, context: CommandContext):
   process.stderr.write(
     `\n${terminal(results, { colours: coloursOf(process.stderr), folder: path.relative('', folder) })}`,
   );
-  if (flags.keep && results.steps.length > 1)
+  if (outcomes.some(({ kept }) => kept))
     process.stderr.write('the machine was kept: npm run lab -- shell, and npm run lab -- clean --kept when done\n');
   context.exit(context.signal.aborted ? 130 : exitCodes[results.verdict]);
 };
@@ -141,9 +151,9 @@ Examples:
   npm run -s lab -- scenario bridged --json > results.json
   npm run lab -- scenario ./my-scenario.ts`,
     )
-    .action(async (name: string | undefined, flags: ScenarioFlags) => {
+    .action(async (name: string | undefined, flags: ScenarioFlags, command: Command) => {
       if (flags.list) return list(flags.json);
       if (name === undefined) throw usageFault('which scenario?', ['npm run lab -- scenario --list']);
-      return run(name, flags, context);
+      return run(name, flags, command, context);
     });
 };

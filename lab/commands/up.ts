@@ -31,7 +31,7 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
   using progress = showProgress(process.stderr);
   const { results } = await runScenario({
     name: 'up',
-    wanted: 'up',
+    command: ['up'],
     scenario: standing(topology),
     kind,
     app: await helloApp(),
@@ -48,7 +48,7 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
       `${results.run.id} stands with one service; its cluster ended with this command\n` +
         '  npm run lab -- shell\n  npm run lab -- logs\n  npm run lab -- down\n',
     );
-  context.exit(exitCodes[results.verdict]);
+  context.exit(context.signal.aborted ? 130 : exitCodes[results.verdict]);
 };
 
 const logs = async (name: string | undefined, flags: { readonly id?: string }, { signal, exit }: CommandContext) => {

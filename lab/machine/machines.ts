@@ -7,6 +7,7 @@ import type { Fidelity } from '../report/results.ts';
 import { type Architecture, hostMachine } from '../system/elf.ts';
 import { usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
+import { fetchTools } from '../system/packages/tools.ts';
 import type { RunFolder } from '../system/runs.ts';
 import { provideWasmtime } from '../wasm/wasmtime.ts';
 import { ownMachines, readMachine } from './hardware/definition.ts';
@@ -71,6 +72,8 @@ const imageFor = (
 ): Promise<BootImage> => {
   const fromCard = boot === 'sd';
   if (fromCard && board !== 'raspi4') throw usageFault('only the machine raspi4b boots from an SD card');
+  if (image === 'buildroot' && wasmtime !== undefined)
+    throw usageFault('the Buildroot image has the wasmtime that it was built with: leave out --wasmtime');
   if (image === 'buildroot') return openBuildrootImage({ board, fromCard, signal });
   if (!fromCard) return buildDebianImage({ board, wasmtime, say, signal });
   return buildEmulatedCard({ wasmtime, say, signal });
@@ -86,8 +89,9 @@ const emulated = (definition: MachineDefinition, board: BoardName): MachineKind 
   prepare: async (options, say, signal) => {
     const { qemu } = options;
     const image = await imageFor(board, options, say, signal);
+    const emulator = qemu === undefined ? await fetchTools('qemu', undefined, signal) : { unlocked: [] };
     return {
-      unlocked: image.unlocked,
+      unlocked: [...image.unlocked, ...emulator.unlocked],
       start: (run, started) => startEmulated({ definition, image, run, qemu, signal: started }),
     };
   },

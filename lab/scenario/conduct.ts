@@ -56,7 +56,7 @@ export const conduct = async (parts: Conducted): Promise<void> => {
     ]);
     if (compiled !== undefined) note(compiled);
   });
-  const services = deployer(board, cluster, app, emit, signal);
+  const services = deployer(board, cluster, app, findings, emit, signal);
   const lab = makeLab({
     ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
     ...{ steps, findings, capture, services, emit, note, stack, signal },

@@ -3,6 +3,7 @@ import type { Machine } from '../machine/machine.ts';
 import { deadline } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
 import type { Emit } from './events.ts';
+import type { Findings } from './findings.ts';
 import { instancePlace } from './places.ts';
 import type { Lab, Service } from './scenario.ts';
 
@@ -14,12 +15,22 @@ const undeployMs = 10_000;
 export type Services = Pick<Lab, 'deploy' | 'undeploy' | 'send'> & { readonly left: () => readonly Service[] };
 
 /** Deploying and undeploying through the cluster, as a scenario does it. */
-export const deployer = (machine: Machine, cluster: Cluster, app: App, emit: Emit, signal: AbortSignal): Services => {
+export const deployer = (
+  machine: Machine,
+  cluster: Cluster,
+  app: App,
+  { components }: Findings,
+  emit: Emit,
+  signal: AbortSignal,
+): Services => {
   const images = new Map<string, string>();
   const standing = new Set<Service>();
   const imageOf = ({ name, bytes, sha256 }: App): string => {
-    const image = images.get(sha256) ?? cluster.publishArtifact(name, bytes);
+    const known = images.get(sha256);
+    if (known !== undefined) return known;
+    const image = cluster.publishArtifact(name, bytes);
     images.set(sha256, image);
+    components.push({ name: 'component', version: name, sha256 });
     return image;
   };
   const send: Lab['send'] = ({ app: wanted = app, instance = 0, ...spec } = {}) =>

@@ -2,6 +2,7 @@ import type { Machine } from '../machine/machine.ts';
 import { joinReplicates } from '../report/metrics.ts';
 import { notStarted, type Results, type Run, resultsVersion, type Verdict } from '../report/results.ts';
 import { messageOf } from '../system/errors.ts';
+import { commandLine } from '../system/quote.ts';
 import { type Packets, packetsFile } from './capture.ts';
 import type { Findings } from './findings.ts';
 import type { Log, RunOptions } from './options.ts';
@@ -38,10 +39,10 @@ type Described = {
 /** The commands that lead to where a step failed. */
 const lookFurther = (
   failure: unknown,
-  { machine, options: { keep, wanted, kind } }: Pick<Described, 'machine' | 'options'>,
+  { machine, options: { keep, command, kind } }: Pick<Described, 'machine' | 'options'>,
 ): readonly string[] => {
   if (machine === undefined || kind.isBorrowed) return [];
-  if (!keep) return [`npm run lab -- scenario ${wanted} --machine ${kind.name} --keep`];
+  if (!keep) return [`npm run lab -- ${commandLine([...command, '--keep'])}`];
   const task = failure instanceof StepFailed ? failure.task : undefined;
   return [`npm run lab -- shell${task === undefined ? '' : ` --instance ${task}`}`, 'npm run lab -- logs'];
 };
@@ -65,6 +66,7 @@ export const describe = async (run: Described): Promise<Results> => {
   const { options, machine, findings, steps } = run;
   const { app, kind, scenario } = options;
   const failure = failureOf(run);
+  const chosen = [{ name: 'component', version: app.name, sha256: app.sha256 }];
   return {
     version: resultsVersion,
     scenario: { name: options.name, about: scenario.about },
@@ -81,7 +83,7 @@ export const describe = async (run: Described): Promise<Results> => {
         ),
       ),
     },
-    inputs: [{ name: 'component', version: app.name, sha256: app.sha256 }, ...(machine?.inputs ?? [])],
+    inputs: [...(findings.components.length > 0 ? findings.components : chosen), ...(machine?.inputs ?? [])],
     verdict: run.verdict,
     steps: steps.done,
     run: {

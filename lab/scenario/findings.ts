@@ -1,4 +1,4 @@
-import type { FirstAnswer, LatencyHistogram, Metric, Run, Throughput } from '../report/results.ts';
+import type { FirstAnswer, Input, LatencyHistogram, Metric, Run, Throughput } from '../report/results.ts';
 
 /** What a scenario finds for the report, apart from how its steps ended. */
 export type Findings = {
@@ -6,6 +6,8 @@ export type Findings = {
   readonly latencies: LatencyHistogram[];
   readonly throughput: Throughput[];
   readonly notes: string[];
+  /** Components that were deployed, each once. */
+  readonly components: Input[];
   condition: Run['condition'];
   firstAnswer: FirstAnswer | undefined;
   topology: Run['topology'];
@@ -16,6 +18,7 @@ export const noFindings = (): Findings => ({
   latencies: [],
   throughput: [],
   notes: [],
+  components: [],
   condition: undefined,
   firstAnswer: undefined,
   topology: undefined,

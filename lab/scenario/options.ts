@@ -6,8 +6,8 @@ import type { Scenario, ScenarioOptions } from './scenario.ts';
 /** What is run, on what, and how. */
 export type RunOptions = {
   readonly name: string;
-  /** By what it is found again: its name, or the path of its file. */
-  readonly wanted: string;
+  /** The words after `npm run lab --` that run the same once more. */
+  readonly command: readonly string[];
   readonly scenario: Scenario;
   readonly kind: MachineKind;
   readonly machine: MachineOptions;

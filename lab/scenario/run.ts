@@ -25,6 +25,8 @@ const progressMs = 250;
 export type Outcome = {
   readonly results: Results;
   readonly files: readonly ExtraFile[];
+  /** The machine was left running. */
+  readonly kept: boolean;
 };
 
 /** Passes on what is said, but not more often than a person can read. */
@@ -119,7 +121,7 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       capture = packetCapture(board, signal);
       await conduct({ options, board, capture, steps, findings, emit, note, stack, signal });
     } catch (error) {
-      failure = machine ? await orLoss(error, machine, options.signal) : error;
+      failure = machine ? await orLoss(error, steps, machine, options.signal) : error;
     }
     // on a machine that stays, nothing of the lab's goes on
     if (capture && (options.keep || verdictOf(failure, steps) === 'failed'))
@@ -132,6 +134,8 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       kept = true;
     }
   }
+  const { cause } = failure instanceof StepFailed ? failure : {};
+  if (cause instanceof LabError && cause.fault === 'usage') throw cause;
   logs = [
     ...logs,
     { name: 'transcript.log', content: transcript(events) },
@@ -147,6 +151,7 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   const stream = events.map((event) => JSON.stringify(event)).join('\n');
   return {
     results,
+    kept,
     files: [
       ...logs,
       ...(packets ? [{ name: packetsFile, content: packets.pcap }] : []),

@@ -1,3 +1,5 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
 import t from 'tap';
 import { labWorld } from '../support/lab.ts';
 
@@ -23,6 +25,68 @@ for (const { stage, machine, after } of moments) {
     t.strictSame(await world.leftovers(), []);
   });
 }
+
+t.test('the same Ctrl-C may come twice, by the terminal and by npm', async (t) => {
+  await using world = await labWorld();
+  const lab = world.start(['scenario', 'bridged', '--machine', 'local', '--reports', world.reports]);
+  await lab.says(/✓ deploy through the worker/);
+  lab.child.kill('SIGINT');
+  await lab.says(/taking everything down/);
+  lab.child.kill('SIGINT');
+  const { code, stderr } = await lab.ended;
+  t.equal(code, 130, stderr);
+  t.match(stderr, /incomplete in .*: .*interrupted/, 'the report was written');
+  t.strictSame(await world.processes(), []);
+  t.strictSame(await world.leftovers(), []);
+});
+
+t.test('whoever reads along may end first', async (t) => {
+  await using world = await labWorld();
+  const lab = world.start(['scenario', 'bridged', '--machine', 'local', '--reports', world.reports]);
+  await lab.says(/✓ deploy through the worker/);
+  lab.child.stdout?.destroy();
+  lab.child.stderr?.destroy();
+  lab.child.kill('SIGINT');
+  t.equal((await lab.ended).code, 130);
+  t.strictSame(await world.processes(), []);
+  t.strictSame(await world.leftovers(), []);
+});
+
+t.test('an emulator that does not begin is no reason to wait', async (t) => {
+  await using world = await labWorld();
+  const qemu = path.join(world.temporary, '..', 'qemu');
+  await fs.writeFile(qemu, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+  const lab = world.start(['scenario', 'bridged', '--qemu', qemu, '--reports', world.reports]);
+  await lab.says(/✓ prepare the machine/);
+  lab.child.kill('SIGINT');
+  t.equal((await lab.ended).code, 130);
+  t.strictSame(await world.processes(), []);
+  t.strictSame(await world.leftovers(), []);
+});
+
+t.test('what a scenario of the user’s own forgot to wait for is no fault of the product', async (t) => {
+  await using world = await labWorld();
+  const file = path.join(world.temporary, '..', 'forgets.ts');
+  const module = JSON.stringify(path.join(import.meta.dirname, '../../lab/scenario/scenario.ts'));
+  await fs.writeFile(
+    file,
+    `import { scenario } from ${module};
+    export default scenario({
+      about: 'Does it wait?',
+      needs: [],
+      network: { topology: 'bridged', subnet: '10.10.0.0' },
+      run: async ({ step, lab, deploy }) => {
+        Promise.reject(new Error('nobody waited for this'));
+        await step('deploy', lab, () => deploy());
+      },
+    });`,
+  );
+  const { code, stderr } = await world.run(['scenario', file, '--machine', 'local', '--reports', world.reports]);
+  t.equal(code, 3, stderr);
+  t.match(stderr, /lab: nobody waited for this\n[\s\S]*forgets\.ts/);
+  t.strictSame(await world.processes(), []);
+  t.strictSame(await world.leftovers(), []);
+});
 
 t.test('what a lab that was killed left is removed by lab clean', async (t) => {
   await using world = await labWorld();

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { labFault, messageOf } from '../../system/errors.ts';
+import { labFault } from '../../system/errors.ts';
 import type { Program } from '../../system/packages/tools.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { until } from '../../system/wait.ts';
@@ -20,17 +20,23 @@ export type Emulator = AsyncDisposable & {
   readonly release: () => void;
 };
 
-const connect = (folder: string, name: string, gone: AbortSignal): Promise<JsonChannel> =>
-  until(() => JsonChannel.open(path.join(folder, name)).catch(() => undefined), gone);
+const connect = (folder: string, name: string, ends: AbortSignal): Promise<JsonChannel> =>
+  until(() => JsonChannel.open(path.join(folder, name)).catch(() => undefined), ends);
 
 /** The last lines of a console, for a message. */
 export const tail = (text: string, lines = consoleLines): string => text.trimEnd().split('\n').slice(-lines).join('\n');
 
 /**
  * Starts the emulator in the run's folder, in a session of its own so that Ctrl-C leaves its end to us. Disposing of it
- * ends it. When it ends by itself, `gone` is aborted with what it printed and the console's last lines.
+ * ends it. When it ends by itself, `gone` is aborted with what it printed and the console's last lines. Throws the
+ * reason of `signal`, or of `gone`, when that comes before it can be talked to.
  */
-export const startEmulator = async (program: Program, args: readonly string[], run: RunFolder): Promise<Emulator> => {
+export const startEmulator = async (
+  program: Program,
+  args: readonly string[],
+  run: RunFolder,
+  signal: AbortSignal,
+): Promise<Emulator> => {
   const { folder } = run;
   const gone = new AbortController();
   const consoleText = () => fs.readFile(path.join(folder, runFiles.console), 'utf8').catch(() => '');
@@ -50,10 +56,11 @@ export const startEmulator = async (program: Program, args: readonly string[], r
     const parts = [tail(printed), tail(await consoleText())].filter((part) => part !== '');
     gone.abort(labFault(`the emulator ${why}${parts.length > 0 ? `\n${parts.join('\n')}` : ''}`));
   });
+  const ends = AbortSignal.any([gone.signal, signal]);
   try {
-    const monitor = await connect(folder, runFiles.monitor, gone.signal);
-    await monitor.request('qmp_capabilities', {}, gone.signal);
-    const agent = await connect(folder, runFiles.agent, gone.signal);
+    const monitor = await connect(folder, runFiles.monitor, ends);
+    await monitor.request('qmp_capabilities', {}, ends);
+    const agent = await connect(folder, runFiles.agent, ends);
     return {
       monitor,
       agent,
@@ -71,9 +78,9 @@ export const startEmulator = async (program: Program, args: readonly string[], r
         await ended;
       },
     };
-  } catch (error) {
+  } catch {
     child.kill('SIGKILL');
     await ended;
-    throw gone.signal.aborted ? gone.signal.reason : labFault(`the emulator did not start: ${messageOf(error)}`);
+    throw signal.aborted ? signal.reason : gone.signal.reason;
   }
 };

@@ -58,7 +58,8 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
   const { program, firmware, inputs } = await emulatorProgram(options);
   const args = emulatorArguments(definition, image, { firmware, name: `lab-${run.id}` });
   await using stack = new AsyncDisposableStack();
-  const emulator = stack.use(await startEmulator(program, args, run));
+  const booting = deadline(bootDeadlineMs * definition.slowness, 'boot', options.signal);
+  const emulator = stack.use(await startEmulator(program, args, run, booting));
   const agent = new GuestAgent(emulator.agent);
   // a closed channel is only the first sign of an emulator that ended: its reason follows
   const orGone = <T>(work: Promise<T>): Promise<T> =>
@@ -68,7 +69,7 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
       throw emulator.gone.reason;
     });
   try {
-    await orGone(agent.ready(deadline(bootDeadlineMs * definition.slowness, 'boot', options.signal, emulator.gone)));
+    await orGone(agent.ready(AbortSignal.any([booting, emulator.gone])));
   } catch (error) {
     options.signal.throwIfAborted();
     if (emulator.gone.aborted) throw emulator.gone.reason;

@@ -18,7 +18,7 @@ const kind = (prepare: MachineKind['prepare']): MachineKind => ({
 
 const options = (prepare: MachineKind['prepare'], needs: readonly ('bridge' | 'veth')[] = ['bridge']) => ({
   name: 'nothing',
-  wanted: 'nothing',
+  command: ['scenario', 'nothing'],
   scenario: scenario({ about: '?', needs, network: { topology: 'bridged', subnet: '10.10.0.0' }, run: async () => {} }),
   kind: kind(prepare),
   machine: {},

@@ -39,7 +39,9 @@ t.test('a board that is lost in the middle of a run', { skip, timeout: 280_000 }
     await fs.writeFile(cut, '');
     const ended = await lab.ended;
     failsAsLab(t, ended, /^bench has vanished/);
-    t.equal(printedResults(ended.stdout).results.run.failure?.step, 'wait for the board');
+    const { run, steps } = printedResults(ended.stdout).results;
+    t.equal(run.failure?.step, 'wait for the board');
+    t.match(steps.at(-1), { name: 'wait for the board', verdict: 'error' });
     await computer.refuse(false);
     const next = await world.run(scenario('veth'));
     t.equal(next.code, 0, next.stderr);
