@@ -16,9 +16,15 @@ const shortestTimeoutMs = 1000;
 /** autocannon looks this often whether it shall end. */
 const endingGranularityMs = 20;
 
+/** A client of autocannon, with what its typings leave out. */
+type Client = autocannon.Client & {
+  /** It closes its connection instead of sending more requests than this; undefined for no limit. */
+  responseMax: number | undefined;
+};
+
 /**
- * Keeps `connections` connections busy for `ms` milliseconds by autocannon. Throws the signal's reason when it aborts,
- * and a RangeError for a timeout below one second.
+ * Keeps `connections` connections busy for `ms` milliseconds by autocannon. Requests under way when the time is up are
+ * waited for. Throws the signal's reason when it aborts, and a RangeError for a timeout below one second.
  *
  * After a connection was closed in the middle, autocannon 9 gives later latencies of that client too long: with
  * `errors` other than 0 the histogram is not to be trusted.
@@ -28,11 +34,14 @@ export const keepAlive = async (loop: ClosedLoop, ms: number, tally: Tally): Pro
   signal.throwIfAborted();
   if (timeoutMs < shortestTimeoutMs)
     throw new RangeError(`timeoutMs is ${timeoutMs}; with kept connections it is ${shortestTimeoutMs} or more`);
+  const clients: Client[] = [];
   const options = {
     url,
     connections,
     timeout: timeoutMs / 1000,
-    duration: ms / 1000,
+    // It ends when all clients have; its own end would drop what is under way.
+    duration: (ms + 2 * timeoutMs) / 1000,
+    setupClient: (client: autocannon.Client) => clients.push(client as Client),
     sampleInt: endingGranularityMs,
     verifyBody: (body: unknown) => tally.body(String(body)),
   };
@@ -40,6 +49,10 @@ export const keepAlive = async (loop: ClosedLoop, ms: number, tally: Tally): Pro
   // The callback form: the typings of the promise form hide the event emitter that it also is.
   const instance = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
   instance.on('response', (_client, status, _bytes, latencyMs) => tally.response(status, latencyMs));
+  tally.end = performance.now() + ms;
+  const timeUp = setTimeout(() => {
+    for (const client of clients) client.responseMax = 1;
+  }, ms);
   const stop = () => {
     instance.stop();
     reject(signal.reason);
@@ -49,12 +62,13 @@ export const keepAlive = async (loop: ClosedLoop, ms: number, tally: Tally): Pro
     const result = await promise;
     const failed = result.errors - result.timeouts;
     // A connection that is closed without a response is opened again without being counted. What is neither answered
-    // nor counted nor under way (one request a connection) was lost that way.
-    const lost = Math.max(0, result.requests.sent - connections - tally.responses - result.errors);
+    // nor counted was lost that way.
+    const lost = Math.max(0, result.requests.sent - tally.responses - result.errors);
     tally.sent = result.requests.sent;
     tally.timeouts = result.timeouts;
     tally.errors = failed + lost;
   } finally {
+    clearTimeout(timeUp);
     signal.removeEventListener('abort', stop);
   }
 };
@@ -65,9 +79,9 @@ export const keepAlive = async (loop: ClosedLoop, ms: number, tally: Tally): Pro
  */
 export const freshConnections = async (loop: ClosedLoop, ms: number, tally: Tally): Promise<void> => {
   const { url, connections, timeoutMs, signal } = loop;
-  const end = performance.now() + ms;
+  tally.end = performance.now() + ms;
   const client = async () => {
-    while (performance.now() < end && !signal.aborted)
+    while (performance.now() < tally.end && !signal.aborted)
       await ask(url, false, timeoutMs, performance.now(), tally, signal);
   };
   await Promise.all(Array.from({ length: connections }, client));

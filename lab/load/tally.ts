@@ -27,11 +27,11 @@ export type LoadCounts = {
   /** Requests whose connection failed or was closed without a response. */
   readonly errors: number;
   readonly timeouts: number;
-  /** Requests under way when the time was up. */
+  /** Requests that were neither answered nor given up when the load ended. */
   readonly unfinished: number;
 };
 
-/** When responses came, by the load's own clock. */
+/** When responses came, by the load's own clock; in a closed loop without those that came when the time was up. */
 export type LoadTimes = {
   /** From the first response to the last one. */
   readonly seconds: number;
@@ -48,9 +48,12 @@ export class Tally {
   sent = 0;
   errors = 0;
   timeouts = 0;
+  /** When the time is up, in monotonic ms: responses after that count, but not as part of the rate. */
+  end = Number.POSITIVE_INFINITY;
   readonly #expected: Expected;
   readonly #perSecond: number[] = [];
   #responses = 0;
+  #timed = 0;
   #wrongStatus = 0;
   #wrongBody = 0;
   #first = 0;
@@ -65,15 +68,17 @@ export class Tally {
   }
 
   response(status: number, ms: number): void {
-    const now = performance.now();
-    if (this.#responses === 0) this.#first = now;
-    this.#last = now;
     this.#responses += 1;
     if (status !== this.#expected.status) this.#wrongStatus += 1;
+    recordMs(this.latency, ms);
+    const now = performance.now();
+    if (now > this.end) return;
+    if (this.#timed === 0) this.#first = now;
+    this.#last = now;
+    this.#timed += 1;
     const second = Math.floor((now - this.#first) / 1000);
     while (this.#perSecond.length <= second) this.#perSecond.push(0);
     this.#perSecond[second] = (this.#perSecond[second] ?? 0) + 1;
-    recordMs(this.latency, ms);
   }
 
   /** True when `body` is the expected one. */
@@ -100,7 +105,7 @@ export class Tally {
     const seconds = (this.#last - this.#first) / 1000;
     return {
       seconds,
-      rate: seconds > 0 ? (this.#responses - 1) / seconds : 0,
+      rate: seconds > 0 ? (this.#timed - 1) / seconds : 0,
       perSecond: this.#perSecond.slice(0, Math.floor(seconds)),
     };
   }
