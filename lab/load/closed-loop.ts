@@ -20,6 +20,14 @@ const endingGranularityMs = 20;
 type Client = autocannon.Client & {
   /** It closes its connection instead of sending more requests than this; undefined for no limit. */
   responseMax: number | undefined;
+  /** Adds each chunk it is given to a string, as UTF-8 where it is no string yet. */
+  readonly pipelinedRequests: { addBody: (chunk: Buffer | string) => void };
+};
+
+/** Has a client collect bodies as bytes, one a character (latin1). */
+const collectBytes = ({ pipelinedRequests }: Client): void => {
+  const add = pipelinedRequests.addBody.bind(pipelinedRequests);
+  pipelinedRequests.addBody = (chunk) => add(chunk.toString('latin1'));
 };
 
 /**
@@ -41,7 +49,10 @@ export const keepAlive = async (loop: ClosedLoop, ms: number, tally: Tally): Pro
     timeout: timeoutMs / 1000,
     // It ends when all clients have; its own end would drop what is under way.
     duration: (ms + 2 * timeoutMs) / 1000,
-    setupClient: (client: autocannon.Client) => clients.push(client as Client),
+    setupClient: (client: autocannon.Client) => {
+      collectBytes(client as Client);
+      clients.push(client as Client);
+    },
     sampleInt: endingGranularityMs,
     verifyBody: (body: unknown) => tally.body(String(body)),
   };

@@ -38,7 +38,7 @@ export const ask = (
   request.on('error', failed);
   request.on('response', (response) => {
     let body = '';
-    response.setEncoding('utf8');
+    response.setEncoding('latin1');
     response.on('data', (chunk: string) => {
       body += chunk;
     });

@@ -98,6 +98,19 @@ for (const keepAlive of [true, false]) {
     t.ok(performance.now() - start < 5000, 'and then it ends');
   });
 
+  t.test(`${kind}: a letter may come in two parts`, async (t) => {
+    await using server = await listen((_request, response) => {
+      const [first, second] = Buffer.from('ü');
+      response.write(Buffer.of(first ?? 0));
+      setTimeout(() => response.end(Buffer.of(second ?? 0)), 5);
+    });
+    const right = await runLoad(plan(server.url, { keepAlive, expect: { status: 200, body: 'ü' } }));
+    t.ok(right.responses > 0);
+    t.equal(faults(right), 0);
+    const wrong = await runLoad(plan(server.url, { keepAlive, expect: { status: 200, body: 'ö' } }));
+    t.equal(wrong.wrongBody, wrong.responses);
+  });
+
   t.test(`${kind}: nobody there is an error for every request`, async (t) => {
     const server = await listen(() => undefined);
     await server[Symbol.asyncDispose]();
