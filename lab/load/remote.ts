@@ -3,6 +3,8 @@ import { build } from 'esbuild';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
+import type { Ended } from '../machine/machine.ts';
+import { labFault } from '../system/errors.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
 
 const Result = Type.Object({
@@ -39,16 +41,7 @@ export const loadProgram = async (): Promise<string> => {
   return outputFiles.map(({ text }) => text).join('');
 };
 
-/**
- * Loads a service from where `run` starts programs: `run` gets the plan as its standard input and returns what the
- * program printed.
- */
-export const runRemoteLoad = async (
-  plan: LoadPlan,
-  run: (stdin: string, signal: AbortSignal) => Promise<string>,
-): Promise<LoadResult> => {
-  const { signal, ...rest } = plan;
-  const printed = await run(JSON.stringify(rest), signal);
+const readResult = (printed: string): LoadResult => {
   const { hdr, lateness, shed, ...counted } = parseJson(Result, printed, "the load generator's result");
   const decode = (text: string) => decodeFromCompressedBase64(text, 32, false);
   return {
@@ -57,4 +50,22 @@ export const runRemoteLoad = async (
     ...(shed === undefined ? {} : { shed }),
     ...(lateness === undefined ? {} : { lateness: decode(lateness) }),
   };
+};
+
+/**
+ * Loads a service from where `run` starts programs: `run` starts the program with the plan as its standard input and
+ * says how it ended. Throws, blaming the lab, when it ended without a result.
+ */
+export const runRemoteLoad = async (
+  plan: LoadPlan,
+  run: (stdin: string, signal: AbortSignal) => Promise<Ended>,
+): Promise<LoadResult> => {
+  const { signal, ...rest } = plan;
+  const { code, stdout, stderr } = await run(JSON.stringify(rest), signal);
+  if (code !== 0) throw labFault(`the load generator ended with ${code}: ${stderr.trim()}`);
+  try {
+    return readResult(stdout);
+  } catch (error) {
+    throw labFault('the load generator printed no result', [], error);
+  }
 };

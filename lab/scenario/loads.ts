@@ -35,11 +35,7 @@ export const loader = (
     if (exec === undefined) return runLoad(plan);
     installed ??= loadProgram().then((program) => machine.writeFile(programFile, program));
     await installed;
-    return runRemoteLoad(plan, async (stdin, ends) => {
-      const { code, stdout, stderr } = await exec(['node', programFile], { stdin, signal: ends });
-      if (code !== 0) throw new Error(`the load generator ended with ${code}: ${stderr.trim()}`);
-      return stdout;
-    });
+    return runRemoteLoad(plan, (stdin, ends) => exec(['node', programFile], { stdin, signal: ends }));
   };
   return async (name, url, expected, how = {}) => {
     const { from, service, seconds = options.duration, connections = options.connections } = how;
