@@ -2,7 +2,7 @@ import { startCluster } from '../cluster/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
 import { LabError, labFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
-import { deadline } from '../system/wait.ts';
+import { type Deadline, deadline } from '../system/wait.ts';
 import type { Capture } from './capture.ts';
 import { makeLab } from './context.ts';
 import { deployer } from './deploy.ts';
@@ -27,7 +27,7 @@ export type Conducted = {
   readonly note: (text: string) => void;
   /** Takes what has to be taken down when the run ends. */
   readonly stack: AsyncDisposableStack;
-  readonly signal: AbortSignal;
+  readonly limit: Deadline;
 };
 
 const boardOnly = { place: 'board' } as const;
@@ -35,7 +35,8 @@ const labOnly = { place: 'lab' } as const;
 
 /** Starts cluster and worker on a booted board, goes through the scenario, and judges what the worker said meanwhile. */
 export const conduct = async (parts: Conducted): Promise<void> => {
-  const { options, board, capture, steps, findings, emit, note, stack, signal } = parts;
+  const { options, board, capture, steps, findings, emit, note, stack, limit } = parts;
+  const { signal } = limit;
   const { scenario, app } = options;
   const cluster = stack.use(
     await startCluster({
@@ -59,7 +60,7 @@ export const conduct = async (parts: Conducted): Promise<void> => {
   const services = deployer(board, cluster, app, findings, emit, signal);
   const lab = makeLab({
     ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
-    ...{ steps, findings, capture, services, emit, note, stack, signal },
+    ...{ steps, findings, capture, services, emit, note, stack, limit },
   });
   await scenario.run(lab).catch((error: unknown) => {
     throw error instanceof StepFailed ? error : labFault('the scenario threw outside of its steps', [], error);

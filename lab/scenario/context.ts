@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
 import { timeKind } from '../report/load-record.ts';
 import { labFault } from '../system/errors.ts';
-import { deadline } from '../system/wait.ts';
+import { type Deadline, deadline } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
 import type { Capture } from './capture.ts';
 import type { Services } from './deploy.ts';
@@ -35,9 +35,10 @@ export const makeLab = (parts: {
   readonly note: (text: string) => void;
   /** Takes what has to be taken down when the run ends. */
   readonly stack: AsyncDisposableStack;
-  readonly signal: AbortSignal;
+  readonly limit: Deadline;
 }): Lab => {
-  const { machine, cluster, app, options, steps, findings, emit, signal } = parts;
+  const { machine, cluster, app, options, steps, findings, emit, limit } = parts;
+  const { signal } = limit;
   const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
   const picture = drawer(machine, parts.services, findings);
@@ -74,7 +75,7 @@ export const makeLab = (parts: {
       return `${machine.uplink.lab}:${server.port}`;
     },
     forward: (boardPort) => machine.forward(boardPort, signal),
-    load: loader(machine, options, findings, parts.capture, signal),
+    load: loader(machine, options, findings, parts.capture, limit),
     record: ({ kind, dimensions = {}, samples, ...figure }) => {
       findings.metrics.push({
         ...figure,

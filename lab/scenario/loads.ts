@@ -5,6 +5,7 @@ import type { Machine } from '../machine/machine.ts';
 import { histogramOf, latencyOf } from '../report/latency.ts';
 import { loadCounts, recordLoad, timeKind } from '../report/load-record.ts';
 import { LabError } from '../system/errors.ts';
+import type { Deadline } from '../system/wait.ts';
 import type { Capture } from './capture.ts';
 import { cpuPerRequest, cpuTicks } from './cpu.ts';
 import type { Findings } from './findings.ts';
@@ -22,13 +23,13 @@ const judge = (name: string, result: LoadResult): void => {
   throw new LabError(`the load '${name}' was not answered as it should: ${counts.join(', ')}`, { fault: 'product' });
 };
 
-/** Loads for a scenario: from the lab itself, or by a program that is put on the board once. */
+/** Loads for a scenario: from the lab itself, or by a program that is put on the board once. Each puts off `limit`. */
 export const loader = (
   machine: Machine,
   options: ScenarioOptions,
   findings: Findings,
   capture: Capture,
-  signal: AbortSignal,
+  limit: Deadline,
 ): Lab['load'] => {
   let installed: Promise<void> | undefined;
   const generate = async (plan: LoadPlan, exec: Where['exec']): Promise<LoadResult> => {
@@ -50,8 +51,9 @@ export const loader = (
       timeoutMs: requestTimeoutMs * machine.slowness,
       expect: expected,
       keepAlive,
-      signal,
+      signal: limit.signal,
     };
+    limit.extend(plan.warmUpMs + plan.durationMs);
     const native = timeKind(machine.fidelity) === 'performance';
     const task = native ? service?.task : undefined;
     const before = task === undefined ? undefined : await cpuTicks(machine, task);

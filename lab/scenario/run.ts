@@ -5,7 +5,7 @@ import { worstVerdict } from '../report/replicates.ts';
 import type { Results, Verdict } from '../report/results.ts';
 import { LabError, labFault } from '../system/errors.ts';
 import { openRun } from '../system/runs.ts';
-import { deadline } from '../system/wait.ts';
+import { movableDeadline } from '../system/wait.ts';
 import { type Capture, type Packets, packetCapture, packetsFile } from './capture.ts';
 import { collectLogs, collectPackets } from './collect.ts';
 import { afterRun, beforeRun } from './condition.ts';
@@ -116,10 +116,10 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       });
       machine = board;
       findings.condition = await beforeRun(board);
-      const limit = ((scenario.seconds ?? 120) * 1000 + options.options.duration * 1000) * board.slowness;
-      const signal = deadline(limit, 'the scenario', options.signal, board.gone);
-      capture = packetCapture(board, signal);
-      await conduct({ options, board, capture, steps, findings, emit, note, stack, signal });
+      const ms = (scenario.seconds ?? 120) * 1000 * board.slowness;
+      const limit = movableDeadline(ms, 'the scenario', options.signal, board.gone);
+      capture = packetCapture(board, limit.signal);
+      await conduct({ options, board, capture, steps, findings, emit, note, stack, limit });
     } catch (error) {
       failure = machine ? await orLoss(error, steps, machine, options.signal) : error;
     }

@@ -1,12 +1,35 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** A signal that is aborted after `ms`, or with any of `signals`; the reason says what was waited for. */
-export const deadline = (ms: number, what: string, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal => {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(`${what}: not within ${Math.round(ms / 1000)} s`)), ms);
-  timer.unref();
-  return AbortSignal.any([controller.signal, ...signals.filter((signal) => signal !== undefined)]);
+/** A deadline that can be put off. */
+export type Deadline = {
+  readonly signal: AbortSignal;
+  /** Puts it off by so many milliseconds. */
+  readonly extend: (ms: number) => void;
 };
+
+/** Its signal is aborted after `ms` and all extensions, or with any of `signals`; the reason says what was waited for. */
+export const movableDeadline = (
+  ms: number,
+  what: string,
+  ...signals: readonly (AbortSignal | undefined)[]
+): Deadline => {
+  const controller = new AbortController();
+  const start = performance.now();
+  let [allowed, timer]: [number, NodeJS.Timeout | undefined] = [0, undefined];
+  const extend = (more: number) => {
+    allowed += more;
+    clearTimeout(timer);
+    const late = () => controller.abort(new Error(`${what}: not within ${Math.round(allowed / 1000)} s`));
+    timer = setTimeout(late, start + allowed - performance.now());
+    timer.unref();
+  };
+  extend(ms);
+  return { signal: AbortSignal.any([controller.signal, ...signals.filter((signal) => signal !== undefined)]), extend };
+};
+
+/** A signal that is aborted after `ms`, or with any of `signals`; the reason says what was waited for. */
+export const deadline = (ms: number, what: string, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal =>
+  movableDeadline(ms, what, ...signals).signal;
 
 /**
  * Asks again and again, at first soon and then more seldom, until the answer is not undefined. Rejects with the reason

@@ -1,11 +1,11 @@
 import t from 'tap';
-import type { Machine } from '../../../lab/machine/machine.ts';
 import type { MachineKind } from '../../../lab/machine/machines.ts';
 import { runScenario } from '../../../lab/scenario/run.ts';
 import { scenario } from '../../../lab/scenario/scenario.ts';
 import { labFault } from '../../../lab/system/errors.ts';
 import { listRuns } from '../../../lab/system/runs.ts';
 import { privateCache } from '../../support/private.ts';
+import { askedBoard } from './asked-board.ts';
 
 const kind = (prepare: MachineKind['prepare']): MachineKind => ({
   name: 'nowhere',
@@ -53,31 +53,6 @@ t.test('a machine that cannot do what a scenario needs is not even prepared', as
   );
   await t.rejects(run, { fault: 'incomplete', message: 'nothing cannot run on nowhere, which has no veth' });
   t.notOk(prepared);
-});
-
-/** A board that only answers what it is asked about itself, and notes what is done to it. */
-const askedBoard = (done: string[], links: unknown): Machine => ({
-  ...{ name: 'nowhere', architecture: 'aarch64', accelerator: 'none', fidelity: 'emulated', slowness: 1 },
-  ...{
-    capabilities: new Set(['bridge'] as const),
-    inputs: [],
-    logs: [],
-    wasmtimeVersion: '1.2.3',
-    gone: new AbortController().signal,
-  },
-  uplink: { board: '127.0.0.1', lab: '127.0.0.1', bind: '127.0.0.1' },
-  exec: async (argv) => {
-    if (argv.join(' ') === 'ip -json address show') return { code: 0, stdout: JSON.stringify(links), stderr: '' };
-    if (argv[0] !== 'find' && argv.join(' ') !== 'ip netns list') done.push(argv.join(' '));
-    return { code: 0, stdout: '', stderr: '' };
-  },
-  writeFile: async (file) => {
-    done.push(file);
-  },
-  readFile: async () => Buffer.alloc(0),
-  release: () => {},
-  forward: () => Promise.reject(new Error('never')),
-  [Symbol.asyncDispose]: async () => {},
 });
 
 t.test('a scenario does not begin on a board that has its network already', async (t) => {
