@@ -1,5 +1,5 @@
 import { joinReplicates } from './metrics.ts';
-import type { Results, Verdict } from './results.ts';
+import type { Condition, Results, Verdict } from './results.ts';
 
 const rank: readonly Verdict[] = ['passed', 'incomplete', 'failed', 'error'];
 
@@ -8,19 +8,39 @@ export const worstVerdict = (verdicts: readonly Verdict[]): Verdict =>
   rank[Math.max(0, ...verdicts.map((verdict) => rank.indexOf(verdict)))] ?? 'passed';
 
 /**
+ * The condition before the first run and after the last one that say it. A Raspberry Pi's firmware says of throttling
+ * that it was, until the next start: only the replicate in which it came shows a change.
+ */
+const joinConditions = (runs: readonly Results[]): Condition | undefined => {
+  const conditions = runs.flatMap(({ run }) => (run.condition ? [run.condition] : []));
+  if (conditions.length === 0) return undefined;
+  const names = new Set(conditions.flatMap((condition) => Object.keys(condition)));
+  return Object.fromEntries(
+    [...names].map((name) => {
+      const before = conditions.find((condition) => condition[name]?.before !== undefined)?.[name]?.before;
+      const after = conditions.findLast((condition) => condition[name]?.after !== undefined)?.[name]?.after;
+      return [name, { ...(before !== undefined && { before }), ...(after !== undefined && { after }) }];
+    }),
+  );
+};
+
+/**
  * Several runs of one scenario, each on a fresh machine, as one: every metric with a sample a run. Steps, latencies and
- * logs are those of the worst run, or of the last one when all passed. Throws when there is no run.
+ * logs are those of the worst run, or of the last one when all passed; the board's condition is that before the first
+ * run and after the last. Throws when there is no run.
  */
 export const joinRuns = (runs: readonly Results[]): Results => {
   const verdict = worstVerdict(runs.map((results) => results.verdict));
   const shown = runs.findLast((results) => results.verdict === verdict);
   if (!shown) throw new Error('no run to join');
   if (runs.length === 1) return shown;
+  const condition = joinConditions(runs);
   return {
     ...shown,
     options: { ...shown.options, replicates: runs.length },
     run: {
       ...shown.run,
+      ...(condition && { condition }),
       seconds: runs.reduce((sum, { run }) => sum + run.seconds, 0),
       metrics: [...joinReplicates(runs.map(({ run }) => run.metrics))],
       notes: [

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { diff } from '../../../lab/report/diff.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
+import { joinRuns } from '../../../lab/report/replicates.ts';
 import type { Condition, Results } from '../../../lab/report/results.ts';
 import { summary } from '../../../lab/report/summary.ts';
 import { passedResults } from './example.ts';
@@ -28,4 +29,21 @@ t.test('a run that was throttled does not compare with another one', async (t) =
     message: /second run: the board was throttled, it was throttled/,
   });
   t.throws(() => diff(hot, cool), { fault: 'incomplete', message: /first run: the board was throttled/ });
+});
+
+t.test('a board that was throttled in one replicate alone was throttled in the whole', async (t) => {
+  const cool = onBoard({ before: 'none', after: 'none' });
+  const hot = onBoard({ before: 'none', after: 'it was throttled' });
+  const still = onBoard({ before: 'it was throttled', after: 'it was throttled' });
+  const steady = joinRuns([cool, cool, cool]);
+  t.throws(() => diff(steady, joinRuns([hot, still, still])), {
+    fault: 'incomplete',
+    message: /second run: the board was throttled, it was throttled/,
+  });
+  t.ok(diff(steady, joinRuns([still, still, still])), 'what was before the first of them is no matter');
+  t.throws(
+    () => diff(steady, joinRuns([hot, { ...still, verdict: 'failed' }, still])),
+    /second run: the board was throttled/,
+    'also when another run than the last one is shown',
+  );
 });
