@@ -7,6 +7,7 @@ import { junitDocument, junitSuite, outcomeSuite } from './junit.ts';
 import { worstVerdict } from './replicates.ts';
 import type { Results, Verdict } from './results.ts';
 import { formatValue, plain, reasonOf, verdictWords } from './story.ts';
+import { cell } from './summary.ts';
 
 /** One scenario on one machine, as a suite saw it; `results` are missing when it left none. */
 export type SuiteEntry = {
@@ -42,8 +43,6 @@ export const suiteTerminal = (entries: readonly SuiteEntry[], colours: 0 | 1): s
   return `${columns(rows).join('\n')}\n\n${counts(entries)}\n`;
 };
 
-const cell = (text: string): string => plain(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
-
 const markdown = (entries: readonly SuiteEntry[]): string =>
   [
     `# ${counts(entries)}`,
@@ -52,7 +51,7 @@ const markdown = (entries: readonly SuiteEntry[]): string =>
     '|---|---|---|---|---|---|',
     ...entries.map(
       ({ scenario, machine, verdict, seconds, reason = '', report }) =>
-        `| ${scenario} | ${machine} | ${verdictWords[verdict]} | ${formatValue(seconds, 's')} | ${cell(reason)} | ${report === undefined ? '' : `[report](../${report}/report.html)`} |`,
+        `| ${cell(scenario)} | ${cell(machine)} | ${verdictWords[verdict]} | ${formatValue(seconds, 's')} | ${cell(reason)} | ${report === undefined ? '' : `[report](../${report}/report.html)`} |`,
     ),
     '',
   ].join('\n');

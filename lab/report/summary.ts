@@ -14,7 +14,8 @@ import {
   warningOf,
 } from './story.ts';
 
-const cell = (text: string): string =>
+/** Text for a cell of a Markdown table: whatever it holds is shown, and ends neither the cell nor the table. */
+export const cell = (text: string): string =>
   plain(text)
     .replaceAll('\\', '\\\\')
     .replaceAll('|', '\\|')

@@ -14,6 +14,18 @@ const entries: readonly SuiteEntry[] = [
   { ...{ scenario: 'untidy', machine: 'virt', seconds: 9, reason: 'it left x behind' }, verdict: 'error' },
 ];
 
+t.test('what a service answered cannot end the table in the summary of a suite, or hide what follows', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'lab-suite-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const reason = 'body, came <!-- </table> | `x` \u001b[31m[a](b)\r\n\n# end';
+  const answered: SuiteEntry = { scenario: 'veth', machine: 'virt', verdict: 'failed', seconds: 3, reason };
+  await writeSuite(folder, [answered, { ...answered, scenario: 'bridged' }]);
+  const summary = await readFile(join(folder, 'summary.md'), 'utf8');
+  const row = summary.split('\n').find((line) => line.startsWith('| veth |')) ?? '';
+  t.match(row, 'body, came \\<!-- \\</table\\> \\| \\`x\\` \\[a\\](b) # end |');
+  t.equal(summary.split('\n').filter((line) => line.startsWith('|')).length, 4, 'one line a run below the head');
+});
+
 t.test('the report of a suite has every run, whether it left results or not', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lab-suite-'));
   t.teardown(() => rm(folder, { recursive: true }));
