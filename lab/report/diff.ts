@@ -61,7 +61,7 @@ const judgeFaults = (before: readonly number[], after: readonly number[]): Judge
 };
 
 /**
- * Judges one metric. Worse or better: the medians differ by {@link margin} or more, and the exact rank sum test says
+ * Judges one metric. Worse or better: the medians differ by {@link margin} or more, and the rank sum test says
  * that so different samples come by chance in 5 % of all cases at most. Same: the 95 % bootstrap interval of the
  * ratio of medians lies within the margin. Otherwise nothing can be told. See statistics.ts for what is assumed.
  */

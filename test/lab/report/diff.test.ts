@@ -4,7 +4,7 @@ import { diff } from '../../../lab/report/diff.ts';
 import { diffTerminal } from '../../../lab/report/diff-terminal.ts';
 import { joinReplicates } from '../../../lab/report/metrics.ts';
 import type { Metric, Results } from '../../../lab/report/results.ts';
-import { median, medianInterval, rankTest, ratioInterval } from '../../../lab/report/statistics.ts';
+import { exactRankTest, median, medianInterval, rankTest, ratioInterval } from '../../../lab/report/statistics.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const metric = (name: string, unit: Metric['unit'], samples: number[]): Metric => ({
@@ -95,6 +95,35 @@ t.test('the rank test is exact, ties included', async (t) => {
   t.equal(rankTest([1, 1, 1], [1, 1, 1]), 1);
   t.equal(rankTest([1, 1, 2], [1, 2, 2]), 1, 'as near as ties let it be');
   t.equal(rankTest([], [1]), 1);
+});
+
+/** Different values around `middle`, the same each time. */
+const around = (middle: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => middle * (1 + ((i * 37) % count) / count / 100));
+
+t.test('hundreds of samples are judged in a moment', async (t) => {
+  const began = performance.now();
+  t.match(judged('load.latency.p99', 'us', around(100, 305), around(110, 305)), {
+    regression: true,
+    changes: [{ judgement: 'worse' }],
+  });
+  t.ok(performance.now() - began < 15_000, 'the machine may be busy');
+  const p = rankTest(around(100, 600), around(100.01, 600));
+  t.ok(p > 0 && p < 1, `${p}`);
+  t.ok(rankTest(around(100, 600), around(110, 600)) < 1e-9, 'all of them apart');
+  t.equal(rankTest(Array(600).fill(1), Array(600).fill(1)), 1, 'all the same');
+});
+
+t.test('what many samples are said to be is near what counting says', async () => {
+  const value = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.double({ min: 0, max: 6, noNaN: true }));
+  const samples = fc.array(value, { minLength: 51, maxLength: 56 });
+  fc.assert(
+    fc.property(samples, samples, fc.constantFrom(0, 0.5, 1), (a, b, shift) => {
+      const after = b.map((sample) => sample + shift);
+      return Math.abs(rankTest(a, after) - exactRankTest(a, after)) < 0.005;
+    }),
+    { seed: 7, numRuns: 15 },
+  );
 });
 
 t.test('statistics hold for any samples', async () => {
