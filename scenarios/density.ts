@@ -1,3 +1,4 @@
+import { median } from '../lab/report/statistics.ts';
 import { changes } from '../lab/scenario/footprint.ts';
 import { type Service, scenario } from '../lab/scenario/scenario.ts';
 
@@ -45,11 +46,13 @@ export default scenario({
           );
         const clean = bytes('Private_Clean');
         const each = { unit: 'bytes', kind: 'performance', where: 'board', dimensions } as const;
-        record({ name: 'memory.proportional', ...each, samples: bytes('Pss') });
+        // instances of one boot share their pages and are no replicates of each other: the middle one is the sample
+        const middle = (sizes: readonly number[]) => [median(sizes) ?? 0];
+        record({ name: 'memory.proportional', ...each, samples: middle(bytes('Pss')) });
         record({
           name: 'memory.private',
           ...each,
-          samples: bytes('Private_Dirty').map((dirty, i) => dirty + (clean[i] ?? 0)),
+          samples: middle(bytes('Private_Dirty').map((dirty, i) => dirty + (clean[i] ?? 0))),
         });
         const [first] = services;
         if (!first) return;

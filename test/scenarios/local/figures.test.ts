@@ -1,3 +1,4 @@
+import { diff } from '../../../lab/report/diff.ts';
 import { samplesOf } from '../passes.ts';
 import { passesOnLocal } from './local.ts';
 
@@ -9,7 +10,16 @@ await passesOnLocal('startup', async (t, { results }) => {
 
 await passesOnLocal('density', async (t, { results }) => {
   t.equal(samplesOf(results, 'deploy').length, 8, 'every deployment is a sample');
-  t.ok(samplesOf(results, 'memory.proportional').every((bytes) => bytes > 1e6));
+  for (const name of ['memory.proportional', 'memory.private']) {
+    const memory = results.run.metrics.filter((metric) => metric.name === name);
+    t.ok(memory.length > 1 && memory.every(({ samples }) => samples.length === 1), 'one boot is one sample');
+    t.ok(samplesOf(results, name).every((bytes) => bytes > 1e6));
+  }
+  const { changes } = diff(results, results);
+  const judged = changes.filter(
+    ({ metric, judgement }) => metric.name.startsWith('memory.') && judgement !== "can't tell",
+  );
+  t.strictSame(judged, [], 'the memory of one boot is not enough to judge it');
   t.ok(results.run.latencies.some(({ name }) => name === 'with 8 instances'));
 });
 
