@@ -6,7 +6,7 @@ import { readResults } from '../report/read.ts';
 import { entryReason, type SuiteEntry, suiteTerminal, suiteVerdict, writeSuite } from '../report/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
-import { reapRuns } from '../system/runs.ts';
+import { newId, reapRuns } from '../system/runs.ts';
 import { type CommandContext, defaultReports, exitCodes, printJson, wholeNumber } from './context.ts';
 import { coloursOf } from './progress.ts';
 
@@ -74,8 +74,7 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
     throw usageFault('no machine here is emulated: leave out --image');
   const names = wanted.length > 0 ? wanted : await scenarioNames();
   const scenarios = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
-  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
-  const folder = path.join(flags.reports, `${stamp}-suite`);
+  const folder = path.join(flags.reports, `${newId()}-suite`);
   await reapRuns();
   const entries: SuiteEntry[] = [];
   for (const kind of kinds)

@@ -108,11 +108,16 @@ export type RunFolder = AsyncDisposable & {
   keep(): Promise<void>;
 };
 
+/** A name that nothing else has, and that sorts by the second in which it was made. */
+export const newId = (): string => {
+  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+  return `${stamp}-${randomBytes(3).toString('hex')}`;
+};
+
 /** Opens a run. Disposing of it removes everything that carries its mark, unless it is kept. */
 export const openRun = async (what: string): Promise<RunFolder> => {
   await fs.mkdir(recordsFolder(), { recursive: true });
-  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
-  const id = `${stamp}-${randomBytes(3).toString('hex')}`;
+  const id = newId();
   // unix sockets live here, and their paths may be 107 bytes at most
   const folder = path.join(os.tmpdir().length > 60 ? '/tmp' : os.tmpdir(), `lab-${id}`);
   const owner = identityOf(process.pid) ?? String(process.pid);
