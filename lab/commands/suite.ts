@@ -6,7 +6,7 @@ import { readResults } from '../report/read.ts';
 import { entryReason, type SuiteEntry, suiteTerminal, suiteVerdict, writeSuite } from '../report/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
-import { newId, reapRuns } from '../system/runs.ts';
+import { isOf, newId, reapRuns } from '../system/runs.ts';
 import { type CommandContext, defaultReports, exitCodes, printJson, wholeNumber } from './context.ts';
 import { coloursOf } from './progress.ts';
 
@@ -32,7 +32,7 @@ const runOne = async (
   const began = performance.now();
   const options = ['--machine', kind.name, '--duration', `${flags.duration}`, '--replicates', `${flags.replicates}`];
   if (kind.fidelity === 'emulated') options.push('--image', flags.image);
-  const child = await execa(
+  const running = execa(
     process.execPath,
     [process.argv[1] ?? '', 'scenario', name, ...options, '--reports', flags.reports, '--json'],
     {
@@ -44,7 +44,9 @@ const runOne = async (
       forceKillAfterDelay: killMs,
     },
   );
-  const left = await reapRuns();
+  const child = await running;
+  // what a lab beside this one left is removed as well, but is not this scenario's doing
+  const left = (await reapRuns()).filter((record) => isOf(record, running.pid));
   const entry = {
     scenario: path.basename(name, '.ts'),
     machine: kind.name,

@@ -82,6 +82,9 @@ export const removeRun = async (record: RunRecord): Promise<void> => {
 
 const isOwned = ({ owner }: RunRecord): boolean => identityOf(owner.split(' ')[0] ?? '') === owner;
 
+/** Whether a run belongs to the process with this id, or did before that ended. */
+export const isOf = ({ owner }: RunRecord, pid: number | undefined): boolean => owner.split(' ')[0] === String(pid);
+
 /** Removes what killed runs left. Living runs and kept machines stay. Returns what was removed. */
 export const reapRuns = async (): Promise<readonly RunRecord[]> => {
   const dead = (await listRuns()).filter((record) => !record.kept && !isOwned(record));

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { readResults } from '../../lab/report/read.ts';
 import { labWorld } from '../support/lab.ts';
@@ -7,29 +10,40 @@ import { withoutLocal } from './local/local.ts';
 import { scenarioText } from './written.ts';
 
 const skip = withoutLocal();
-t.test('in a suite every scenario runs, whatever the others do', { skip }, async (t) => {
-  await using world = await labWorld();
+const owner = fileURLToPath(new URL('../lab/system/owner.ts', import.meta.url));
+
+type Printed = {
+  readonly folder: string;
+  readonly entries: readonly { readonly scenario: string; readonly verdict: string; readonly reason?: string }[];
+};
+
+/** A lab, and the files of a user's scenarios, made of what each of them does. */
+const worldWith = async (bodies: Readonly<Record<string, string>>) => {
+  const world = await labWorld();
   const folder = await fs.mkdtemp(path.join(world.temporary, '..', 'mine-'));
   const files = await Promise.all(
-    Object.entries({
-      throws: "await step('throw', board, async () => { throw new Error('on purpose'); });",
-      outside: "throw new TypeError('outside of a step');",
-      swallows: "await step('throw', board, async () => { throw new Error('not seen'); }).catch(() => {});",
-      forgets: "await step('deploy', lab, () => deploy());",
-      leaves: 'process.exit(9);',
-      endless: "await step('hang', board, () => new Promise(() => { setInterval(() => {}, 1000); }));",
-    }).map(async ([name, body]) => {
+    Object.entries(bodies).map(async ([name, body]) => {
       const file = path.join(folder, `${name}.ts`);
       await fs.writeFile(file, scenarioText(body));
       return file;
     }),
   );
+  return { world, folder, files };
+};
+
+t.test('in a suite every scenario runs, whatever the others do', { skip }, async (t) => {
+  const { world, files } = await worldWith({
+    throws: "await step('throw', board, async () => { throw new Error('on purpose'); });",
+    outside: "throw new TypeError('outside of a step');",
+    swallows: "await step('throw', board, async () => { throw new Error('not seen'); }).catch(() => {});",
+    forgets: "await step('deploy', lab, () => deploy());",
+    leaves: 'process.exit(9);',
+    endless: "await step('hang', board, () => new Promise(() => { setInterval(() => {}, 1000); }));",
+  });
+  await using _ = world;
   const options = ['--machine', 'local', '--duration', '1', '--limit', '30', '--reports', world.reports, '--json'];
   const { code, stdout, stderr } = await world.run(['suite', ...files, 'veth', ...options]);
-  const { folder: report, entries } = JSON.parse(stdout) as {
-    readonly folder: string;
-    readonly entries: readonly { readonly scenario: string; readonly verdict: string; readonly reason?: string }[];
-  };
+  const { folder: report, entries } = JSON.parse(stdout) as Printed;
   t.strictSame(
     entries.map(({ scenario, verdict }) => [scenario, verdict]),
     [
@@ -53,6 +67,43 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   t.match(await fs.readFile(path.join(report, 'junit.xml'), 'utf8'), /testsuite name="veth on local"/);
   t.strictSame(await world.processes(), []);
   t.strictSame(await world.leftovers(), []);
+});
+
+t.test('a scenario answers for what it left itself, not for a lab that was killed beside it', { skip }, async (t) => {
+  const { world, folder, files } = await worldWith({
+    clean: `
+      const { existsSync } = await import('node:fs');
+      const { setTimeout: pause } = await import('node:timers/promises');
+      await step('wait for the other', lab, async () => {
+        while (!existsSync(new URL('killed', import.meta.url))) await pause(100);
+      });`,
+    untidy: `
+      const { writeFileSync } = await import('node:fs');
+      const { cachePath } = await import(${JSON.stringify(new URL('../../lab/system/cache.ts', import.meta.url))});
+      const { listRuns } = await import(${JSON.stringify(new URL('../../lab/system/runs.ts', import.meta.url))});
+      const [own] = await listRuns();
+      process.once('exit', () => writeFileSync(cachePath('runs', own.id + '.json'), JSON.stringify(own)));`,
+  });
+  await using _ = world;
+  const options = ['--machine', 'local', '--duration', '1', '--reports', world.reports, '--json'];
+  const suite = world.start(['suite', ...files, ...options]);
+  await suite.says(/clean on local[\s\S]*✓ start the worker/);
+  const other = spawn(process.execPath, [owner], { env: world.env, stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(other.stdout, 'data');
+  other.kill('SIGKILL');
+  await once(other, 'exit');
+  await fs.writeFile(path.join(folder, 'killed'), '');
+  const { stdout, stderr } = await suite.ended;
+  const { entries } = JSON.parse(stdout) as Printed;
+  t.match(
+    entries,
+    [
+      { scenario: 'clean', verdict: 'passed' },
+      { scenario: 'untidy', verdict: 'error', reason: /left \S+ behind/ },
+    ],
+    stderr,
+  );
+  t.strictSame(await world.leftovers(), [], 'what the other left is removed all the same');
 });
 
 t.test('a suite boots the image that was asked for', async (t) => {
