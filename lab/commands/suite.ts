@@ -3,7 +3,14 @@ import { type Command, Option } from 'commander';
 import { execa } from 'execa';
 import { type ImageKind, imageKinds, type MachineKind, machineKind, machineNames } from '../machine/machines.ts';
 import { readResults } from '../report/read.ts';
-import { entryReason, type SuiteEntry, suiteTerminal, suiteVerdict, writeSuite } from '../report/suite.ts';
+import {
+  countedEntries,
+  entryReason,
+  type SuiteEntry,
+  suiteTerminal,
+  suiteVerdict,
+  writeSuite,
+} from '../report/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { isOf, newId, reapRuns } from '../system/runs.ts';
@@ -21,6 +28,8 @@ type SuiteFlags = {
   readonly reports: string;
   readonly json: boolean;
 };
+
+const entryOf = (name: string, { name: machine }: MachineKind) => ({ scenario: path.basename(name, '.ts'), machine });
 
 /** Runs one scenario as a process of its own, so that whatever it does the others go on. */
 const runOne = async (
@@ -47,11 +56,7 @@ const runOne = async (
   const child = await running;
   // what a lab beside this one left is removed as well, but is not this scenario's doing
   const left = (await reapRuns()).filter((record) => isOf(record, running.pid));
-  const entry = {
-    scenario: path.basename(name, '.ts'),
-    machine: kind.name,
-    seconds: (performance.now() - began) / 1000,
-  };
+  const entry = { ...entryOf(name, kind), seconds: (performance.now() - began) / 1000 };
   const cut = child.timedOut ? `it did not end within ${flags.limit} s` : signal.aborted ? 'interrupted' : undefined;
   try {
     const { folder } = JSON.parse(child.stdout) as { readonly folder: string };
@@ -78,16 +83,21 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   const scenarios = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
   const folder = path.join(flags.reports, `${newId()}-suite`);
   await reapRuns();
-  const entries: SuiteEntry[] = [];
+  const ran: SuiteEntry[] = [];
+  const unable: SuiteEntry[] = [];
+  const counted = () => countedEntries(ran, unable, wanted.length > 0);
   for (const kind of kinds)
     for (const { name, needs } of scenarios) {
       if (context.signal.aborted) break;
       const missing = needs.filter((need) => !kind.capabilities.has(need));
-      if (missing.length > 0)
-        process.stderr.write(`${name}: not on ${kind.name}, which has no ${missing.join(', ')}\n`);
-      else entries.push(await runOne(name, kind, flags, context));
-      await writeSuite(folder, entries);
+      if (missing.length > 0) {
+        const reason = `not on ${kind.name}, which has no ${missing.join(', ')}`;
+        process.stderr.write(`${name}: ${reason}\n`);
+        unable.push({ ...entryOf(name, kind), seconds: 0, verdict: 'incomplete', reason });
+      } else ran.push(await runOne(name, kind, flags, context));
+      await writeSuite(folder, counted());
     }
+  const entries = counted();
   if (flags.json) printJson({ folder, entries: entries.map(({ results: _, ...entry }) => entry) });
   process.stderr.write(
     `\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}report: ${path.relative('', folder)}\n`,

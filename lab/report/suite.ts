@@ -21,9 +21,19 @@ export type SuiteEntry = {
   readonly results?: Results;
 };
 
-/** A suite's verdict: the worst of its entries. */
+/**
+ * The entries of a suite. What could not run on its machine is one only where it was asked for by name or where nothing
+ * else ran: a suite of everything is of what the machine can do.
+ */
+export const countedEntries = (
+  ran: readonly SuiteEntry[],
+  unable: readonly SuiteEntry[],
+  wereNamed: boolean,
+): readonly SuiteEntry[] => (wereNamed || ran.length === 0 ? [...ran, ...unable] : ran);
+
+/** A suite's verdict: the worst of its entries; incomplete without any. */
 export const suiteVerdict = (entries: readonly SuiteEntry[]): Verdict =>
-  worstVerdict(entries.map(({ verdict }) => verdict));
+  entries.length === 0 ? 'incomplete' : worstVerdict(entries.map(({ verdict }) => verdict));
 
 const counts = (entries: readonly SuiteEntry[]): string =>
   Object.entries(Object.groupBy(entries, ({ verdict }) => verdict))

@@ -18,13 +18,13 @@ type Printed = {
 };
 
 /** A lab, and the files of a user's scenarios, made of what each of them does. */
-const worldWith = async (bodies: Readonly<Record<string, string>>) => {
+const worldWith = async (bodies: Readonly<Record<string, string>>, needs?: readonly string[]) => {
   const world = await labWorld();
   const folder = await fs.mkdtemp(path.join(world.temporary, '..', 'mine-'));
   const files = await Promise.all(
     Object.entries(bodies).map(async ([name, body]) => {
       const file = path.join(folder, `${name}.ts`);
-      await fs.writeFile(file, scenarioText(body));
+      await fs.writeFile(file, scenarioText(body, needs));
       return file;
     }),
   );
@@ -67,6 +67,26 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   t.match(await fs.readFile(path.join(report, 'junit.xml'), 'utf8'), /testsuite name="veth on local"/);
   t.strictSame(await world.processes(), []);
   t.strictSame(await world.leftovers(), []);
+});
+
+t.test('a scenario that was asked for and cannot run on the machine leaves the suite incomplete', async (t) => {
+  const { world, files } = await worldWith({ unable: '' }, ['bridge', 'teleport']);
+  await using _ = world;
+  const suites = await Promise.all(
+    [1, 2, 3].map(() => world.run(['suite', ...files, '--machine', 'local', '--reports', world.reports, '--json'])),
+  );
+  const printed = suites.map(({ stdout }) => JSON.parse(stdout) as Printed);
+  t.strictSame(
+    suites.map(({ code }) => code),
+    [2, 2, 2],
+    'as the scenario alone ends',
+  );
+  t.match(printed[0]?.entries, [{ scenario: 'unable', verdict: 'incomplete', reason: /local, which has no teleport/ }]);
+  t.equal(new Set(printed.map(({ folder }) => folder)).size, 3, 'suites of the same second have reports of their own');
+  for (const { folder } of printed) {
+    t.match(folder, /-suite$/);
+    t.match(JSON.parse(await fs.readFile(path.join(folder, 'suite.json'), 'utf8')), { verdict: 'incomplete' });
+  }
 });
 
 t.test('a scenario answers for what it left itself, not for a lab that was killed beside it', { skip }, async (t) => {

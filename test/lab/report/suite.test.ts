@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { entryReason, type SuiteEntry, suiteVerdict, writeSuite } from '../../../lab/report/suite.ts';
+import { countedEntries, entryReason, type SuiteEntry, suiteVerdict, writeSuite } from '../../../lab/report/suite.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const entries: readonly SuiteEntry[] = [
@@ -13,6 +13,17 @@ const entries: readonly SuiteEntry[] = [
   { scenario: 'silent', machine: 'virt', verdict: 'error', seconds: 3, reason: 'it left no <report>' },
   { ...{ scenario: 'untidy', machine: 'virt', seconds: 9, reason: 'it left x behind' }, verdict: 'error' },
 ];
+
+t.test('what a machine cannot do does not count, unless it was asked for or nothing else ran', async (t) => {
+  const ran: SuiteEntry = { scenario: 'veth', machine: 'virt', verdict: 'passed', seconds: 3 };
+  const unable: SuiteEntry = { scenario: 'bridged', machine: 'virt', verdict: 'incomplete', seconds: 0 };
+  const verdict = (...counted: Parameters<typeof countedEntries>) => suiteVerdict(countedEntries(...counted));
+  t.equal(verdict([ran], [unable], false), 'passed', 'all that the machine can run');
+  t.equal(verdict([ran], [unable], true), 'incomplete', 'it was asked for');
+  t.equal(verdict([], [unable], false), 'incomplete', 'nothing ran');
+  t.equal(verdict([], [], false), 'incomplete');
+  t.strictSame(countedEntries([ran], [unable], true), [ran, unable]);
+});
 
 t.test('what a service answered cannot end the table in the summary of a suite, or hide what follows', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lab-suite-'));
