@@ -18,8 +18,8 @@ export const send = async ({ body, ...options }: Request): Promise<IncomingMessa
   return promise;
 };
 
-/** The first `limit` bytes of an answer as text; the rest is not read. */
-export const readText = async (answer: IncomingMessage, limit: number): Promise<string> => {
+/** The first `limit` bytes of an answer; the rest is not read. */
+export const readBytes = async (answer: IncomingMessage, limit: number): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -27,8 +27,12 @@ export const readText = async (answer: IncomingMessage, limit: number): Promise<
     size += chunk.length;
     if (size >= limit) break;
   }
-  return Buffer.concat(chunks).toString('utf8', 0, limit);
+  return Buffer.concat(chunks).subarray(0, limit);
 };
+
+/** The first `limit` bytes of an answer as text; the rest is not read. */
+export const readText = async (answer: IncomingMessage, limit: number): Promise<string> =>
+  (await readBytes(answer, limit)).toString('utf8');
 
 /** Posts `data` as JSON; resolves with the status and the first 64 KiB of the answer. */
 export const postJson = async (

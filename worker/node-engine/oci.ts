@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../contract/check.ts';
 import { FetchError, get, type Incoming } from './download.ts';
-import { readText } from './http.ts';
+import { readBytes, readText } from './http.ts';
 import type { Reference } from './reference.ts';
 
 type OciReference = Extract<Reference, { kind: 'oci' }>;
@@ -79,14 +80,24 @@ class Repository {
   }
 }
 
+/** Refuses a manifest that is not the one that a reference names by its digest; under a tag any will do. */
+const checkPinned = (manifest: Buffer, tag: string): void => {
+  if (!tag.startsWith('sha256:')) return;
+  const wanted = tag.slice('sha256:'.length);
+  const digest = createHash('sha256').update(manifest).digest('hex');
+  if (digest !== wanted) throw new FetchError(`the manifest's SHA-256 is ${digest}, expected ${wanted}`);
+};
+
 /**
- * Opens the component in an OCI registry; a registry on the loopback address is spoken to without TLS. Throws
- * {@link FetchError}.
+ * Opens the component in an OCI registry; a registry on the loopback address is spoken to without TLS. A manifest that
+ * is named by its digest has to have it. Throws {@link FetchError}.
  */
 export const openOci = async (reference: OciReference, signal: AbortSignal): Promise<Incoming> => {
   const repository = new Repository(reference, signal);
   const answer = await repository.get(`manifests/${reference.tag}`, { accept: manifestTypes });
-  const manifest = parseJson(Manifest, await readText(answer, 4_194_304), 'the manifest');
+  const bytes = await readBytes(answer, 4_194_304);
+  checkPinned(bytes, reference.tag);
+  const manifest = parseJson(Manifest, bytes.toString('utf8'), 'the manifest');
   const layer = componentLayer(manifest);
   if (layer === undefined)
     throw new FetchError(`the manifest of ${reference.repository} does not have exactly one WebAssembly layer`);

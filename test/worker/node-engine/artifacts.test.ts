@@ -151,6 +151,41 @@ t.test('a registry is asked for the layer that holds the component, with a token
   await t.rejects(cache.fetch(`${base}/team/none:2`, signal), /answered 404/);
 });
 
+t.test('a manifest that is pinned by its digest is taken only from a registry that serves that one', async (t) => {
+  const text = (annotation: string) =>
+    JSON.stringify({
+      layers: [{ mediaType: 'application/wasm', digest: `sha256:${digest}`, size: component.length }],
+      annotations: { annotation },
+    });
+  const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+  const honest = sha256(text('mine'));
+  // As text, any byte that is no UTF-8 reads like any other.
+  const [mine, foreign] = [0xff, 0xfe].map((byte) =>
+    Buffer.concat([Buffer.from(text('')).subarray(0, -3), Buffer.from([byte]), Buffer.from('"}}')]),
+  ) as [Buffer, Buffer];
+  const { cache, folder, base } = await setUp(t, {
+    [`/v2/hello/manifests/sha256:${honest}`]: (response) => response.end(text('mine')),
+    [`/v2/other/manifests/sha256:${honest}`]: (response) => response.end(text('foreign')),
+    [`/v2/bytes/manifests/sha256:${sha256(mine)}`]: (response) => response.end(foreign),
+    [`/v2/hello/blobs/sha256:${digest}`]: whole,
+    [`/v2/other/blobs/sha256:${digest}`]: whole,
+    [`/v2/bytes/blobs/sha256:${digest}`]: whole,
+  });
+  const refusal = {
+    name: 'FetchError',
+    message: `the manifest's SHA-256 is ${sha256(text('foreign'))}, expected ${honest}`,
+  };
+  await t.rejects(cache.fetch(`${base}/other@sha256:${honest}`, signal), refusal);
+  await t.rejects(
+    cache.fetch(`${base}/other:1.0@sha256:${honest}`, signal),
+    refusal,
+    'a tag beside it changes nothing',
+  );
+  await t.rejects(cache.fetch(`${base}/bytes@sha256:${sha256(mine)}`, signal), { name: 'FetchError' }, 'bytes count');
+  t.same(await readdir(folder), []);
+  t.equal((await cache.fetch(`${base}/hello@sha256:${honest}`, signal)).digest, digest);
+});
+
 t.test('whatever a registry answers, it is a component or a clear refusal', async (t) => {
   const word = fc.stringMatching(/^[ -~]{0,40}$/);
   const layer = fc.record({ mediaType: fc.string(), digest: fc.constant(`sha256:${digest}`), size: fc.jsonValue() });
