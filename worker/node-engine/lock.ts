@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 
 /** Another engine works with the same state. */
 class StateInUse extends Error {
@@ -12,6 +13,8 @@ class StateInUse extends Error {
  * folder leaves nothing behind. Throws {@link StateInUse} when another engine has it.
  */
 export const lockState = async (folder: string): Promise<Disposable> => {
+  // Made along with it, the folder around it would be as closed, and instances read what else lies there.
+  await mkdir(dirname(folder), { recursive: true, mode: 0o755 });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const name = createHash('sha256')
     .update(await realpath(folder))

@@ -26,8 +26,8 @@ const run = async (argv: readonly string[]): Promise<number> => {
     log.info(`${options.config} names no cluster: set cluster_address; nothing to do`);
     return 0;
   }
-  using _lock = await lockState(options.state);
   process.umask(0o022); // instances run as another user, who has to read components
+  using _lock = await lockState(options.state);
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(`${signal} received`));
   const artifacts = new ArtifactCache(options.cache);

@@ -1,12 +1,15 @@
-import { chmod, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { hasUsers, instanceUsers } from '../../../worker/node-engine/users.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { fetchText, noWasmtime, wasmtime } from './daemon.ts';
-import { hello, processes } from './jobs.ts';
+import { startCluster } from './cluster.ts';
+import { createDaemon, fetchText, noWasmtime, wasmtime } from './daemon.ts';
+import { hello, job, processes, service } from './jobs.ts';
+import { startNetManager } from './net-manager.ts';
 import { startPair } from './pair.ts';
+import { writeProgram } from './programs.ts';
 
 const idsOf = async (pid: string): Promise<string> => {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
@@ -37,6 +40,29 @@ inSandbox(
         [2, 3].map((slot) => `${first + slot} ${first + slot} `),
       );
       for (const deployment of deployments) await deployment.undeploy(signal);
+    });
+
+    t.test('on a new node instances can read what is compiled ahead for them', { skip: await lacking() }, async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'node-engine-users-'));
+      t.teardown(() => rm(folder, { recursive: true }));
+      await chmod(folder, 0o755);
+      const readable = join(folder, 'wasmtime');
+      await copyFile(wasmtime, readable);
+      const state = join(folder, 'lib/node-engine');
+      const options = ['--wasmtime', readable, '--state', state, '--precompiled', join(folder, 'lib/precompiled')];
+      const name = { virtualization_name: 'wasm', virtualization_runtime: 'wasm' };
+      const conf = { virtualizations: [{ ...name, virtualization_config: ['precompile'] }] };
+      await using cluster = await startCluster();
+      await using daemon = await createDaemon(cluster.port, conf, options);
+      await using _network = await startNetManager(daemon.socket);
+      daemon.start();
+      await cluster.subscribed();
+      const image = `file://${await writeProgram(daemon.folder, 'echo')}`;
+      await cluster.send('deploy', job(image, { one_shot: true, port: '', cmd: ['it runs'] }));
+      await cluster.status('COMPLETED');
+      const said = await readFile(join(daemon.logs, `${service}.instance.0`), 'utf8');
+      t.match(said, /\.cwasm\0it runs\0/);
+      t.equal((await stat(state)).mode & 0o777, 0o700, 'the state itself is for nobody else');
     });
   },
   '-nm',
