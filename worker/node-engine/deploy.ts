@@ -115,28 +115,38 @@ const makeLog = async (node: Node, task: string): Promise<void> => {
   if (existsSync(file)) await rename(file, `${file}.1`);
 };
 
+/** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
+const mostReason = 1000;
+
 const nativeCode = async ({ node, signal }: Deployment, artifact: Artifact): Promise<Program | undefined> => {
   const { compile, log, precompiled, wasmtime } = node;
-  const found = await findPrecompiled(precompiled, artifact, wasmtime.version, log);
-  if (found !== undefined || !compile) return found;
+  if (!compile) return findPrecompiled(precompiled, artifact, wasmtime.version, log);
   const { compileAhead } = await import('./compile.ts');
-  return compileAhead(precompiled, artifact, wasmtime, signal);
+  return compileAhead(precompiled, artifact, wasmtime, log, signal);
 };
 
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, address: string): Promise<Deployed> => {
-  const { job, node, task } = deployment;
+  const { job, node, signal, task } = deployment;
   const plan = planRun(job, artifact.info);
-  const portable: Program = { file: artifact.file, precompiled: false };
-  const native = await nativeCode(deployment, artifact);
-  if (native === undefined) return start(deployment, plan, portable, address);
+  const startPortable = (...notes: readonly string[]): Promise<Deployed> => {
+    for (const note of notes) node.log.warn(`${task}: ${note}`);
+    const portable: Program = { file: artifact.file, precompiled: false };
+    return start(deployment, { ...plan, notes: [...plan.notes, ...notes] }, portable, address);
+  };
+  let native: Program | undefined;
+  try {
+    native = await nativeCode(deployment, artifact);
+  } catch (error) {
+    signal.throwIfAborted();
+    return startPortable(`not compiled ahead of time (${explain(error).slice(0, mostReason)})`);
+  }
+  if (native === undefined) return startPortable();
   try {
     return await start(deployment, plan, native, address);
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
-    const note = `precompiled code was refused, compiled anew (${explain(error)})`;
-    node.log.warn(`${task}: ${note}`);
-    return start(deployment, { ...plan, notes: [...plan.notes, note] }, portable, address);
+    return startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
   }
 };
 

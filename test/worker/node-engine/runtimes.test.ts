@@ -14,10 +14,25 @@ import { type Program, writeProgram } from './programs.ts';
 const skip = noWasmtime;
 const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 
-const startWorker = async (conf: Record<string, unknown> = {}) => {
+const precompiling = {
+  virtualization_name: 'wasm',
+  virtualization_runtime: 'wasm',
+  virtualization_config: ['precompile'],
+};
+
+/** A wasmtime that runs `script` before it compiles. */
+const compiler = async (folder: string, script: string): Promise<string> => {
+  const file = join(folder, 'wasmtime');
+  await writeFile(file, `#!/bin/sh\nif [ "$1" = compile ]; then ${script}; fi\nexec ${wasmtime} "$@"\n`, {
+    mode: 0o755,
+  });
+  return file;
+};
+
+const startWorker = async (conf: Record<string, unknown> = {}, options: string[] = []) => {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await startCluster());
-  const daemon = stack.use(await createDaemon(cluster.port, conf));
+  const daemon = stack.use(await createDaemon(cluster.port, conf, options));
   stack.use(await startNetManager(daemon.socket));
   daemon.start();
   await cluster.subscribed();
@@ -73,12 +88,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('components are compiled ahead of time where conf.json asks for it', { skip }, async (t) => {
-    const virtualization = {
-      virtualization_name: 'wasm',
-      virtualization_runtime: 'wasm',
-      virtualization_config: ['precompile'],
-    };
-    await using worker = await startWorker({ virtualizations: [virtualization] });
+    await using worker = await startWorker({ virtualizations: [precompiling] });
     const { cluster, daemon, remove } = worker;
     const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
     await cluster.send('deploy', job(image));
@@ -88,6 +98,32 @@ inSandbox(import.meta.url, () => {
     const [pid = ''] = await processes(daemon.folder);
     t.match(await readFile(`/proc/${pid}/cmdline`, 'utf8'), /--allow-precompiled.*\.cwasm/);
     await remove(0);
+  });
+
+  t.test('instances that come together share one compilation', { skip }, async (t) => {
+    const slow = await compiler(t.testdir(), 'echo compile >>"$0.calls"; sleep 2');
+    await using worker = await startWorker({ virtualizations: [precompiling] }, ['--wasmtime', slow]);
+    const { cluster, daemon } = worker;
+    const image = `file://${await writeProgram(daemon.folder, 'echo')}`;
+    for (const instance of [0, 1])
+      await cluster.send('deploy', job(image, { instance_number: instance, port: '', one_shot: true }));
+    for (const instance of [0, 1]) {
+      const { status_detail: detail } = await cluster.status('CREATED', instance);
+      t.notMatch(detail, /compiled/);
+      await cluster.status('COMPLETED', instance);
+    }
+    t.equal(await readFile(`${slow}.calls`, 'utf8'), 'compile\n');
+    t.match(await readdir(daemon.at('precompiled')), [/^[0-9a-f]{64}-.*\.cwasm$/]);
+  });
+
+  t.test('a component that cannot be compiled ahead runs all the same', { skip }, async (t) => {
+    const failing = await compiler(t.testdir(), "echo 'no room left' >&2; exit 1");
+    await using worker = await startWorker({ virtualizations: [precompiling] }, ['--wasmtime', failing]);
+    const { cluster, daemon, run } = worker;
+    await run(0, 'echo', { one_shot: true });
+    t.match(await cluster.status('CREATED'), { status_detail: /not compiled ahead of time.*no room left/ });
+    await cluster.status('COMPLETED');
+    t.match(daemon.log(), /WARN .*not compiled ahead of time.*no room left/);
   });
 
   t.test('commands and core modules run with their arguments and environment', { skip }, async (t) => {
