@@ -17,6 +17,9 @@ export class NotWebAssembly extends Error {
   }
 }
 
+/** The most that is read of a file whose sections may say anything: far more than real ones have. */
+const most = { names: 10_000, nameBytes: 1000, sections: 100_000 } as const;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A bounded view on the file; every read past `end` is a {@link NotWebAssembly}. */
@@ -63,7 +66,9 @@ class Reader {
   }
 
   text(): string {
-    const part = this.part(this.unsigned(), 'a name');
+    const size = this.unsigned();
+    if (size > most.nameBytes) throw new NotWebAssembly(`a name of ${size} bytes; at most ${most.nameBytes} are read`);
+    const part = this.part(size, 'a name');
     try {
       return utf8.decode(this.#bytes.subarray(part.#at, part.#end));
     } catch {
@@ -71,11 +76,12 @@ class Reader {
     }
   }
 
-  /** A vector: its length, then as many items. */
-  list<T>(item: (reader: Reader) => T): T[] {
-    const items: T[] = [];
-    for (let left = this.unsigned(); left > 0; left -= 1) items.push(item(this));
-    return items;
+  /** Reads a vector, its length and then as many names, to the end of `names`. */
+  appendTo(names: string[], name: (reader: Reader) => string): void {
+    const count = this.unsigned();
+    if (names.length + count > most.names)
+      throw new NotWebAssembly(`${names.length + count} imports or exports; at most ${most.names} are read`);
+    for (let left = count; left > 0; left -= 1) names.push(name(this));
   }
 }
 
@@ -210,12 +216,13 @@ export const inspectComponent = (bytes: Uint8Array): ComponentInfo => {
   const file = new Reader(bytes, 8, bytes.length);
   const exports: string[] = [];
   const imports: string[] = [];
-  while (!file.done) {
+  for (let sections = 1; !file.done; sections += 1) {
+    if (sections > most.sections) throw new NotWebAssembly(`more than ${most.sections} sections`);
     const id = file.byte();
     if (id > layout.lastSection) unknown('section', id);
     const section = file.part(file.unsigned(), 'a section');
-    if (id === layout.importSection) imports.push(...section.list(layout.readImport));
-    if (id === layout.exportSection) exports.push(...section.list(layout.readExport));
+    if (id === layout.importSection) section.appendTo(imports, layout.readImport);
+    if (id === layout.exportSection) section.appendTo(exports, layout.readExport);
   }
   return { kind: layout.kind, exports, imports: [...new Set(imports)] };
 };

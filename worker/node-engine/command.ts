@@ -32,7 +32,8 @@ const addressOf = (port: number, ipv6: boolean): string => (ipv6 ? `[::]:${port}
 const startable = (info: ComponentInfo): RunPlan['world'] => {
   const world = worldOf(info);
   if (world !== undefined) return world;
-  const exported = info.exports.length > 0 ? info.exports.slice(0, 10).join(', ') : 'nothing';
+  const some = info.exports.slice(0, 10).map((name) => name.slice(0, 100));
+  const exported = some.length > 0 ? some.join(', ') : 'nothing';
   const wanted = info.kind === 'module' ? "'_start'" : 'wasi:http/incoming-handler or wasi:cli/run';
   throw new InvalidData('image', [`the ${info.kind} exports ${exported}, but not ${wanted}`]);
 };

@@ -5,7 +5,7 @@ import { checkJob } from './command.ts';
 import { deployInstance, undoNetwork } from './deploy.ts';
 import { explain } from './explain.ts';
 import { adopt, type Exit, markVariable, type Running, stop } from './launch.ts';
-import type { InstanceUsage } from './messages.ts';
+import { type InstanceUsage, mostDetail } from './messages.ts';
 import { logFile, type Node } from './node.ts';
 import { processesMarked } from './proc.ts';
 import { describeExit } from './readiness.ts';
@@ -183,7 +183,8 @@ export class Engine {
     this.#instances.delete(task);
   }
 
-  #tell(job: DeleteRequest, status: JobStatus, detail: string): void {
+  #tell(job: DeleteRequest, status: JobStatus, whole: string): void {
+    const detail = whole.slice(0, mostDetail);
     const task = taskId(job.job_name, job.instance_number);
     this.#node.log.info(`${task} ${status}${detail === '' ? '' : `: ${detail}`}`);
     this.#report(job.job_name, job.instance_number, status, detail);

@@ -83,8 +83,8 @@ export const resourcesMessage = (dialect: Dialect, instances: readonly InstanceU
   }),
 });
 
-/** The longest detail that is sent, in characters. */
-const mostDetail = 2000;
+/** The longest detail that is sent or logged, in characters. */
+export const mostDetail = 2000;
 
 /** `nodes/<id>/job`. */
 export const statusMessage = (

@@ -94,6 +94,60 @@ t.test('other files are refused with the reason', async (t) => {
   t.match(reasonOf(component(99, 0)), /section 0x63/);
 });
 
+/** A number as LEB128 in five bytes. */
+const wide = (value: number): number[] =>
+  [0, 7, 14, 21, 28].map((shift) => (Math.floor(value / 2 ** shift) & 0x7f) | (shift < 28 ? 0x80 : 0));
+const largeSection = (id: number, content: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from([id, ...wide(content.length)]), content]);
+const module = (...sections: Uint8Array[]): Uint8Array =>
+  Buffer.concat([Buffer.from([...header, 1, 0, 0, 0]), ...sections]);
+/** How long a binary is looked at, in ms: the shortest of some times, as others use the processor, too. */
+const msOf = (bytes: Uint8Array): number => {
+  const times = Array.from({ length: 5 }, () => {
+    const begun = performance.now();
+    reasonOf(bytes);
+    return performance.now() - begun;
+  });
+  return Math.min(...times);
+};
+
+t.test('millions of names are refused, in a few words and sooner than some thousands are read', async (t) => {
+  const wrapped = (bytes: Uint8Array) => Buffer.concat([component(), bytes]);
+  for (const [make, id, item] of [
+    [module, 2, [0, 0, 0, 0]],
+    [module, 7, [0, 0, 0]],
+    [wrapped, 10, [0, 0, 1, 0]],
+    [wrapped, 11, [0, 0, 1, 0, 0]],
+  ] as const) {
+    const names = (count: number) =>
+      make(
+        largeSection(
+          id,
+          Buffer.concat([Buffer.from(wide(count)), Buffer.alloc(count * item.length, Buffer.from(item))]),
+        ),
+      );
+    const [some, millions] = [names(9000), names(6_000_000)];
+    t.equal(reasonOf(some), undefined);
+    t.equal(reasonOf(millions), '6000000 imports or exports; at most 10000 are read', `section ${id}`);
+    t.ok(msOf(millions) < msOf(some));
+  }
+});
+
+t.test('many sections are no way around that', async (t) => {
+  const two = section(11, 2, ...[0, 0, 1, 0, 0], ...[0, 0, 1, 0, 0]);
+  const sections = (count: number, one: readonly number[]) =>
+    Buffer.concat([component(), Buffer.alloc(count * one.length, Buffer.from(one))]);
+  t.equal(inspectComponent(sections(5000, two)).exports.length, 10_000);
+  t.match(reasonOf(sections(5001, two)), /at most 10000/);
+  t.match(reasonOf(sections(10_000_000, section(0))), /more than 100000 sections/);
+});
+
+t.test('a name of 50 MB is refused without being repeated', async (t) => {
+  const size = 50_000_000;
+  const named = Buffer.concat([Buffer.from([1, ...wide(size)]), Buffer.alloc(size, 'x'), Buffer.from([0, 0])]);
+  t.equal(reasonOf(module(largeSection(7, named))), 'a name of 50000000 bytes; at most 1000 are read');
+});
+
 t.test('a truncated component never gains a name', { skip: noFixture }, async () => {
   const bytes = readFileSync(fixture);
   const whole = inspectComponent(bytes);

@@ -110,6 +110,11 @@ t.test('a service listens on the first TCP mapping, on both families where there
   t.throws(() => checkJob({ ...job('/x'), environment: ['HOME'] }), /expected K=V/);
 });
 
+t.test('what a component exports instead is told in a few words', async (t) => {
+  const info = { kind: 'module', exports: Array.from({ length: 20 }, () => 'x'.repeat(1000)), imports: [] } as const;
+  t.throws(() => planRun(job('/x'), info), { message: /^.{1,1200}, but not '_start'$/ });
+});
+
 t.test('conf.json in both spellings', async (t) => {
   const base = { cluster_address: 'c', cluster_port: 10_100 };
   t.match(settingsOf(base, undefined), {
