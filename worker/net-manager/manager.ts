@@ -30,7 +30,7 @@ export type Manager = {
 const patienceMs = 8_000;
 
 type Current = {
-  readonly id: string;
+  readonly registration: RegisterRequest;
   readonly session: Promise<Session>;
   /** Named by the node engine in this process's life, not only by the journal. */
   confirmed: boolean;
@@ -41,8 +41,9 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   let current: Current | undefined;
   const inTurn = serialByKey();
 
-  const begin = (request: RegisterRequest, confirmed: boolean): Current => {
-    const begun = { id: request.client_id, session: openSession(request, config, journal, log), confirmed };
+  const begin = (registration: RegisterRequest, confirmed: boolean, former?: Promise<void>): Current => {
+    const session = Promise.resolve(former).then(() => openSession(registration, config, journal, log));
+    const begun = { registration, session, confirmed };
     // One that could not even be begun, for want of a certificate perhaps, does not stand in the way of the next.
     begun.session.catch(() => {
       if (current === begun) current = undefined;
@@ -50,17 +51,20 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     return begun;
   };
 
+  /** Ends a session for another one: what stands here stays when it is the same worker whose cluster has moved. */
+  const replace = async (former: Current, { client_id: id }: RegisterRequest): Promise<void> => {
+    const session = await former.session;
+    await session[Symbol.asyncDispose]();
+    if (former.registration.client_id !== id) await tearDownNode(journal, log);
+  };
+
   /** A registration that only the journal remembers gives way to another one as long as nothing runs under it. */
   const select = async (request: RegisterRequest): Promise<Session> => {
+    const { client_id: id, cluster_address: address } = current?.registration ?? request;
     const replaceable = current && !current.confirmed && journal.contents.entries.length === 0;
-    if (current && current.id !== request.client_id && !replaceable)
-      throw new Refusal(400, `registered as ${current.id} already`);
-    if (current && current.id !== request.client_id) {
-      const former = current.session;
-      current = undefined;
-      await former.then((session) => session[Symbol.asyncDispose]());
-      await tearDownNode(journal, log);
-    }
+    if (id !== request.client_id && !replaceable) throw new Refusal(400, `registered as ${id} already`);
+    if (current && (id !== request.client_id || address !== request.cluster_address))
+      current = begin(request, true, replace(current, request));
     current ??= begin(request, true);
     current.confirmed = true;
     return current.session;

@@ -33,9 +33,11 @@ const look = batched(async (askers: readonly Wanted[]) => {
   return askers.map(() => ({ firewall, busy }));
 });
 
+// One for all networks: a request may still be on its way in the one of a session that has been replaced.
+const inTurn = serialByKey();
+
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
-  const inTurn = serialByKey();
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
 
@@ -116,7 +118,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   const keepRules = async (firewall: Firewall): Promise<void> => {
     if (firewall.ours) return;
     log.warn('another program has removed our rules; putting them back');
-    await inTurn('rules', () => setUpNode(settings, journal));
+    await setUpNode(settings, journal);
   };
 
   const undeploy = async (which: NetUndeployRequest): Promise<Instance> => {

@@ -1,5 +1,6 @@
 import type { Log } from '../system/log.ts';
 import { run } from '../system/run.ts';
+import { serialByKey } from '../system/serial.ts';
 import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from './instance.ts';
 import type { Journal } from './journal.ts';
@@ -30,8 +31,9 @@ const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
   await journal.update((contents) => ({ ...contents, changed }));
 };
 
-/** Makes the node's part of the network or completes what is there; running instances don't notice. */
-export const setUpNode = async (settings: Settings, journal: Journal): Promise<void> => {
+const inTurn = serialByKey();
+
+const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
   const instances = journal.contents.entries.map(({ instance }) => instance);
   const [hasBridge, advertised] = await Promise.all([bridgeExists(), advertisedLinks()]);
   const plan = planNode(settings, { instances, hasBridge, advertised });
@@ -45,8 +47,11 @@ export const setUpNode = async (settings: Settings, journal: Journal): Promise<v
   }
 };
 
-/** Gives the node back as it was found, as far as nobody else has changed it since. */
-export const tearDownNode = async (journal: Journal, log: Log): Promise<void> => {
+/** Makes the node's part of the network or completes what is there; running instances don't notice. */
+export const setUpNode = (settings: Settings, journal: Journal): Promise<void> =>
+  inTurn('node', () => setUp(settings, journal));
+
+const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   const attempt = async (what: string, work: Promise<unknown>) => {
     await work.catch((error: unknown) => log.warn(`${what}: ${(error as Error).message}`));
   };
@@ -58,6 +63,9 @@ export const tearDownNode = async (journal: Journal, log: Log): Promise<void> =>
     if ((await readSysctl(key)) === now) await attempt(`${key} not restored`, writeSysctl(key, was));
   await journal.update(({ subnet: _, topology: __, ...rest }) => ({ ...rest, changed: {} }));
 };
+
+/** Gives the node back as it was found, as far as nobody else has changed it since. */
+export const tearDownNode = (journal: Journal, log: Log): Promise<void> => inTurn('node', () => tearDown(journal, log));
 
 const isOrphan = (name: string, kept: readonly Instance[]): boolean =>
   name.startsWith(hostLinkMark) && !kept.some((instance) => linksOf(instance).host === name);

@@ -66,8 +66,10 @@ export const openSession = async (
   };
 
   const make = async (): Promise<Network> => {
+    closing.signal.throwIfAborted();
     const settings = await findSettings();
     await setUpNode(settings, journal);
+    closing.signal.throwIfAborted();
     network = openNetwork(settings, journal, log);
     const { v4, v6 } = networkOf(settings.subnet);
     log.info(`the network stands: ${settings.topology}, ${v4} and ${v6}`);

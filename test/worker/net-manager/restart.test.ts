@@ -111,6 +111,32 @@ inSandbox(import.meta.url, () => {
     t.same((await footprint()).namespaces, bare.namespaces);
   });
 
+  t.test('a cluster that moved to another address is followed there, and instances stay', async (t) => {
+    const former = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(former.port) });
+    const deployment = { serviceName: service, instanceNumber: 0, portMappings: '80' };
+    await daemon.post('/register', registration);
+    await daemon.post('/wasm/deploy', deployment);
+    using _serving = await serve(task(0), 80, 'zero');
+    const before = await footprint();
+    await daemon.end('SIGKILL');
+    await former[Symbol.asyncDispose]();
+    await using moved = await startCluster(undefined, { host: '127.0.0.2', port: former.port });
+    await daemon.start();
+    t.equal((await daemon.post('/register', { ...registration, cluster_address: '127.0.0.2' })).status, 200);
+    const told = await moved.message(({ topic }) => topic === 'nodes/node1/net/service/deployed');
+    t.match(told.body, { appname: service, instance_number: 0, nsip: '10.10.0.2' }, 'the cluster knows what was kept');
+    t.notOk(
+      moved.messages.some(({ topic }) => topic === 'nodes/node1/net/subnet'),
+      'the addresses are kept',
+    );
+    t.equal(await get('lab', 'http://192.168.50.1:80/'), 'zero');
+    t.same(await footprint(), before);
+    t.equal((await daemon.post('/wasm/deploy', deployment)).json()['nsAddress'], '10.10.0.2');
+    t.equal((await daemon.post('/wasm/undeploy', deployment)).status, 200);
+    t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+  });
+
   t.test('what others break is made whole by the next deployment', async (t) => {
     await using cluster = await startCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
