@@ -15,6 +15,7 @@ import {
 } from './kernel.ts';
 import type { Plan } from './plan.ts';
 import { planInstance, planNode } from './planner.ts';
+import { Refusal } from './refusal.ts';
 import { table } from './ruleset.ts';
 import type { Settings } from './settings.ts';
 
@@ -34,6 +35,8 @@ const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
 const inTurn = serialByKey();
 
 const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
+  if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
+    throw new Refusal(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
   const instances = journal.contents.entries.map(({ instance }) => instance);
   const [hasBridge, advertised] = await Promise.all([bridgeExists(), advertisedLinks()]);
   const plan = planNode(settings, { instances, hasBridge, advertised });

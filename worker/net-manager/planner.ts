@@ -21,6 +21,9 @@ const macOf = (v4: string): string => {
   return ['0a', '58', ...bytes].join(':');
 };
 
+/** The setting that keeps IPv6 off a link. A hardened board makes new links with 1; it only ever changes for our own. */
+const ipv6Off = (link: string): string => `net/ipv6/conf/${link}/disable_ipv6`;
+
 /** The board's side of the link: a port of the bridge, or an unnumbered end with one route. */
 const hostSide = (settings: Settings, instance: Instance): readonly Change[] => {
   const { host } = linksOf(instance);
@@ -55,7 +58,7 @@ export type NodeState = {
 export const planNode = (settings: Settings, { instances, hasBridge, advertised }: NodeState): Plan => {
   const gateway = addressAt(settings.subnet, gatewaySlot);
   const bridged = settings.topology === 'bridged';
-  const changes: readonly Change[] = [
+  const made: readonly Change[] = [
     {
       do: `link add name ${bridge} address ${macOf(gateway.v4)} type bridge`,
       undo: `link del ${bridge}`,
@@ -64,6 +67,8 @@ export const planNode = (settings: Settings, { instances, hasBridge, advertised 
     { do: `link set ${bridge} mtu ${settings.mtu}` },
     // The kernel's own link-local address would come and go with the first instance.
     { do: `link set ${bridge} addrgenmode none` },
+  ];
+  const addressed: readonly Change[] = [
     { do: `addr add ${gateway.v4}/${prefix.v4} dev ${bridge}` },
     { do: `addr add ${gateway.v6}/${prefix.v6} dev ${bridge} nodad` },
     { do: `addr add ${linkLocal} dev ${bridge} nodad` },
@@ -71,7 +76,13 @@ export const planNode = (settings: Settings, { instances, hasBridge, advertised 
     ...instances.flatMap((instance) => hostSide(settings, instance)),
   ];
   return [
-    ...(bridged && !hasBridge ? [{ tool: 'ip', changes } as const] : []),
+    ...(bridged && !hasBridge
+      ? [
+          { tool: 'ip', changes: made } as const,
+          { tool: 'sysctl', values: { [ipv6Off(bridge)]: '0' } } as const,
+          { tool: 'ip', changes: addressed } as const,
+        ]
+      : []),
     {
       tool: 'sysctl',
       values: {
@@ -104,7 +115,10 @@ const innerSide = (settings: Settings, instance: Instance): readonly string[] =>
   ];
 };
 
-/** The network of one instance, in the fewest processes: two, and one more when the rules have elements for it. */
+/**
+ * The network of one instance, in the fewest processes: two, one more with veth, whose link gets addresses on the board
+ * too, and one more when the rules have elements for it.
+ */
 export const planInstance = (settings: Settings, instance: Instance): Plan => {
   const namespace = namespaceOf(instance);
   const { host, inner } = linksOf(instance);
@@ -124,16 +138,20 @@ export const planInstance = (settings: Settings, instance: Instance): Plan => {
           undo: `link del ${host}`,
         },
         { do: `link set ${host} addrgenmode none` },
-        ...hostSide(settings, instance),
+        ...(settings.topology === 'bridged' ? hostSide(settings, instance) : []),
       ],
     },
     ...(settings.topology === 'veth'
-      ? [{ tool: 'sysctl', values: { [`net/ipv4/conf/${host}/route_localnet`]: '1' } } as const]
+      ? [
+          { tool: 'sysctl', values: { [ipv6Off(host)]: '0', [`net/ipv4/conf/${host}/route_localnet`]: '1' } } as const,
+          { tool: 'ip', changes: hostSide(settings, instance) } as const,
+        ]
       : []),
     {
       tool: 'inside',
       namespace,
       zero: [
+        ipv6Off(inner),
         'net/ipv6/conf/all/accept_dad',
         `net/ipv6/conf/${inner}/accept_dad`,
         // Instances run without capabilities and listen on port 80; a container's namespace is its engine's matter.

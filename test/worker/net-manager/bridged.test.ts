@@ -1,7 +1,8 @@
 import t from 'tap';
+import { setKernel } from '../../support/network.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
-import { footprint, get, inNamespace, serve } from './kernel.ts';
+import { footprint, get, inNamespace, run, serve } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
 
 const service = 'app.appns.svc.svcns';
@@ -62,6 +63,35 @@ inSandbox(import.meta.url, () => {
     t.match(undeployed.json(), { success: true });
     t.same(await footprint(), before);
     t.equal((await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 })).status, 404);
+    t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+  });
+
+  for (const WasmTopology of ['bridged', 'veth'])
+    t.test(`on a board whose new links get no IPv6, instances have it all the same, ${WasmTopology}`, async (t) => {
+      const off = 'net/ipv6/conf/default/disable_ipv6';
+      await setKernel([], off, '1');
+      t.teardown(() => setKernel([], off, '0'));
+      await using cluster = await startCluster();
+      await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
+      const registered = await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
+      t.match(registered, { status: 200, text: '' });
+      const wanted = { serviceName: service, instanceNumber: 0, portMappings: '80:8080' };
+      t.match(await daemon.post('/wasm/deploy', wanted), { status: 200 });
+      using _instance = await serve(task, 8080, 'hello');
+      t.equal(await get(undefined, 'http://[fc00::102]:8080/'), 'hello');
+      t.equal(await get(undefined, 'http://10.10.0.2:8080/'), 'hello');
+      t.match(await run('cat', `/proc/sys/${off}`), /^1$/m, "the board's own setting stays");
+      t.equal((await daemon.post('/wasm/undeploy', wanted)).status, 200);
+      t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+    });
+
+  t.test('a kernel without IPv6 is refused with that reason', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await run('mount', '-t', 'tmpfs', 'none', '/proc/sys/net/ipv6');
+    const refused = await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
+    t.match(refused, { status: 500, text: /kernel has no IPv6.*ipv6\.disable/ });
+    await run('umount', '/proc/sys/net/ipv6');
     t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
   });
 });
