@@ -17,6 +17,8 @@ export const Contents = Type.Object({
   registration: Type.Optional(RegisterRequest),
   subnet: Type.Optional(SubnetResult),
   topology: Type.Optional(Type.Enum(['bridged', 'veth'])),
+  /** The kernel's name for the boot in which `changed` was written; a journal of an older version has none. */
+  boot: Type.Optional(Type.String()),
   /** Kernel settings of the whole node that were changed, by their keys under `/proc/sys`. */
   changed: Type.Record(
     Type.String({ pattern: '^net(/[^/.][^/]*)+$' }),

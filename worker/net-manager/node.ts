@@ -22,6 +22,8 @@ import type { Settings } from './settings.ts';
 const valuesOf = (plan: Plan): readonly (readonly [string, string])[] =>
   plan.flatMap((step) => (step.tool === 'sysctl' ? Object.entries(step.values) : []));
 
+const bootId = async (): Promise<string> => (await readSysctl('kernel/random/boot_id')) ?? '';
+
 /** Writes down the settings of the whole node that a plan will change, unless an earlier run did. */
 const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
   const changed = { ...journal.contents.changed };
@@ -29,7 +31,8 @@ const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
     const was = await readSysctl(key);
     if (was !== undefined && was !== now) changed[key] ??= { was, now };
   }
-  await journal.update((contents) => ({ ...contents, changed }));
+  const boot = await bootId();
+  await journal.update((contents) => ({ ...contents, boot, changed }));
 };
 
 const inTurn = serialByKey();
@@ -75,9 +78,16 @@ const isOrphan = (name: string, kept: readonly Instance[]): boolean =>
 
 /**
  * After a restart: keeps the instances whose deployment was complete and that still stand, removes what is left of
- * the others, and makes the node's part whole again, or takes it back when no instance is left.
+ * the others, and makes the node's part whole again, or takes it back when no instance is left. After a reboot nothing
+ * of it can be there, and settings that look like ours are somebody else's.
  */
 export const reconcile = async (settings: Settings, journal: Journal, log: Log): Promise<void> => {
+  const { boot } = journal.contents;
+  if (boot !== undefined && boot !== (await bootId())) {
+    log.info('this board was booted again; starting with no instances');
+    await journal.update(({ subnet: _, topology: __, ...rest }) => ({ ...rest, changed: {}, entries: [] }));
+    return;
+  }
   const kept: Instance[] = [];
   for (const { instance, ready } of journal.contents.entries) {
     if (ready && (await instanceStands(instance))) {

@@ -178,6 +178,34 @@ inSandbox(import.meta.url, () => {
     }
   });
 
+  t.test('settings changed before a reboot are not given back after it', async (t) => {
+    const found = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8');
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.end('SIGTERM');
+    const journal = {
+      registration,
+      subnet: { address: '10.10.0.0', addressv6: 'fc00::100' },
+      topology: 'bridged',
+      changed: { 'net/ipv4/ip_forward': { was: '0', now: '1' } },
+      entries: [{ instance: { service, instance: 0, pid: 0, slot: 2, ports: [] }, ready: true }],
+    };
+    for (const [boot, left, why] of [
+      ['11111111-2222-4333-8444-555555555555', '1', 'another program of this boot wants it'],
+      [undefined, '0', 'an older journal does not say'],
+    ] as const) {
+      await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
+      await mkdir(join(daemon.folder, 'state'), { recursive: true });
+      await writeFile(join(daemon.folder, 'state', 'journal.json'), JSON.stringify({ ...journal, boot }));
+      await daemon.start();
+      t.notMatch(daemon.log(), /journal not used/);
+      t.equal((await daemon.post('/register', registration)).status, 200);
+      t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+      t.equal((await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim(), left, why);
+    }
+    await writeFile('/proc/sys/net/ipv4/ip_forward', found);
+  });
+
   t.test('instances go with the net manager where it is configured so', async (t) => {
     const bare = await footprint();
     await using cluster = await startCluster();
