@@ -10,7 +10,7 @@ import { type Instance, namespaceOf } from './instance.ts';
 import type { Entry, Journal } from './journal.ts';
 import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel.ts';
 import { type PortsInUse, portsInUse } from './listeners.ts';
-import { setUpNode } from './node.ts';
+import { beside, setUpNode } from './node.ts';
 import { planInstance } from './planner.ts';
 import { notDeployed, Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
@@ -22,6 +22,8 @@ export type Network = {
   /** Makes an instance's network; `warning` names what may keep its traffic from flowing. */
   readonly deploy: (wanted: Wanted) => Promise<{ readonly instance: Instance; readonly warning: string | undefined }>;
   readonly undeploy: (which: NetUndeployRequest) => Promise<Instance>;
+  /** Puts the rules of running instances back when another program has removed them. */
+  readonly keepRules: () => Promise<void>;
 };
 
 const same = (instance: Instance, wanted: Wanted): boolean =>
@@ -114,8 +116,8 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     return instance;
   };
 
-  /** Puts our rules back when another program has flushed them. */
-  const keepRules = async (firewall: Firewall): Promise<void> => {
+  /** What is under way is waited for: its part of the rules is neither lost nor brought back. */
+  const putBack = async (firewall: Firewall): Promise<void> => {
     if (firewall.ours) return;
     log.warn('another program has removed our rules; putting them back');
     await setUpNode(settings, journal);
@@ -137,10 +139,18 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     deploy: (wanted) =>
       inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
         const { firewall, busy } = await look(wanted);
-        await keepRules(firewall);
-        return { instance: await deploy(wanted, busy), warning: forwardWarning(firewall) };
+        await putBack(firewall);
+        return { instance: await beside(() => deploy(wanted, busy)), warning: forwardWarning(firewall) };
       }),
     undeploy: (which) =>
-      inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () => undeploy(which)),
+      inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () =>
+        beside(() => undeploy(which)),
+      ),
+    keepRules: async () => {
+      if (entries().length === 0) return;
+      const firewall = await lookAtFirewall();
+      // With the last instance the rules may have gone on purpose meanwhile.
+      if (entries().length > 0) await putBack(firewall);
+    },
   };
 };

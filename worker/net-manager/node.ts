@@ -1,6 +1,5 @@
 import type { Log } from '../system/log.ts';
 import { run } from '../system/run.ts';
-import { serialByKey } from '../system/serial.ts';
 import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from './instance.ts';
 import type { Journal } from './journal.ts';
@@ -35,7 +34,24 @@ const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
   await journal.update((contents) => ({ ...contents, boot, changed }));
 };
 
-const inTurn = serialByKey();
+/** Work on single instances that is under way; the node's part changes as a whole only while there is none. */
+const underWay = new Set<Promise<unknown>>();
+let whole: Promise<unknown> = Promise.resolve();
+
+/** Changes the node's part as a whole: what the journal says of instances stays true meanwhile. */
+const alone = <T>(work: () => Promise<T>): Promise<T> => {
+  const turn = whole.then(() => Promise.allSettled(underWay)).then(work);
+  whole = turn.catch(() => undefined);
+  return turn;
+};
+
+/** Makes or removes an instance beside others, but not while the node's part changes as a whole. */
+export const beside = async <T>(work: () => Promise<T>): Promise<T> => {
+  for (let seen: unknown; seen !== whole; await seen) seen = whole;
+  const working = work();
+  underWay.add(working);
+  return working.finally(() => underWay.delete(working));
+};
 
 const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
   if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
@@ -54,8 +70,7 @@ const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
 };
 
 /** Makes the node's part of the network or completes what is there; running instances don't notice. */
-export const setUpNode = (settings: Settings, journal: Journal): Promise<void> =>
-  inTurn('node', () => setUp(settings, journal));
+export const setUpNode = (settings: Settings, journal: Journal): Promise<void> => alone(() => setUp(settings, journal));
 
 const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   const attempt = async (what: string, work: Promise<unknown>) => {
@@ -71,7 +86,7 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
 };
 
 /** Gives the node back as it was found, as far as nobody else has changed it since. */
-export const tearDownNode = (journal: Journal, log: Log): Promise<void> => inTurn('node', () => tearDown(journal, log));
+export const tearDownNode = (journal: Journal, log: Log): Promise<void> => alone(() => tearDown(journal, log));
 
 const isOrphan = (name: string, kept: readonly Instance[]): boolean =>
   name.startsWith(hostLinkMark) && !kept.some((instance) => linksOf(instance).host === name);

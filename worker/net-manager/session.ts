@@ -25,6 +25,8 @@ export type Session = AsyncDisposable & {
   readonly whenReady: () => Promise<Network>;
 };
 
+const lookAtRulesMs = 10_000;
+
 /** Connects to the cluster, takes the node's addresses from the journal or asks for them, and makes the network. */
 export const openSession = async (
   registration: RegisterRequest,
@@ -49,6 +51,11 @@ export const openSession = async (
   const running = () => (network ? placed(network) : []);
   const announcer = createAnnouncer(config.net, registration, link, running, log);
   const table = createServiceTable(link, registration.client_id, log);
+
+  // Without a deployment nobody else would see that a reloaded firewall has swept ours away.
+  const rules = setInterval(() => {
+    network?.keepRules().catch((error: unknown) => log.warn(`rules not looked after: ${(error as Error).message}`));
+  }, lookAtRulesMs).unref();
 
   /** The settings for addresses that the journal has or the cluster gives; what the cluster gives may be nonsense. */
   const findSettings = async (): Promise<Settings> => {
@@ -94,6 +101,7 @@ export const openSession = async (
     },
     [Symbol.asyncDispose]: async () => {
       closing.abort(new Error('the registration ended'));
+      clearInterval(rules);
       announcer[Symbol.dispose]();
       table[Symbol.dispose]();
       await link[Symbol.asyncDispose]();
