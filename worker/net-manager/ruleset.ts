@@ -48,7 +48,8 @@ const chain = (name: string, lines: readonly string[]): readonly string[] => [
  *
  * Mapped ports match destinations that belong to this node only. `[::1]` stays out: the kernel never routes it to
  * another device, so a connection to it is refused instead of hanging. Packets for 127.0.0.0/8 that arrive from an
- * instance are dropped, because `route_localnet` would let them reach the board's loopback services.
+ * instance are dropped, because `route_localnet` would let them reach the board's loopback services. A node that
+ * forwards would lead a neighbour with a route to every port of an instance: only mapped ones are open to others.
  */
 export const ruleset = (settings: Settings, instances: readonly Instance[]): readonly string[] => {
   const { v4, v6 } = networkOf(settings.subnet);
@@ -90,6 +91,8 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     ...chain('forward', [
       'type filter hook forward priority filter; policy accept;',
       'iifname @links oifname != @links ct state { new, invalid, untracked } jump egress',
+      'iifname != @links oifname @links ct status dnat accept',
+      'iifname != @links oifname @links ct state { new, invalid, untracked } drop',
     ]),
     ...chain('input', [
       'type filter hook input priority filter; policy accept;',

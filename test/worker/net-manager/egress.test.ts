@@ -61,4 +61,35 @@ inSandbox(import.meta.url, () => {
       t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
       t.notMatch(await run('ip', 'link'), /goProxyBridge|veth00oak/);
     });
+
+  for (const WasmTopology of ['bridged', 'veth'])
+    t.test(`a neighbour with a route to the instances reaches mapped ports only, ${WasmTopology}`, async (t) => {
+      await using cluster = await startCluster(subnet);
+      await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
+      await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
+      for (const [instanceNumber, portMappings] of [
+        [0, '80'],
+        [1, ''],
+      ] as const)
+        await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings });
+      using _instance = await serve(task, 80, 'instance');
+      using _other = await serve(`${service}.instance.1`, 80, 'other');
+      using _lab = await serve('lab', 9000, 'lab');
+      await run('ip', '-n', 'lab', 'route', 'add', '10.0.0.0/26', 'via', '192.168.50.1');
+      await run('ip', '-n', 'lab', 'route', 'add', 'fc00::/120', 'via', 'fd50::1');
+      for (const place of ['10.0.0.2', '[fc00::2]', '10.0.0.3', '[fc00::3]'])
+        t.match(await get('lab', `http://${place}:80/`), /^failed/, `${place} is not for neighbours`);
+      for (const place of ['192.168.50.1', '[fd50::1]'])
+        t.equal(await get('lab', `http://${place}:80/`), 'instance', `${place} has the mapped port`);
+      for (const place of ['10.0.0.3', '[fc00::3]']) {
+        t.equal(await get(task, `http://${place}:80/`), 'other', `instances reach each other: ${place}`);
+        t.equal(await get(undefined, `http://${place}:80/`), 'other', `the board reaches ${place}`);
+      }
+      t.equal(await get(task, 'http://192.168.50.2:9000/'), 'lab', 'answers come in all the same');
+      await run('ip', '-n', 'lab', 'route', 'del', '10.0.0.0/26');
+      await run('ip', '-n', 'lab', 'route', 'del', 'fc00::/120');
+      for (const instanceNumber of [0, 1])
+        await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber });
+      t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+    });
 });
