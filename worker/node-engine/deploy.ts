@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { DeployRequest } from '../contract/job.ts';
 import { taskId } from '../contract/names.ts';
@@ -108,11 +107,17 @@ const start = async (deployment: Deployment, plan: RunPlan, program: Program, ad
   return { running, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
 };
 
-/** Keeps the output of the instance that had this name before. */
+/**
+ * Makes a log that is the engine's own, also where anyone may lay something in its place, and keeps the output of the
+ * instance that had this name before.
+ */
 const makeLog = async (node: Node, task: string): Promise<void> => {
   await mkdir(node.logs, { recursive: true });
   const file = logFile(node, task);
-  if (existsSync(file)) await rename(file, `${file}.1`);
+  const old = await lstat(file).catch(() => undefined);
+  if (old?.isFile()) await rename(file, `${file}.1`);
+  else await rm(file, { force: true });
+  await writeFile(file, '', { flag: 'wx', mode: 0o640 });
 };
 
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */

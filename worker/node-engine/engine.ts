@@ -130,10 +130,17 @@ export class Engine {
     return (await Promise.all(measured)).filter((usage) => usage !== undefined);
   }
 
-  /** Sets the output of running instances aside where it has grown large. */
+  /** Sets the output of running instances aside where it has grown large. Never rejects. */
   async rotateLogs(): Promise<void> {
-    for (const [task, { usage }] of this.#instances)
-      if (usage !== undefined && (await rotate(logFile(this.#node, task)))) this.#node.log.info(`${task}: log rotated`);
+    const { log } = this.#node;
+    for (const [task, { usage }] of this.#instances) {
+      if (usage === undefined) continue;
+      try {
+        if (await rotate(logFile(this.#node, task))) log.info(`${task}: log rotated`);
+      } catch (error) {
+        log.warn(`${task}: the log was not set aside: ${explain(error)}`);
+      }
+    }
   }
 
   #check(job: DeployRequest): void {

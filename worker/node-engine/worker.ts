@@ -21,6 +21,14 @@ const rotatingMs = 10_000;
 /** A session that lasted this long was a good one: the next connection is tried without delay. */
 const goodSessionMs = 30_000;
 
+/** Looks after the size of the instances' output until `signal` aborts, once at a time. */
+const rotateLogs = async (engine: Engine, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    await engine.rotateLogs();
+    await sleep(rotatingMs, undefined, { signal }).catch(() => undefined);
+  }
+};
+
 /**
  * Joins a cluster and serves it until `signal` aborts: instances of an engine that ran before are taken over first,
  * then the worker registers, tells NetManager, and reports and obeys over MQTT, connecting again whenever that is lost.
@@ -79,7 +87,7 @@ export const work = async (
   };
 
   await engine.adopt(signal);
-  const rotating = setInterval(() => void engine.rotateLogs().catch((error) => log.warn(explain(error))), rotatingMs);
+  const rotating = rotateLogs(engine, signal);
   let pause = reconnecting.first;
   while (!signal.aborted) {
     const began = performance.now();
@@ -90,6 +98,5 @@ export const work = async (
     pause = performance.now() - began > goodSessionMs ? reconnecting.first : pause * reconnecting.growth;
     await sleep(Math.min(pause, reconnecting.most), undefined, { signal }).catch(() => undefined);
   }
-  clearInterval(rotating);
-  await engine.close();
+  await Promise.all([rotating, engine.close()]);
 };

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon, fetchText, fixture, noWasmtime } from './daemon.ts';
 import { hello, job, processes, service } from './jobs.ts';
 import { startNetManager } from './net-manager.ts';
+import { until } from './until.ts';
 
 const skip = noWasmtime;
 
@@ -110,6 +112,37 @@ inSandbox(import.meta.url, () => {
     await worker.remove();
     t.same(worker.cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
     t.same(await processes(worker.daemon.folder), []);
+  });
+
+  t.test('output is kept small whatever lies in its way, and never goes where a link points', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, image, remove } = worker;
+    const log = (instance: number) => join(daemon.logs, `${service}.instance.${instance}`);
+    const [precious, nowhere] = [daemon.at('precious'), daemon.at('nowhere')];
+    await writeFile(precious, 'precious');
+    await symlink(precious, log(1));
+    await symlink(nowhere, log(2));
+    for (const instance of [1, 2]) {
+      await cluster.send('deploy', job(image, { instance_number: instance, port: '' }));
+      await cluster.status('CREATED', instance);
+      t.ok((await lstat(log(instance))).isFile(), 'a log is a file of its own');
+    }
+    await mkdir(`${log(0)}.1`);
+    await symlink(precious, `${log(2)}.1`);
+    const instances = [0, 1, 2];
+    for (const instance of instances) await truncate(log(instance), 11 * 1024 * 1024);
+    const small = async () =>
+      (await Promise.all(instances.map((one) => stat(log(one))))).every(({ size }) => size < 1e6);
+    await until(small, 'emptied logs', AbortSignal.timeout(30_000));
+    t.equal(await readFile(precious, 'utf8'), 'precious');
+    t.notOk((await readdir(daemon.folder)).includes('nowhere'));
+    for (const instance of [1, 2]) t.match(await lstat(`${log(instance)}.1`), { size: 11 * 1024 * 1024 });
+    t.match(daemon.log(), /instance\.0: .*not set aside/);
+    for (const instance of [1, 2]) {
+      await cluster.send('delete', { job_name: service, instance_number: instance });
+      await cluster.status('UNDEPLOYED', instance);
+    }
+    await remove();
   });
 
   t.test('deleting breaks off a deployment and is answered once', { skip }, async (t) => {
