@@ -17,6 +17,11 @@ import { findPrecompiled, type Program } from './wasmtime.ts';
 /** A running instance, with what is worth telling about how it runs. */
 type Deployed = { readonly running: Running; readonly notes: readonly string[] };
 
+/** Why an engine that ends breaks deployments off. They are still owed an answer then, which the next engine gives. */
+export class EngineStopping extends Error {
+  override readonly name = 'EngineStopping';
+}
+
 /** One deployment on its way. What was done is on `undo`. */
 type Deployment = {
   readonly job: DeployRequest;
@@ -157,7 +162,8 @@ const startBest = async (deployment: Deployment, artifact: Artifact, address: st
 
 /**
  * Brings up one instance: network and component, then the process in its namespace, then one real HTTP response. What
- * was done is on `undo`, whether this succeeds or not. Rejects with an error whose message a person understands.
+ * was done is on `undo`, whether this succeeds or not. Rejects with an error whose message a person understands. The
+ * journal remembers what `signal` broke off with {@link EngineStopping}.
  */
 export const deployInstance = async (
   job: DeployRequest,
@@ -170,7 +176,9 @@ export const deployInstance = async (
     throw new NetworkError('networking is switched off: set overlay_network in conf.json', true);
   const task = taskId(job.job_name, job.instance_number);
   const deployment: Deployment = { job, task, node, network, undo, signal };
-  undo.push('the journal', () => node.journal.remove(task));
+  undo.push('the journal', async () => {
+    if (!(signal.reason instanceof EngineStopping)) await node.journal.remove(task);
+  });
   await Promise.all([node.journal.put({ job, ready: false }), makeLog(node, task)]);
   const [addresses, artifact] = await prepare(deployment);
   const deployed = await startBest(deployment, artifact, addresses.v4);

@@ -2,7 +2,7 @@ import type { DeleteRequest, DeployRequest, JobStatus } from '../contract/job.ts
 import { isServiceName, taskId } from '../contract/names.ts';
 import { serialByKey } from '../system/serial.ts';
 import { checkJob } from './command.ts';
-import { deployInstance, undoNetwork } from './deploy.ts';
+import { deployInstance, EngineStopping, undoNetwork } from './deploy.ts';
 import { explain } from './explain.ts';
 import { adopt, type Exit, markVariable, type Running, stop } from './launch.ts';
 import { type InstanceUsage, mostDetail } from './messages.ts';
@@ -110,12 +110,15 @@ export class Engine {
     }
   }
 
-  /** Breaks off the deployments that are under way and undoes them; running instances stay. */
+  /**
+   * Breaks off the deployments that are under way and undoes them, so that the next engine tells that they FAILED;
+   * running instances stay.
+   */
   async close(): Promise<void> {
     const unfinished = [...this.#instances].filter(([, instance]) => instance.usage === undefined);
     await Promise.all(
       unfinished.map(([task, instance]) => {
-        instance.abort.abort(new Refused('the engine is stopping'));
+        instance.abort.abort(new EngineStopping('the engine is stopping'));
         return this.#serial(task, async () => undefined);
       }),
     );

@@ -160,4 +160,26 @@ inSandbox(import.meta.url, () => {
     t.same(await readdir('/run/netns'), []);
     t.same(await readdir(`${daemon.at('state')}/instances`), []);
   });
+
+  t.test('a deployment that a stop of the engine breaks off is told as FAILED once it is back', { skip }, async (t) => {
+    await using worker = await running();
+    const { cluster, daemon, remove } = worker;
+    const asked = Promise.withResolvers<void>();
+    cluster.serve('never', () => asked.resolve());
+    const image = `http://127.0.0.1:${cluster.port}/never`;
+    await cluster.send('deploy', job(image, { instance_number: 1 }));
+    await cluster.status('CREATING', 1);
+    await asked.promise;
+    t.equal(await daemon.end('SIGTERM'), 0);
+    daemon.start();
+    t.match(await cluster.status('FAILED', 1), { status_detail: /stopped during the deployment/ });
+    t.equal(await daemon.end('SIGTERM'), 0);
+    daemon.start();
+    await cluster.reported(0);
+    t.same(cluster.statuses(1), ['CREATING', 'FAILED']);
+    await remove();
+    t.same(await readdir('/run/netns'), []);
+    t.same(await readdir(`${daemon.at('state')}/instances`), []);
+    t.same(cluster.violations, []);
+  });
 });
