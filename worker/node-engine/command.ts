@@ -12,7 +12,10 @@ export type RunPlan = {
   /** wasmtime's arguments before and after the file. */
   readonly before: readonly string[];
   readonly after: readonly string[];
-  /** Environment of the wasmtime process itself. */
+  /**
+   * Environment of the wasmtime process itself. The job's values are in it, because everyone can read the arguments of
+   * a process.
+   */
   readonly environment: Readonly<Record<string, string>>;
   readonly notes: readonly string[];
 };
@@ -20,12 +23,33 @@ export type RunPlan = {
 const megabyte = 1024 * 1024;
 const defaultPort = 80;
 
-const environmentOptions = (entries: readonly string[]): string[] =>
-  entries.flatMap((entry) => {
-    if (!/^[^=\0]+=[^\0]*$/.test(entry))
-      throw new InvalidData('environment', [`'${entry.slice(0, 80)}': expected K=V`]);
-    return ['--env', entry];
-  });
+/** The job's environment by name; of entries with the same name the last one counts. */
+const environmentOf = (entries: readonly string[]): ReadonlyMap<string, string> =>
+  new Map(
+    entries.map((entry) => {
+      if (!/^[^=\0]+=[^\0]*$/.test(entry))
+        throw new InvalidData('environment', [`'${entry.slice(0, 80)}': expected K=V`]);
+      const end = entry.indexOf('=');
+      return [entry.slice(0, end), entry.slice(end + 1)];
+    }),
+  );
+
+/** A name that every shell takes over from its environment and gives on. */
+const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** What glibc's loader and library obey: what they keep from privileged programs (glibc, unsecvars.h), and locales. */
+const obeyedByLoader =
+  /^(?:LD_.*|MALLOC_.*|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|HOSTALIASES|LOCALDOMAIN|LOCPATH|NIS_PATH|NLSPATH|RES_OPTIONS|RESOLV_.*|TMPDIR|TZ|TZDIR|LC_.*|LANG|LANGUAGE)$/;
+const obeyedByShell =
+  /^(?:PATH|ENV|IFS|PS\d|PWD|OLDPWD|OPTIND|OPTARG|OPTERR|SHELLOPTS|SHLVL|BASH.*|POSIXLY_CORRECT|PPID|E?UID|LINENO|_)$/;
+const obeyedByWasmtime = /^(?:OAKESTRA_|WASMTIME_|TOKIO_|RAYON_|RUST)/;
+
+/**
+ * True for a variable that may stand in the environment of the programs that lead to a component, of which some are
+ * privileged: none of them obeys it.
+ */
+const isInheritable = (name: string): boolean =>
+  plainName.test(name) && ![obeyedByLoader, obeyedByShell, obeyedByWasmtime].some((obeyed) => obeyed.test(name));
 
 const addressOf = (port: number, ipv6: boolean): string => (ipv6 ? `[::]:${port}` : `0.0.0.0:${port}`);
 
@@ -41,7 +65,7 @@ const startable = (info: ComponentInfo): RunPlan['world'] => {
 /** Asks before anything is done whether a job can be run at all. Throws {@link InvalidData}. */
 export const checkJob = (job: DeployRequest): void => {
   parsePorts(job.port ?? '');
-  environmentOptions(job.environment ?? []);
+  environmentOf(job.environment ?? []);
   for (const argument of job.cmd ?? [])
     if (argument.includes('\0')) throw new InvalidData('cmd', ['an argument holds a zero byte']);
 };
@@ -59,14 +83,18 @@ export const planRun = (
   const world = startable(info);
   const notes: string[] = [];
   const memory = job.memory ?? 0;
+  const given = [...environmentOf(job.environment ?? [])];
   const common = [
     '-C',
     'cache=n',
     ...(memory > 0 ? ['-W', `max-memory-size=${Math.round(memory * megabyte)}`] : []),
-    ...environmentOptions(job.environment ?? []),
+    ...given.flatMap(([name, value]) => ['--env', isInheritable(name) ? name : `${name}=${value}`]),
   ];
   const threads = Math.ceil(job.vcpus ?? 0);
-  const environment: Record<string, string> = threads > 0 ? { TOKIO_WORKER_THREADS: String(threads) } : {};
+  const environment = Object.fromEntries([
+    ...given.filter(([name]) => isInheritable(name)),
+    ...(threads > 0 ? [['TOKIO_WORKER_THREADS', String(threads)] as const] : []),
+  ]);
   if (world === 'proxy') {
     const port = parsePorts(job.port ?? '').find((mapping) => mapping.protocol === 'tcp')?.inner ?? defaultPort;
     if ((job.cmd ?? []).length > 0) notes.push('cmd is not used: an HTTP service takes no arguments');

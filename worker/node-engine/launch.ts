@@ -102,7 +102,9 @@ export const launchRecorded = async (
   await using output = await open(log, appendOnly, 0o640);
   await using status = await open(record, 'w', 0o600);
   const descriptors: StdioOptions = ['ignore', output.fd, output.fd, status.fd, 'pipe'];
-  const { child, exited } = await start(recorded(words, environment), {}, descriptors);
+  // the recorder is not the instance, and its words are for everyone to read
+  const { [markVariable]: mark = '', ...others } = environment;
+  const { child, exited } = await start(recorded(words, { [markVariable]: mark }), others, descriptors);
   const failed = exited.then((exit) => {
     throw new LaunchError(`the program was not started: its recorder ended with ${exit.code}`);
   });

@@ -18,7 +18,7 @@ const located = (program: string): string =>
     .map((folder) => join(folder, program))
     .find((file) => existsSync(file)) ?? program;
 
-/** The words that start a program, with its environment, under a recorder that has not got that environment. */
+/** The words that start a program under a recorder. `environment` is the program's only, and not secret. */
 export const recorded = (
   [program = '', ...words]: readonly string[],
   environment: Readonly<Record<string, string>>,

@@ -92,11 +92,25 @@ t.test('words of a job stay whole arguments, whatever they hold', async () => {
       const request = { ...job('/x.wasm'), cmd, environment };
       checkJob(request);
       const plan = planRun(request, info);
-      const given = plan.before.filter((_, index) => plan.before[index - 1] === '--env');
-      return JSON.stringify([plan.after, given]) === JSON.stringify([cmd, environment]);
+      const options = plan.before.filter((_, index) => plan.before[index - 1] === '--env');
+      const given = options.map((one) => (one.includes('=') ? one : `${one}=${plan.environment[one]}`));
+      const last = new Map(environment.map((one) => [one.slice(0, one.indexOf('=')), one]));
+      return JSON.stringify([plan.after, given]) === JSON.stringify([cmd, [...last.values()]]);
     }),
     seeded,
   );
+});
+
+t.test('no variable of a job is obeyed by the programs that start it', async (t) => {
+  const info = { kind: 'component', exports: ['wasi:cli/run@0.2.0'], imports: [] } as const;
+  const obeyed = ['LD_PRELOAD', 'PATH', 'GLIBC_TUNABLES', 'GCONV_PATH', 'MALLOC_ARENA_MAX', 'TOKIO_WORKER_THREADS'];
+  const more = ['RUST_LOG', 'OAKESTRA_INSTANCE', 'WASMTIME_LOG', 'BASH_ENV', 'BASH_FUNC_echo%%', 'IFS', 'a.b'];
+  const environment = [...obeyed, ...more, 'TOKEN', '__proto__'].map((name) => `${name}=1`);
+  const plan = planRun({ ...job('/x.wasm'), vcpus: 0, environment }, info);
+  t.same(Object.entries(plan.environment), [
+    ['TOKEN', '1'],
+    ['__proto__', '1'],
+  ]);
 });
 
 t.test('a service listens on the first TCP mapping, on both families where there are both', async (t) => {

@@ -10,6 +10,7 @@ import { createDaemon, fetchText, fixture, noWasmtime, wasmtime } from './daemon
 import { hello, job, processes, service } from './jobs.ts';
 import { startNetManager } from './net-manager.ts';
 import { type Program, writeProgram } from './programs.ts';
+import { until } from './until.ts';
 
 const skip = noWasmtime;
 const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
@@ -152,6 +153,31 @@ inSandbox(import.meta.url, () => {
 
     await run(5, 'library');
     t.match(await cluster.status('FAILED', 5), { status_detail: /exports add, but not '_start'/ });
+    t.same(cluster.violations, []);
+  });
+
+  t.test('nobody but the program is told what stands in its environment', { skip }, async (t) => {
+    await using worker = await startWorker();
+    const { cluster, daemon, run, remove } = worker;
+    const secret = 'correct-horse-battery-staple';
+    const environment = [`TOKEN=${secret}`, `PASSWORD=${secret} ${secret}`, 'LD_DEBUG=all', 'TOKEN.OLD=1'];
+    await run(0, 'echoes', { environment });
+    await run(1, 'echoes', { environment, one_shot: true });
+    for (const instance of [0, 1]) await cluster.status('CREATED', instance);
+    const told = async (instance: number) =>
+      (await readFile(join(daemon.logs, `${service}.instance.${instance}`), 'utf8')).split('\0').slice(1, -1).sort();
+    const all = async () =>
+      (await Promise.all([told(0), told(1)])).every(({ length }) => length === environment.length);
+    await until(all, 'output of both', AbortSignal.timeout(30_000));
+    for (const instance of [0, 1]) t.same(await told(instance), environment.toSorted());
+    const commands = await Promise.all(
+      (await readdir('/proc')).map((entry) => readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')),
+    );
+    const ours = commands.filter((command) => command.includes(daemon.folder) && command.includes('TOKEN'));
+    t.equal(ours.length, 3, 'two programs and a recorder');
+    t.notMatch(commands.join(), secret);
+    for (const instance of [0, 1]) await remove(instance);
+    t.same(await processes(daemon.folder), []);
     t.same(cluster.violations, []);
   });
 });
