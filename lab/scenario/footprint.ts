@@ -13,13 +13,22 @@ const Links = Type.Array(
     mtu: Type.Integer(),
     master: Type.Optional(Type.String()),
     addr_info: Type.Array(
-      Type.Object({ local: Type.Optional(Type.String()), prefixlen: Type.Integer(), scope: Type.String() }),
+      Type.Object({
+        local: Type.Optional(Type.String()),
+        prefixlen: Type.Integer(),
+        scope: Type.String(),
+        /** It came by itself and goes in time (ip-address(8)): a router or a DHCP server gave it. */
+        dynamic: Type.Optional(Type.Boolean()),
+      }),
     ),
   }),
 );
 
 // The digest cache, the logs and the lab's own programs are meant to stay.
 const lasting = ['/var/cache/oakestra', '/var/log/oakestra', '/var/lib/oakestra-lab'];
+
+/** What ends a line that a router or a DHCP server may add at any time. */
+const byItself = ' (dynamic)';
 
 /** Handles and counters are new each time and say nothing about what was left behind. */
 const ruleLines = (text: string): readonly string[] =>
@@ -51,6 +60,9 @@ export const footprint = async (machine: Machine): Promise<Footprint> => {
     ask('find', '/etc', '/root', '/run', '/tmp', '/usr/lib/oakestra', '/var', '-xdev', ...pruned, '-print'),
   ]);
   const found = parseJson(Links, links, "'ip address show' on the board");
+  const given = found.flatMap(({ addr_info }) =>
+    addr_info.flatMap(({ local, dynamic }) => (dynamic && local !== undefined ? [local] : [])),
+  );
   return {
     namespaces: lines(namespaces)
       .map((line) => line.split(' ')[0] ?? line)
@@ -58,12 +70,18 @@ export const footprint = async (machine: Machine): Promise<Footprint> => {
     links: found.map(({ ifname, mtu, master }) => `${ifname} mtu ${mtu}${master ? ` in ${master}` : ''}`).toSorted(),
     addresses: found
       .flatMap(({ ifname, addr_info }) =>
-        addr_info.filter(({ scope }) => scope !== 'link').map((info) => `${ifname} ${info.local}/${info.prefixlen}`),
+        addr_info
+          .filter(({ scope }) => scope !== 'link')
+          .map(({ local, prefixlen, dynamic }) => `${ifname} ${local}/${prefixlen}${dynamic ? byItself : ''}`),
       )
       .toSorted(),
     routes: lines(routes)
       .filter((line) => !/fe80::|ff00::|^multicast|^anycast/.test(line))
-      .map((line) => line.replace(/ (expires|pref) \S+| linkdown/g, ''))
+      .map((line) => {
+        const isDynamic =
+          / expires | proto ra /.test(line) || given.some((address) => line.split(' ').includes(address));
+        return line.replace(/ (expires|pref) \S+| linkdown/g, '') + (isDynamic ? byItself : '');
+      })
       .toSorted(),
     rules: ruleLines(rules),
     processes: lines(processes)
@@ -87,9 +105,14 @@ const without = (a: readonly string[], b: readonly string[]): readonly string[] 
   });
 };
 
-/** What is on a board now and was not before (`+`), and the other way round (`-`); empty when all is as it was. */
+/**
+ * What is on a board now and was not before (`+`), and the other way round (`-`); empty when all is as it was. What its
+ * network has given it meanwhile is nobody's doing; what that had given before may not be lost.
+ */
 export const changes = (before: Footprint, after: Footprint): readonly string[] =>
   (Object.keys(before) as (keyof Footprint)[]).flatMap((kind) => [
-    ...without(after[kind], before[kind]).map((line) => `+ ${kind}: ${line}`),
+    ...without(after[kind], before[kind])
+      .filter((line) => !line.endsWith(byItself))
+      .map((line) => `+ ${kind}: ${line}`),
     ...without(before[kind], after[kind]).map((line) => `- ${kind}: ${line}`),
   ]);

@@ -38,6 +38,22 @@ t.test('a board on which nothing stayed is as it was', async (t) => {
   t.strictSame(await difference({ 'ps -e': ending }), [], 'a process that is just ending is nothing that stayed');
 });
 
+t.test('what a router gives the board meanwhile is nobody’s doing, but may not be lost', async (t) => {
+  const given = JSON.stringify([
+    ...(JSON.parse(links) as unknown[]),
+    { ifname: 'eth1', mtu: 1500, addr_info: [{ local: 'fec0::5', prefixlen: 64, scope: 'site', dynamic: true }] },
+  ]);
+  const withLink = given.replace(/\{"local":"fec0::5"[^}]*\}/, '');
+  const routes = `${quiet['ip route']}fec0::/64 dev eth1 proto kernel metric 256 expires 86393sec pref medium
+    local fec0::5 dev eth1 table local proto kernel metric 0 pref medium
+    2001:db8::/64 via fec0::2 dev eth1 proto ra metric 1024 pref medium\n`;
+  const without = await footprint(board({ 'ip -json': withLink }));
+  const withIt = await footprint(board({ 'ip -json': given, 'ip route': routes }));
+  t.strictSame(changes(without, withIt), []);
+  t.equal(changes(withIt, without).length, 4, 'the address and the three routes');
+  t.match(changes(withIt, without)[0], /^- addresses: eth1 fec0::5\/64/);
+});
+
 t.test('whatever stays or is lost is named', async (t) => {
   t.strictSame(await difference({ 'ip netns': 'a.b.c (id: 0)\n' }), ['+ namespaces: a.b.c']);
   t.strictSame(await difference({ 'ip route': '' }), ['- routes: default via 10.0.2.2 dev eth0']);
