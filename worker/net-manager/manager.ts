@@ -88,6 +88,10 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     await networkOf(await inTurn('registration', () => select(request)), 503);
   };
 
+  /** One after the other, also while they wait for addresses: what is taken back must not be made afterwards. */
+  const inItsTurn = <T>({ serviceName, instanceNumber }: NetUndeployRequest, work: () => Promise<T>): Promise<T> =>
+    inTurn(namespaceOf({ service: serviceName, instance: instanceNumber }), work);
+
   const registered = async (): Promise<Session> => {
     if (!current) throw new Refusal(400, 'not registered: POST /register first');
     return current.session;
@@ -103,29 +107,31 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
         .then((session) => session.whenReady())
         .catch((error: unknown) => log.warn(`not yet registered again: ${(error as Error).message}`));
     },
-    deploy: async (request) => {
-      const session = await registered();
-      const network = await networkOf(session, 500);
-      const wanted = wantedFrom(request);
-      const { instance, warning } = await network.deploy(wanted);
-      const addresses = network.addressesOf(instance);
-      log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
-      if (warning !== undefined) log.warn(warning);
-      void session.announcer.deployed([{ instance, addresses }]);
-      session.table.follow(instance.service);
-      return { ...addresses, warning };
-    },
-    undeploy: async (request) => {
-      const session = await registered();
-      // Without addresses there are no instances; with them no cluster is needed to take over what there is.
-      if (!journal.contents.subnet)
-        throw notDeployed(namespaceOf({ service: request.serviceName, instance: request.instanceNumber }));
-      const network = await session.whenReady();
-      const gone = await network.undeploy(request);
-      log.info(`${namespaceOf(gone)} is gone`);
-      const { service } = gone;
-      if (!network.instances.some((instance) => instance.service === service)) session.table.unfollow(service);
-    },
+    deploy: (request) =>
+      inItsTurn(request, async () => {
+        const session = await registered();
+        const network = await networkOf(session, 500);
+        const wanted = wantedFrom(request);
+        const { instance, warning } = await network.deploy(wanted);
+        const addresses = network.addressesOf(instance);
+        log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
+        if (warning !== undefined) log.warn(warning);
+        void session.announcer.deployed([{ instance, addresses }]);
+        session.table.follow(instance.service);
+        return { ...addresses, warning };
+      }),
+    undeploy: (request) =>
+      inItsTurn(request, async () => {
+        const session = await registered();
+        // Without addresses there are no instances; with them no cluster is needed to take over what there is.
+        if (!journal.contents.subnet)
+          throw notDeployed(namespaceOf({ service: request.serviceName, instance: request.instanceNumber }));
+        const network = await session.whenReady();
+        const gone = await network.undeploy(request);
+        log.info(`${namespaceOf(gone)} is gone`);
+        const { service } = gone;
+        if (!network.instances.some((instance) => instance.service === service)) session.table.unfollow(service);
+      }),
     stop: async () => {
       const session = await current?.session;
       const network = session?.network;

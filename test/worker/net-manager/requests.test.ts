@@ -25,6 +25,23 @@ inSandbox(import.meta.url, () => {
     await daemon.end('SIGTERM');
   });
 
+  t.test('an instance that is taken back before there are addresses is not made afterwards', async (t) => {
+    const probe = await startCluster();
+    await probe[Symbol.asyncDispose]();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(probe.port) });
+    const { namespaces } = await footprint();
+    t.equal((await daemon.post('/register', registration)).status, 503);
+    const request = { serviceName: service, instanceNumber: 0 };
+    const asked = [daemon.post('/wasm/deploy', request), daemon.post('/wasm/undeploy', request)];
+    await using _cluster = await startCluster(undefined, { port: probe.port });
+    t.same(
+      (await Promise.all(asked)).map(({ status }) => status),
+      [200, 200],
+    );
+    t.same((await footprint()).namespaces, namespaces);
+    await daemon.end('SIGTERM');
+  });
+
   t.test('what the cluster or the node can’t give is said, and asked for again', async (t) => {
     const subnet = { address: '10.10.0.1', addressv6: 'fc00::100' };
     await using cluster = await startCluster(subnet);
