@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addCleanCommand } from './commands/clean.ts';
+import { interruptedExit } from './commands/context.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExecCommand } from './commands/exec.ts';
 import { addImageCommand } from './commands/image.ts';
@@ -14,7 +15,6 @@ import { exitCodeOf, isAbort, LabError, messageOf } from './system/errors.ts';
 import { removeOwnRuns } from './system/runs.ts';
 
 const usageExit = 64;
-const interruptedExit = 130;
 /** npm passes on to its child what the terminal has already told both. */
 const sameSignalMs = 1_000;
 

@@ -5,14 +5,20 @@ import type { Verdict } from '../report/results.ts';
 /** Where reports go unless the user names another folder. */
 export const defaultReports = fileURLToPath(new URL('../../reports/', import.meta.url));
 
-/** The exit code of a run that came to a verdict. */
-export const exitCodes: Readonly<Record<Verdict, number>> = { passed: 0, failed: 1, incomplete: 2, error: 3 };
+/** What a command that was interrupted ends with: 128 and SIGINT. */
+export const interruptedExit = 130;
+
+const exitCodes: Readonly<Record<Verdict, number>> = { passed: 0, failed: 1, incomplete: 2, error: 3 };
 
 /** What main gives every command: where it is interrupted, and how it says its exit code. */
 export type CommandContext = {
   readonly signal: AbortSignal;
   readonly exit: (code: number) => void;
 };
+
+/** Says the exit code of runs that came to a verdict, or that were interrupted. */
+export const exitWith = ({ signal, exit }: CommandContext, verdict: Verdict): void =>
+  exit(signal.aborted ? interruptedExit : exitCodes[verdict]);
 
 /** A parser for a whole number from `least` to `most`, for commander. */
 export const wholeNumber =

@@ -18,7 +18,7 @@ import { type Outcome, runScenario } from '../scenario/run.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
-import { type CommandContext, defaultReports, exitCodes, printJson, wholeNumber } from './context.ts';
+import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { coloursOf, showProgress } from './progress.ts';
 
 type ScenarioFlags = {
@@ -109,7 +109,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   );
   if (outcomes.some(({ kept }) => kept))
     process.stderr.write('the machine was kept: npm run lab -- shell, and npm run lab -- clean --kept when done\n');
-  context.exit(context.signal.aborted ? 130 : exitCodes[results.verdict]);
+  exitWith(context, results.verdict);
 };
 
 export const addScenarioCommand = (program: Command, context: CommandContext): void => {

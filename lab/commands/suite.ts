@@ -14,7 +14,7 @@ import {
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { isOf, newId, reapRuns } from '../system/runs.ts';
-import { type CommandContext, defaultReports, exitCodes, printJson, wholeNumber } from './context.ts';
+import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { coloursOf } from './progress.ts';
 
 const killMs = 30_000;
@@ -102,7 +102,7 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   process.stderr.write(
     `\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}report: ${path.relative('', folder)}\n`,
   );
-  context.exit(context.signal.aborted ? 130 : exitCodes[suiteVerdict(entries)]);
+  exitWith(context, suiteVerdict(entries));
 };
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];

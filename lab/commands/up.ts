@@ -6,7 +6,7 @@ import { scenario } from '../scenario/scenario.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns, removeRun } from '../system/runs.ts';
 import { helloApp } from '../wasm/app.ts';
-import { type CommandContext, exitCodes } from './context.ts';
+import { type CommandContext, exitWith } from './context.ts';
 import { execKept, keptRun } from './kept.ts';
 import { coloursOf, showProgress } from './progress.ts';
 
@@ -48,7 +48,7 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
       `${results.run.id} stands with one service; its cluster ended with this command\n` +
         '  npm run lab -- shell\n  npm run lab -- logs\n  npm run lab -- down\n',
     );
-  context.exit(context.signal.aborted ? 130 : exitCodes[results.verdict]);
+  exitWith(context, results.verdict);
 };
 
 const logs = async (name: string | undefined, flags: { readonly id?: string }, { signal, exit }: CommandContext) => {

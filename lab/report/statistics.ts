@@ -87,8 +87,8 @@ const rankSumOf = (before: readonly number[], after: readonly number[]) => {
 
 /**
  * The two-sided p of the Wilcoxon-Mann-Whitney rank sum test, exact by counting all divisions of the samples, ties
- * included. Takes time with the fourth power of their number, and its counts
- * are beyond what a number holds from about 1,000 samples on. Both sides must have a sample.
+ * included. Takes time with the fourth power of their number, and its counts are beyond what a number holds from about
+ * 1,000 samples on. Both sides must have a sample.
  */
 export const exactRankTest = (before: readonly number[], after: readonly number[]): number => {
   const { ranks, expected, distance } = rankSumOf(before, after);

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
+import { scenarioText } from '../scenarios/written.ts';
 import { labWorld } from '../support/lab.ts';
 
 /** A moment of a run: the last thing that it said before. */
@@ -67,20 +68,8 @@ t.test('an emulator that does not begin is no reason to wait', async (t) => {
 t.test('what a scenario of the user’s own forgot to wait for is no fault of the product', async (t) => {
   await using world = await labWorld();
   const file = path.join(world.temporary, '..', 'forgets.ts');
-  const module = JSON.stringify(path.join(import.meta.dirname, '../../lab/scenario/scenario.ts'));
-  await fs.writeFile(
-    file,
-    `import { scenario } from ${module};
-    export default scenario({
-      about: 'Does it wait?',
-      needs: [],
-      network: { topology: 'bridged', subnet: '10.10.0.0' },
-      run: async ({ step, lab, deploy }) => {
-        Promise.reject(new Error('nobody waited for this'));
-        await step('deploy', lab, () => deploy());
-      },
-    });`,
-  );
+  const body = "Promise.reject(new Error('nobody waited for this')); await step('deploy', lab, () => deploy());";
+  await fs.writeFile(file, scenarioText(body));
   const { code, stderr } = await world.run(['scenario', file, '--machine', 'local', '--reports', world.reports]);
   t.equal(code, 3, stderr);
   t.match(stderr, /lab: nobody waited for this\n[\s\S]*forgets\.ts/);

@@ -112,7 +112,7 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
       throw new Error(`${name} is put back as it was after each run: it cannot be kept`);
     },
     forward,
-    publish: (port) => place.publish(port),
+    publish: place.publish,
     condition: async () => {
       const now = await surveyBoard(board);
       const fresh = throttling(now).filter((words) => !throttling(before).includes(words));

@@ -32,6 +32,14 @@ const running = async () => {
   return { ...parts, [Symbol.asyncDispose]: () => all.disposeAsync() };
 };
 
+/** Has a worker begin to download its instance 1, which never ends. */
+const downloading = async ({ cluster }: Awaited<ReturnType<typeof running>>): Promise<void> => {
+  const asked = Promise.withResolvers<void>();
+  cluster.serve('never', () => asked.resolve());
+  await cluster.send('deploy', job(`http://127.0.0.1:${cluster.port}/never`, { instance_number: 1 }));
+  await asked.promise;
+};
+
 inSandbox(import.meta.url, () => {
   t.test('an instance that ends is reported DEAD once, cleaned up, and may come again', { skip }, async (t) => {
     await using worker = await running();
@@ -148,11 +156,7 @@ inSandbox(import.meta.url, () => {
   t.test('deleting breaks off a deployment and is answered once', { skip }, async (t) => {
     await using worker = await running();
     const { cluster, daemon, remove } = worker;
-    const asked = Promise.withResolvers<void>();
-    cluster.serve('never', () => asked.resolve());
-    const image = `http://127.0.0.1:${cluster.port}/never`;
-    await cluster.send('deploy', job(image, { instance_number: 1 }));
-    await asked.promise;
+    await downloading(worker);
     await cluster.send('delete', { job_name: service, instance_number: 1 });
     await cluster.status('UNDEPLOYED', 1);
     t.same(cluster.statuses(1), ['CREATING', 'UNDEPLOYED']);
@@ -164,12 +168,8 @@ inSandbox(import.meta.url, () => {
   t.test('a deployment that a stop of the engine breaks off is told as FAILED once it is back', { skip }, async (t) => {
     await using worker = await running();
     const { cluster, daemon, remove } = worker;
-    const asked = Promise.withResolvers<void>();
-    cluster.serve('never', () => asked.resolve());
-    const image = `http://127.0.0.1:${cluster.port}/never`;
-    await cluster.send('deploy', job(image, { instance_number: 1 }));
+    await downloading(worker);
     await cluster.status('CREATING', 1);
-    await asked.promise;
     t.equal(await daemon.end('SIGTERM'), 0);
     daemon.start();
     t.match(await cluster.status('FAILED', 1), { status_detail: /stopped during the deployment/ });

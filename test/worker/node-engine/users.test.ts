@@ -1,7 +1,7 @@
 import { chmod, copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { hasUsers, instanceUsers } from '../../../worker/node-engine/users.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { startCluster } from './cluster.ts';
@@ -21,15 +21,21 @@ const { first, count } = instanceUsers;
 const lacking = async (): Promise<string | false> =>
   hasUsers(await readFile('/proc/self/uid_map', 'utf8'), first, count) ? noWasmtime : 'there are no users to give';
 
+/** A folder that every user may enter, with a wasmtime in it. */
+const openFolder = async (t: Test) => {
+  const folder = await mkdtemp(join(tmpdir(), 'node-engine-users-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  await chmod(folder, 0o755);
+  const readable = join(folder, 'wasmtime');
+  await copyFile(wasmtime, readable);
+  return { folder, readable };
+};
+
 inSandbox(
   import.meta.url,
   async () => {
     t.test('every instance is a user of its own, without any group', { skip: await lacking() }, async (t) => {
-      const folder = await mkdtemp(join(tmpdir(), 'node-engine-users-'));
-      t.teardown(() => rm(folder, { recursive: true }));
-      await chmod(folder, 0o755);
-      const readable = join(folder, 'wasmtime');
-      await copyFile(wasmtime, readable);
+      const { readable } = await openFolder(t);
       await using both = await startPair(['--wasmtime', readable]);
       const { engine, created, signal } = both;
       const deployments = [await created(0), await created(1)];
@@ -43,11 +49,7 @@ inSandbox(
     });
 
     t.test('on a new node instances can read what is compiled ahead for them', { skip: await lacking() }, async (t) => {
-      const folder = await mkdtemp(join(tmpdir(), 'node-engine-users-'));
-      t.teardown(() => rm(folder, { recursive: true }));
-      await chmod(folder, 0o755);
-      const readable = join(folder, 'wasmtime');
-      await copyFile(wasmtime, readable);
+      const { folder, readable } = await openFolder(t);
       const state = join(folder, 'lib/node-engine');
       const options = ['--wasmtime', readable, '--state', state, '--precompiled', join(folder, 'lib/precompiled')];
       const name = { virtualization_name: 'wasm', virtualization_runtime: 'wasm' };

@@ -4,6 +4,7 @@ import t from 'tap';
 import { saveMachine } from '../../../../lab/machine/hardware/definition.ts';
 import { until } from '../../../../lab/system/wait.ts';
 import { printedResults } from '../../../e2e/report.ts';
+import { scenarioText } from '../../../scenarios/written.ts';
 import { bench, failsAsLab, skip, traces } from './bench.ts';
 
 process.env['XDG_CONFIG_HOME'] = t.testdir();
@@ -15,23 +16,17 @@ t.test('a board that is lost in the middle of a run', { skip, timeout: 280_000 }
   await t.test('what waits for a board that is lost meanwhile is not the product’s fault', async (t) => {
     const cut = path.join(world.temporary, 'cut');
     const file = path.join(world.temporary, 'waits.ts');
-    const from = (name: string) => JSON.stringify(path.join(import.meta.dirname, '../../../../lab', name));
+    const wait = JSON.stringify(path.join(import.meta.dirname, '../../../../lab/system/wait.ts'));
     await fs.writeFile(
       file,
-      `import fs from 'node:fs/promises';
-      import { scenario } from ${from('scenario/scenario.ts')};
-      import { until } from ${from('system/wait.ts')};
-      export default scenario({
-        about: 'Does the board say anything?',
-        needs: [],
-        network: { topology: 'bridged', subnet: '10.10.0.0' },
-        run: ({ step, lab }) =>
-          step('wait for the board', lab, async ({ signal }) => {
-            process.stderr.write('waiting for the board');
-            await until(() => fs.stat(${JSON.stringify(cut)}).catch(() => undefined), signal);
-            throw new Error('nothing came');
-          }),
-      });`,
+      scenarioText(`
+      const fs = await import('node:fs/promises');
+      const { until } = await import(${wait});
+      await step('wait for the board', lab, async ({ signal }) => {
+        process.stderr.write('waiting for the board');
+        await until(() => fs.stat(${JSON.stringify(cut)}).catch(() => undefined), signal);
+        throw new Error('nothing came');
+      });`),
     );
     const lab = world.start(scenario(file));
     await lab.says(/waiting for the board/);
