@@ -1,4 +1,4 @@
-import type { Interval } from '../lab/report/statistics.ts';
+import type { Interval } from '../lab/report/model/statistics.ts';
 
 /** One measured figure. `target` is what the project set itself, as text; `met` says whether this run reached it. */
 export type Figure = {

@@ -1,5 +1,5 @@
 import { examine, explainOutput } from '../lab/machine/troubles.ts';
-import { changes } from '../lab/scenario/footprint.ts';
+import { changes } from '../lab/scenario/board/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 

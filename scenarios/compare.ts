@@ -1,6 +1,6 @@
-import type { Metric } from '../lab/report/results.ts';
-import type { Where } from '../lab/scenario/places.ts';
+import type { Metric } from '../lab/report/model/results.ts';
 import { type Figure, type Service, scenario } from '../lab/scenario/scenario.ts';
+import type { Where } from '../lab/scenario/targets/places.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 
 const rounds = 5;

@@ -1,5 +1,5 @@
-import { median } from '../lab/report/statistics.ts';
-import { changes } from '../lab/scenario/footprint.ts';
+import { median } from '../lab/report/model/statistics.ts';
+import { changes } from '../lab/scenario/board/footprint.ts';
 import { type Service, scenario } from '../lab/scenario/scenario.ts';
 
 const steps = [1, 2, 4, 8, 16, 32, 61];

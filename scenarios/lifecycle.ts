@@ -1,7 +1,7 @@
 import type { Deployment } from '../lab/cluster/deployment.ts';
-import { changes } from '../lab/scenario/footprint.ts';
+import { changes } from '../lab/scenario/board/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
-import type { Shell } from '../lab/scenario/shell.ts';
+import type { Shell } from '../lab/scenario/targets/shell.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 import { fixtureApp } from '../lab/wasm/app.ts';
 

@@ -1,4 +1,4 @@
-import { changes } from '../lab/scenario/footprint.ts';
+import { changes } from '../lab/scenario/board/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { fixtureApp } from '../lab/wasm/app.ts';
 

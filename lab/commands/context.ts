@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
-import type { Verdict } from '../report/results.ts';
+import type { Verdict } from '../report/model/results.ts';
 
 /** Where reports go unless the user names another folder. */
 export const defaultReports = fileURLToPath(new URL('../../reports/', import.meta.url));

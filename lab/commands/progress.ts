@@ -1,5 +1,5 @@
 import { Chalk, type ColorSupportLevel } from 'chalk';
-import type { LabEvent } from '../scenario/events.ts';
+import type { LabEvent } from '../scenario/targets/events.ts';
 
 const redrawMs = 100;
 const heartbeatMs = 8_000;

@@ -1,11 +1,11 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { diff } from '../report/diff.ts';
-import { diffTerminal } from '../report/diff-terminal.ts';
+import { diff } from '../report/compare/diff.ts';
+import { diffTerminal } from '../report/compare/diff-terminal.ts';
+import { formatValue, titleOf, verdictWords } from '../report/formats/story.ts';
+import { terminal } from '../report/formats/terminal.ts';
 import { readResults } from '../report/read.ts';
-import { formatValue, titleOf, verdictWords } from '../report/story.ts';
-import { terminal } from '../report/terminal.ts';
 import { messageOf } from '../system/errors.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
 import { coloursOf } from './progress.ts';

@@ -11,10 +11,10 @@ import {
   machineNames,
 } from '../machine/machines.ts';
 import { writeReport } from '../report/folder.ts';
-import { joinRuns } from '../report/replicates.ts';
-import { terminal } from '../report/terminal.ts';
+import { terminal } from '../report/formats/terminal.ts';
+import { joinRuns } from '../report/model/replicates.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
-import { type Outcome, runScenario } from '../scenario/run.ts';
+import { type Outcome, runScenario } from '../scenario/run/run.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';

@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander';
 import { machineKind, machineNames } from '../machine/machines.ts';
-import { terminal } from '../report/terminal.ts';
-import { runScenario } from '../scenario/run.ts';
+import { terminal } from '../report/formats/terminal.ts';
+import { runScenario } from '../scenario/run/run.ts';
 import { scenario } from '../scenario/scenario.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns, removeRun } from '../system/runs.ts';

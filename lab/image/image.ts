@@ -1,4 +1,4 @@
-import type { Input } from '../report/results.ts';
+import type { Input } from '../report/model/results.ts';
 import type { Layer } from './layer.ts';
 
 /** What a machine boots. Everything in it stands in `inputs` by digest. */

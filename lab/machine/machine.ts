@@ -1,4 +1,4 @@
-import type { Fidelity, Input } from '../report/results.ts';
+import type { Fidelity, Input } from '../report/model/results.ts';
 import type { Architecture } from '../system/elf.ts';
 
 /** What a scenario may ask of a machine. */

@@ -3,7 +3,7 @@ import { buildDebianImage } from '../image/debian/build.ts';
 import type { BoardName } from '../image/debian/parts.ts';
 import type { BootImage } from '../image/image.ts';
 import { buildEmulatedCard } from '../image/sd/emulated.ts';
-import type { Fidelity } from '../report/results.ts';
+import type { Fidelity } from '../report/model/results.ts';
 import { type Architecture, hostMachine } from '../system/elf.ts';
 import { usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';

@@ -1,12 +1,12 @@
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { parse } from '../../worker/contract/check.ts';
+import { junit } from './formats/junit.ts';
+import { summary } from './formats/summary.ts';
 import type { LogText } from './html/run.ts';
 import { htmlReport } from './html.ts';
-import { junit } from './junit.ts';
-import { percentileTable } from './latency.ts';
-import { Results } from './results.ts';
-import { summary } from './summary.ts';
+import { percentileTable } from './model/latency.ts';
+import { Results } from './model/results.ts';
 
 /** A further file of a report: a log, a transcript, a packet capture. */
 export type ExtraFile = { readonly name: string; readonly content: string | Uint8Array };

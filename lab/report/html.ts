@@ -1,8 +1,8 @@
+import { formatValue, reasonOf, titleOf, warningOf } from './formats/story.ts';
 import { html } from './html/markup.ts';
 import { page, verdictBox } from './html/page.ts';
 import { type LogText, sectionsOf } from './html/run.ts';
-import type { Results } from './results.ts';
-import { formatValue, reasonOf, titleOf, warningOf } from './story.ts';
+import type { Results } from './model/results.ts';
 
 /** `report.html`: the whole report of a run as one page. */
 export const htmlReport = (results: Results, logs: readonly LogText[]): string => {

@@ -1,7 +1,7 @@
 /** Writes the published copy of the results' schema: `node lab/report/publish-schema.ts`. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Results } from './results.ts';
+import { Results } from './model/results.ts';
 
 export const publishedSchema = join(import.meta.dirname, '../../reports/schema.json');
 

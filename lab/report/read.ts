@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidData, parse } from '../../worker/contract/check.ts';
 import { LabError, messageOf, usageFault } from '../system/errors.ts';
-import { Results, resultsVersion } from './results.ts';
+import { Results, resultsVersion } from './model/results.ts';
 
 const load = async (path: string): Promise<unknown> => {
   const file = (await stat(path)).isDirectory() ? join(path, 'results.json') : path;

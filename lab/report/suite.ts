@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Chalk } from 'chalk';
-import { columns } from './columns.ts';
+import { columns } from './formats/columns.ts';
+import { junitDocument, junitSuite, outcomeSuite } from './formats/junit.ts';
+import { formatValue, plain, reasonOf, verdictWords } from './formats/story.ts';
+import { cell } from './formats/summary.ts';
 import { suitePage } from './html/suite.ts';
-import { junitDocument, junitSuite, outcomeSuite } from './junit.ts';
-import { worstVerdict } from './replicates.ts';
-import type { Results, Verdict } from './results.ts';
-import { formatValue, plain, reasonOf, verdictWords } from './story.ts';
-import { cell } from './summary.ts';
+import { worstVerdict } from './model/replicates.ts';
+import type { Results, Verdict } from './model/results.ts';
 
 /** One scenario on one machine, as a suite saw it; `results` are missing when it left none. */
 export type SuiteEntry = {

@@ -1,4 +1,4 @@
-import type { FirstAnswer, Input, LatencyHistogram, Metric, Run, Throughput } from '../report/results.ts';
+import type { FirstAnswer, Input, LatencyHistogram, Metric, Run, Throughput } from '../report/model/results.ts';
 
 /** What a scenario finds for the report, apart from how its steps ended. */
 export type Findings = {

@@ -1,7 +1,7 @@
 import type { MachineKind, MachineOptions } from '../machine/machines.ts';
 import type { App } from '../wasm/app.ts';
-import type { LabEvent } from './events.ts';
 import type { Scenario, ScenarioOptions } from './scenario.ts';
+import type { LabEvent } from './targets/events.ts';
 
 /** What is run, on what, and how. */
 export type RunOptions = {

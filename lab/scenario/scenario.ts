@@ -2,12 +2,12 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Deployment, InstanceAddress } from '../cluster/deployment.ts';
 import type { LoadResult } from '../load/load.ts';
 import type { Capability, Endpoint, Machine } from '../machine/machine.ts';
-import type { Metric, Place } from '../report/results.ts';
+import type { Metric, Place } from '../report/model/results.ts';
 import type { App } from '../wasm/app.ts';
-import type { Expect } from './expect.ts';
-import type { Footprint } from './footprint.ts';
-import type { Answer, Where } from './places.ts';
-import type { Shell } from './shell.ts';
+import type { Footprint } from './board/footprint.ts';
+import type { Expect } from './targets/expect.ts';
+import type { Answer, Where } from './targets/places.ts';
+import type { Shell } from './targets/shell.ts';
 
 /** The worker's network as a scenario wants it; `subnet` is the address of its /26. */
 export type NetworkWish = {

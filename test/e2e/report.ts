@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import Type, { type Static } from 'typebox';
-import { Results } from '../../lab/report/results.ts';
+import { Results } from '../../lab/report/model/results.ts';
 import { parseJson } from '../../worker/contract/check.ts';
 
 /** What a scenario prints with `--json`. */

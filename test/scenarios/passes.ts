@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import type { Results } from '../../lab/report/results.ts';
+import type { Results } from '../../lab/report/model/results.ts';
 import { printedResults } from '../e2e/report.ts';
 import { labWorld } from '../support/lab.ts';
 

@@ -1,12 +1,12 @@
 import { parseJson } from '../contract/check.ts';
 import { NetDeployRequest } from '../contract/net-http.ts';
-import { freeSlot, parseSubnet, slots } from './addresses.ts';
 import type { Config } from './config.ts';
 import type { Contents } from './journal.ts';
-import { planText } from './plan.ts';
-import { planInstance, planNode } from './planner.ts';
+import { freeSlot, parseSubnet, slots } from './plan/addresses.ts';
+import { planText } from './plan/plan.ts';
+import { planInstance, planNode } from './plan/planner.ts';
+import { settingsOf } from './plan/settings.ts';
 import { instanceAt, wantedFrom } from './request.ts';
-import { settingsOf } from './settings.ts';
 
 // The first pools that a cluster gives out (contract, section 6).
 const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };

@@ -7,7 +7,7 @@ import { SubnetResult } from '../contract/net-mqtt.ts';
 import { replaceFile } from '../system/atomic-file.ts';
 import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
-import { Instance } from './instance.ts';
+import { Instance } from './plan/instance.ts';
 
 /** An instance is written down before anything is made for it, and is `ready` once all of it stands. */
 const Entry = Type.Object({ instance: Instance, ready: Type.Boolean() });

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { consoleLog } from '../system/log.ts';
-import { parseSubnet } from './addresses.ts';
 import { readConfig } from './config.ts';
 import { dryRun } from './dry-run.ts';
 import { openJournal } from './journal.ts';
+import { reconcile } from './kernel/node.ts';
 import { createManager } from './manager.ts';
-import { reconcile } from './node.ts';
 import { type Options, parseOptions, UsageError, usage } from './options.ts';
+import { parseSubnet } from './plan/addresses.ts';
+import { settingsOf } from './plan/settings.ts';
 import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
-import { settingsOf } from './settings.ts';
 
 const serve = async (options: Options): Promise<void> => {
   const config = await readConfig(options.config);

@@ -3,18 +3,18 @@ import { formatPorts, type PortMapping } from '../contract/ports.ts';
 import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
-import { type AddressPair, addressAt, freeSlot } from './addresses.ts';
-import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
-import { type Firewall, forwardWarning, lookAtFirewall } from './firewall.ts';
-import { type Instance, namespaceOf } from './instance.ts';
 import type { Entry, Journal } from './journal.ts';
-import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel.ts';
-import { type PortsInUse, portsInUse } from './listeners.ts';
-import { beside, setUpNode } from './node.ts';
-import { planInstance } from './planner.ts';
+import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
+import { type Firewall, forwardWarning, lookAtFirewall } from './kernel/firewall.ts';
+import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
+import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
+import { beside, setUpNode } from './kernel/node.ts';
+import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
+import { type Instance, namespaceOf } from './plan/instance.ts';
+import { planInstance } from './plan/planner.ts';
+import type { Settings } from './plan/settings.ts';
 import { notDeployed, Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
-import type { Settings } from './settings.ts';
 
 export type Network = {
   readonly instances: readonly Instance[];

@@ -1,7 +1,7 @@
 import { isServiceName } from '../contract/names.ts';
 import type { NetDeployRequest } from '../contract/net-http.ts';
 import { type PortMapping, parsePorts } from '../contract/ports.ts';
-import type { Instance } from './instance.ts';
+import type { Instance } from './plan/instance.ts';
 import { Refusal } from './refusal.ts';
 
 /** What a deployment asks for, checked. */

@@ -1,18 +1,18 @@
 import type { RegisterRequest } from '../contract/net-http.ts';
 import type { Log } from '../system/log.ts';
-import { networkOf, parseSubnet } from './addresses.ts';
-import { type Announcer, createAnnouncer } from './announcer.ts';
-import { type ClusterLink, openClusterLink } from './cluster-link.ts';
+import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
+import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
+import { createServiceTable, type ServiceTable } from './cluster/service-table.ts';
+import { askForSubnet } from './cluster/subnet.ts';
 import type { Config } from './config.ts';
-import { bridge } from './instance.ts';
 import type { Journal } from './journal.ts';
-import { bridgeExists } from './kernel.ts';
+import { bridgeExists } from './kernel/kernel.ts';
+import { setUpNode } from './kernel/node.ts';
 import { type Network, openNetwork } from './network.ts';
-import { setUpNode } from './node.ts';
+import { networkOf, parseSubnet } from './plan/addresses.ts';
+import { bridge } from './plan/instance.ts';
+import { type Settings, settingsOf } from './plan/settings.ts';
 import { Refusal } from './refusal.ts';
-import { createServiceTable, type ServiceTable } from './service-table.ts';
-import { type Settings, settingsOf } from './settings.ts';
-import { askForSubnet } from './subnet.ts';
 
 /** A registration with a cluster, and the network that its addresses made possible. */
 export type Session = AsyncDisposable & {

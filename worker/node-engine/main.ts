@@ -1,15 +1,15 @@
 import { join, resolve } from 'node:path';
 import { consoleLog } from '../system/log.ts';
-import { ArtifactCache } from './artifacts.ts';
+import { ArtifactCache } from './artifacts/artifacts.ts';
+import { usualPace } from './cluster/session.ts';
 import { explain } from './explain.ts';
-import { Journal } from './journal.ts';
-import { findGroups } from './limits.ts';
+import { Journal } from './instances/journal.ts';
+import { NetClient } from './instances/net-client.ts';
 import { lockState } from './lock.ts';
-import { NetClient } from './net-client.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
-import { usualPace } from './session.ts';
+import { findGroups } from './process/limits.ts';
+import { findWasmtime } from './runtime/wasmtime.ts';
 import { readSettings } from './settings.ts';
-import { findWasmtime } from './wasmtime.ts';
 import { work } from './worker.ts';
 
 const log = consoleLog(false);

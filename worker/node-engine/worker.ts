@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobStatusMessage } from '../contract/job.ts';
 import type { Dialect } from '../contract/registration.ts';
-import { connectBroker } from './broker.ts';
-import { Engine } from './engine.ts';
+import { connectBroker } from './cluster/broker.ts';
+import { statusMessage } from './cluster/messages.ts';
+import { nodeFacts } from './cluster/node-facts.ts';
+import { Outbox } from './cluster/outbox.ts';
+import { type ClusterAddress, type Registration, registrar } from './cluster/registration.ts';
+import { type Pace, Session } from './cluster/session.ts';
 import { explain } from './explain.ts';
-import { statusMessage } from './messages.ts';
-import type { Node } from './node.ts';
-import { nodeFacts } from './node-facts.ts';
-import { Outbox } from './outbox.ts';
-import { type ClusterAddress, type Registration, registrar } from './registration.ts';
-import { type Pace, Session } from './session.ts';
+import { Engine } from './instances/engine.ts';
+import type { Node } from './instances/node.ts';
 import type { Settings } from './settings.ts';
 import { retry } from './wait.ts';
 

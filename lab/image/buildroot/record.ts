@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Input } from '../../report/results.ts';
+import type { Input } from '../../report/model/results.ts';
 import { writeWhole } from '../../system/cache.ts';
 import { fileDigest, sha256 } from '../../system/digest.ts';
 import { folderTree } from '../entries.ts';

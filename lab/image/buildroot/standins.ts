@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { Input } from '../../report/results.ts';
+import type { Input } from '../../report/model/results.ts';
 import { fileDigest } from '../../system/digest.ts';
 import { usageFault } from '../../system/errors.ts';
 

@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import type { Input } from '../../report/results.ts';
+import type { Input } from '../../report/model/results.ts';
 
 /** The folders that a build works in. */
 export type Folders = { readonly read: readonly string[]; readonly written: readonly string[] };

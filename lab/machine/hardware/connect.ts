@@ -4,9 +4,9 @@ import { type ExecaError, execa } from 'execa';
 import { labFault, messageOf } from '../../system/errors.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
-import { Connection } from './connection.ts';
 import type { HardwareDefinition } from './definition.ts';
-import { NoConnection } from './ssh.ts';
+import { Connection } from './ssh/connection.ts';
+import { NoConnection } from './ssh/ssh.ts';
 import type { Survey } from './survey.ts';
 
 const powerMs = 60_000;

@@ -1,11 +1,11 @@
 import { LabError, messageOf } from '../../system/errors.ts';
 import { openRun } from '../../system/runs.ts';
-import { BoardShell } from './board-shell.ts';
-import { Connection } from './connection.ts';
 import { openConsole } from './console.ts';
 import type { HardwareDefinition } from './definition.ts';
 import { type Finding, findingsOf } from './findings.ts';
 import { surveyBoard } from './hardware.ts';
+import { BoardShell } from './ssh/board-shell.ts';
+import { Connection } from './ssh/connection.ts';
 
 const unmet = (what: string, error: unknown): Finding => {
   const next = error instanceof LabError ? error.next : [];

@@ -1,7 +1,7 @@
 import type { Architecture } from '../../system/elf.ts';
-import { chamberLink, letIn } from './chamber.ts';
 import type { HardwareDefinition } from './definition.ts';
 import { addressBits, type Survey, throttling } from './survey.ts';
+import { chamberLink, letIn } from './worker/chamber.ts';
 
 /** One thing that was looked at. With `fatal` nothing can be run before that is remedied. */
 export type Finding = {

@@ -3,15 +3,15 @@ import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { type Capability, type Endpoint, type Machine, networkCapabilities } from '../machine.ts';
 import { lockBoard, ownerOf } from './board-lock.ts';
-import { BoardShell } from './board-shell.ts';
-import { endChamber } from './chamber.ts';
 import { connectTo, listens } from './connect.ts';
 import { openConsole } from './console.ts';
 import type { HardwareDefinition } from './definition.ts';
 import { findingsOf, hasWorker } from './findings.ts';
-import { restoreInstalled } from './installed.ts';
-import { carriedPlace, installedPlace, type Site } from './place.ts';
+import { BoardShell } from './ssh/board-shell.ts';
 import { conditionOf, isEmulated, parseSurvey, type Survey, surveyScript, throttling } from './survey.ts';
+import { endChamber } from './worker/chamber.ts';
+import { restoreInstalled } from './worker/installed.ts';
+import { carriedPlace, installedPlace, type Site } from './worker/place.ts';
 
 /** An emulated board that stands for a real one is slow; a real one may be busy. */
 const slowness = { emulated: 20, hardware: 2 } as const;

@@ -1,6 +1,6 @@
-import { histogramOf } from '../latency.ts';
-import type { LatencyHistogram, Results } from '../results.ts';
-import { formatValue, inOrder } from '../story.ts';
+import { formatValue, inOrder } from '../formats/story.ts';
+import { histogramOf } from '../model/latency.ts';
+import type { LatencyHistogram, Results } from '../model/results.ts';
 import { type Axis, chart, type Line, linearAxis, logAxis } from './chart.ts';
 import type { Markup } from './markup.ts';
 

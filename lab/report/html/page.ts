@@ -1,5 +1,5 @@
-import type { Verdict } from '../results.ts';
-import { verdictWords } from '../story.ts';
+import { verdictWords } from '../formats/story.ts';
+import type { Verdict } from '../model/results.ts';
 import { html, type Markup, type Part } from './markup.ts';
 import { verdictSigns } from './sections.ts';
 import { style } from './style.ts';

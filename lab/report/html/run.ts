@@ -1,4 +1,4 @@
-import type { Results } from '../results.ts';
+import type { Results } from '../model/results.ts';
 import { latencyChart, throughputChart } from './charts.ts';
 import { html, type Markup, type Part } from './markup.ts';
 import {

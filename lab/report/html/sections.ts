@@ -1,5 +1,3 @@
-import { loadCounts } from '../load-record.ts';
-import type { Results, Step, Timing, Verdict } from '../results.ts';
 import {
   expectationLine,
   formatMetric,
@@ -9,7 +7,9 @@ import {
   metricsByLoad,
   otherFigures,
   verdictWords,
-} from '../story.ts';
+} from '../formats/story.ts';
+import { loadCounts } from '../model/load-record.ts';
+import type { Results, Step, Timing, Verdict } from '../model/results.ts';
 import { html, type Markup, type Part } from './markup.ts';
 
 export const verdictSigns: Readonly<Record<Verdict, string>> = {

@@ -1,5 +1,5 @@
-import type { Verdict } from '../results.ts';
-import { formatValue, titleOf, warningOf } from '../story.ts';
+import { formatValue, titleOf, warningOf } from '../formats/story.ts';
+import type { Verdict } from '../model/results.ts';
 import type { SuiteEntry } from '../suite.ts';
 import { html, type Markup } from './markup.ts';
 import { page, verdictBox } from './page.ts';

@@ -1,4 +1,4 @@
-import type { Results, Topology } from '../results.ts';
+import type { Results, Topology } from '../model/results.ts';
 import { html, type Markup, type Part } from './markup.ts';
 
 /** A board carries 61 instances at most; a picture of more than these says nothing more. */

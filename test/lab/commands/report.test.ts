@@ -1,7 +1,7 @@
 import path from 'node:path';
 import t from 'tap';
 import { writeReport } from '../../../lab/report/folder.ts';
-import type { Metric, Results } from '../../../lab/report/results.ts';
+import type { Metric, Results } from '../../../lab/report/model/results.ts';
 import { labWorld } from '../../support/lab.ts';
 import { failedResults, passedResults } from '../report/example.ts';
 

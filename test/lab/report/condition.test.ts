@@ -1,9 +1,9 @@
 import t from 'tap';
-import { diff } from '../../../lab/report/diff.ts';
+import { diff } from '../../../lab/report/compare/diff.ts';
+import { summary } from '../../../lab/report/formats/summary.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
-import { joinRuns } from '../../../lab/report/replicates.ts';
-import type { Condition, Results } from '../../../lab/report/results.ts';
-import { summary } from '../../../lab/report/summary.ts';
+import { joinRuns } from '../../../lab/report/model/replicates.ts';
+import type { Condition, Results } from '../../../lab/report/model/results.ts';
 import { passedResults } from './example.ts';
 
 const onBoard = (throttling: Condition[string]): Results => {

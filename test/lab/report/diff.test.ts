@@ -1,10 +1,16 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { diff } from '../../../lab/report/diff.ts';
-import { diffTerminal } from '../../../lab/report/diff-terminal.ts';
-import { joinReplicates } from '../../../lab/report/metrics.ts';
-import type { Metric, Results } from '../../../lab/report/results.ts';
-import { exactRankTest, median, medianInterval, rankTest, ratioInterval } from '../../../lab/report/statistics.ts';
+import { diff } from '../../../lab/report/compare/diff.ts';
+import { diffTerminal } from '../../../lab/report/compare/diff-terminal.ts';
+import { joinReplicates } from '../../../lab/report/model/metrics.ts';
+import type { Metric, Results } from '../../../lab/report/model/results.ts';
+import {
+  exactRankTest,
+  median,
+  medianInterval,
+  rankTest,
+  ratioInterval,
+} from '../../../lab/report/model/statistics.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const metric = (name: string, unit: Metric['unit'], samples: number[]): Metric => ({

@@ -1,6 +1,6 @@
 import { microseconds, recordMs } from '../../../lab/load/tally.ts';
-import { recordLoad } from '../../../lab/report/load-record.ts';
-import type { Fidelity, Results } from '../../../lab/report/results.ts';
+import { recordLoad } from '../../../lab/report/model/load-record.ts';
+import type { Fidelity, Results } from '../../../lab/report/model/results.ts';
 
 const latencies = (shape: number) => {
   const histogram = microseconds();

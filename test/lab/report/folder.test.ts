@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { writeReport } from '../../../lab/report/folder.ts';
+import type { Results } from '../../../lab/report/model/results.ts';
 import { publishedSchema, schemaText } from '../../../lab/report/publish-schema.ts';
 import { readResults } from '../../../lab/report/read.ts';
-import type { Results } from '../../../lab/report/results.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const reports = async (stack: AsyncDisposableStack): Promise<string> => {

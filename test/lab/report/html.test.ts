@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { suitePage } from '../../../lab/report/html/suite.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
-import type { Results } from '../../../lab/report/results.ts';
+import type { Results } from '../../../lab/report/model/results.ts';
 import { openPage, withoutBrowser } from './browser.ts';
 import { brokenResults, failedResults, passedResults } from './example.ts';
 

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import t from 'tap';
-import { junit } from '../../../lab/report/junit.ts';
-import { histogramOf } from '../../../lab/report/latency.ts';
-import { Results } from '../../../lab/report/results.ts';
-import { formatValue } from '../../../lab/report/story.ts';
-import { summary } from '../../../lab/report/summary.ts';
-import { terminal } from '../../../lab/report/terminal.ts';
+import { junit } from '../../../lab/report/formats/junit.ts';
+import { formatValue } from '../../../lab/report/formats/story.ts';
+import { summary } from '../../../lab/report/formats/summary.ts';
+import { terminal } from '../../../lab/report/formats/terminal.ts';
+import { histogramOf } from '../../../lab/report/model/latency.ts';
+import { Results } from '../../../lab/report/model/results.ts';
 import { problemsOf } from '../../../worker/contract/check.ts';
 import { brokenResults, failedResults, passedResults } from './example.ts';
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
-import { joinPcaps } from '../../../lab/scenario/capture.ts';
+import { joinPcaps } from '../../../lab/scenario/board/capture.ts';
 import { printedResults } from '../../e2e/report.ts';
 import { withoutLocal } from '../../scenarios/local/local.ts';
 import { scenarioText } from '../../scenarios/written.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Machine } from '../../../lab/machine/machine.ts';
-import { changes, footprint } from '../../../lab/scenario/footprint.ts';
+import { changes, footprint } from '../../../lab/scenario/board/footprint.ts';
 
 const links = JSON.stringify([
   { ifname: 'lo', mtu: 65536, addr_info: [{ local: '127.0.0.1', prefixlen: 8, scope: 'host' }] },

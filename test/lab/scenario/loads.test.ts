@@ -1,7 +1,7 @@
 import t from 'tap';
-import { packetCapture } from '../../../lab/scenario/capture.ts';
+import { packetCapture } from '../../../lab/scenario/board/capture.ts';
 import { noFindings } from '../../../lab/scenario/findings.ts';
-import { loader } from '../../../lab/scenario/loads.ts';
+import { loader } from '../../../lab/scenario/services/loads.ts';
 import { movableDeadline } from '../../../lab/system/wait.ts';
 import { listen } from '../load/server.ts';
 import { askedBoard } from './asked-board.ts';

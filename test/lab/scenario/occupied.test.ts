@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { BoardState } from '../../../lab/machine/troubles.ts';
-import { claimsOf, occupied } from '../../../lab/scenario/occupied.ts';
+import { claimsOf, occupied } from '../../../lab/scenario/services/occupied.ts';
 
 const claims = claimsOf({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },

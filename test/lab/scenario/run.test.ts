@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { MachineKind } from '../../../lab/machine/machines.ts';
-import { runScenario } from '../../../lab/scenario/run.ts';
+import { runScenario } from '../../../lab/scenario/run/run.ts';
 import { scenario } from '../../../lab/scenario/scenario.ts';
 import { labFault } from '../../../lab/system/errors.ts';
 import { listRuns } from '../../../lab/system/runs.ts';

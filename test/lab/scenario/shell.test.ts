@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseCurl } from '../../../lab/scenario/places.ts';
-import { type ScriptRun, shellThrough, type Typed } from '../../../lab/scenario/shell.ts';
+import { parseCurl } from '../../../lab/scenario/targets/places.ts';
+import { type ScriptRun, shellThrough, type Typed } from '../../../lab/scenario/targets/shell.ts';
 
 t.test('a script goes to its place as one text, and nothing of it stays on this side', async (t) => {
   const scripts: string[] = [];

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { LabEvent } from '../../../lab/scenario/events.ts';
-import { Steps } from '../../../lab/scenario/steps.ts';
+import { Steps } from '../../../lab/scenario/run/steps.ts';
+import type { LabEvent } from '../../../lab/scenario/targets/events.ts';
 import { LabError, labFault, messageOf } from '../../../lab/system/errors.ts';
 
 const where = { place: 'board' } as const;

@@ -1,4 +1,4 @@
-import { diff } from '../../../lab/report/diff.ts';
+import { diff } from '../../../lab/report/compare/diff.ts';
 import { samplesOf } from '../passes.ts';
 import { passesOnLocal } from './local.ts';
 

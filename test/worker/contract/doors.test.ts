@@ -7,7 +7,7 @@ import { isServiceName, taskId } from '../../../worker/contract/names.ts';
 import { formatPorts, parsePorts } from '../../../worker/contract/ports.ts';
 import { parseConfig, readConfig } from '../../../worker/net-manager/config.ts';
 import { Contents, openJournal } from '../../../worker/net-manager/journal.ts';
-import { Entry, Journal } from '../../../worker/node-engine/journal.ts';
+import { Entry, Journal } from '../../../worker/node-engine/instances/journal.ts';
 import { parseSettings, readSettings } from '../../../worker/node-engine/settings.ts';
 import { fewInputs, inputs } from '../../support/inputs.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';

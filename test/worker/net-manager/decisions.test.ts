@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { addressAt, freeSlot, networkOf, parseSubnet, slots } from '../../../worker/net-manager/addresses.ts';
-import { forwardWarning, parseFirewall } from '../../../worker/net-manager/firewall.ts';
-import { parseSockets } from '../../../worker/net-manager/listeners.ts';
+import { forwardWarning, parseFirewall } from '../../../worker/net-manager/kernel/firewall.ts';
+import { parseSockets } from '../../../worker/net-manager/kernel/listeners.ts';
 import { parseOptions } from '../../../worker/net-manager/options.ts';
+import { addressAt, freeSlot, networkOf, parseSubnet, slots } from '../../../worker/net-manager/plan/addresses.ts';
 import { inputs } from '../../support/inputs.ts';
 
 const fixed = inputs(20_261_123);

@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { parseSubnet } from '../../../worker/net-manager/addresses.ts';
-import { applyPlan, PlanFailed, undoPlan } from '../../../worker/net-manager/apply.ts';
-import type { Plan } from '../../../worker/net-manager/plan.ts';
-import { planInstance, planNode } from '../../../worker/net-manager/planner.ts';
+import { applyPlan, PlanFailed, undoPlan } from '../../../worker/net-manager/kernel/apply.ts';
+import { parseSubnet } from '../../../worker/net-manager/plan/addresses.ts';
+import type { Plan } from '../../../worker/net-manager/plan/plan.ts';
+import { planInstance, planNode } from '../../../worker/net-manager/plan/planner.ts';
+import type { Settings } from '../../../worker/net-manager/plan/settings.ts';
 import { instanceAt } from '../../../worker/net-manager/request.ts';
-import type { Settings } from '../../../worker/net-manager/settings.ts';
 import { footprint, get, run, serve } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
 

@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import t from 'tap';
-import { recorded } from '../../../worker/node-engine/record.ts';
+import { recorded } from '../../../worker/node-engine/process/record.ts';
 
 t.test('a recorded program is named by its path, so that no applet of the shell takes its place', async (t) => {
   const words = recorded(['sh', '-c', 'exit 3'], { NAME: 'a value' });

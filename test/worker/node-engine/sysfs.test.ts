@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import t from 'tap';
-import { findGroups } from '../../../worker/node-engine/limits.ts';
+import { findGroups } from '../../../worker/node-engine/process/limits.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { hasUsers, instanceUsers } from '../../../worker/node-engine/users.ts';
+import { hasUsers, instanceUsers } from '../../../worker/node-engine/process/users.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon, fetchText, noWasmtime, wasmtime } from './daemon.ts';

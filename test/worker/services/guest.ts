@@ -5,7 +5,7 @@ import { execOk } from '../../../lab/machine/machine.ts';
 import { userNetwork } from '../../../lab/machine/qemu/command.ts';
 import { virt } from '../../../lab/machine/qemu/definitions.ts';
 import { startEmulated } from '../../../lab/machine/qemu/qemu.ts';
-import { networkStands, putCompiled, workerFiles } from '../../../lab/scenario/worker.ts';
+import { networkStands, putCompiled, workerFiles } from '../../../lab/scenario/services/worker.ts';
 import { openRun } from '../../../lab/system/runs.ts';
 import { helloApp } from '../../../lab/wasm/app.ts';
 import { privateCache } from '../../support/private.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import t from 'tap';
 import { ownerOf } from '../../../../lab/machine/hardware/board-lock.ts';
 import { saveMachine } from '../../../../lab/machine/hardware/definition.ts';
-import { pack } from '../../../../lab/machine/hardware/luggage.ts';
+import { pack } from '../../../../lab/machine/hardware/worker/luggage.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
 import { printedResults } from '../../../e2e/report.ts';
 import { bench, failsAsLab, skip, traces } from './bench.ts';

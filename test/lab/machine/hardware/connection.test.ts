@@ -1,10 +1,10 @@
 import fs from 'node:fs/promises';
 import http from 'node:http';
 import t, { type Test } from 'tap';
-import { BoardShell } from '../../../../lab/machine/hardware/board-shell.ts';
-import { Connection } from '../../../../lab/machine/hardware/connection.ts';
 import { hostKeyFile, saveMachine } from '../../../../lab/machine/hardware/definition.ts';
-import { Relay } from '../../../../lab/machine/hardware/relay.ts';
+import { BoardShell } from '../../../../lab/machine/hardware/ssh/board-shell.ts';
+import { Connection } from '../../../../lab/machine/hardware/ssh/connection.ts';
+import { Relay } from '../../../../lab/machine/hardware/ssh/relay.ts';
 import { openRun } from '../../../../lab/system/runs.ts';
 import { until } from '../../../../lab/system/wait.ts';
 import { privateCache } from '../../../support/private.ts';

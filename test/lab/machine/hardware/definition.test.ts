@@ -3,7 +3,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { hostKeyFile, machineFile } from '../../../../lab/machine/hardware/definition.ts';
-import { masterArguments, noConnection } from '../../../../lab/machine/hardware/ssh.ts';
+import { masterArguments, noConnection } from '../../../../lab/machine/hardware/ssh/ssh.ts';
 import { labWorld } from '../../../support/lab.ts';
 
 process.env['XDG_CONFIG_HOME'] = t.testdir();

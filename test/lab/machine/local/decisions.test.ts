@@ -3,7 +3,7 @@ import t from 'tap';
 import { remedies } from '../../../../lab/machine/local/namespaces.ts';
 import { boardRoot } from '../../../../lab/machine/local/root.ts';
 import { explainOutput, loggedTroubles, troublesOf } from '../../../../lab/machine/troubles.ts';
-import { parseTicks } from '../../../../lab/scenario/cpu.ts';
+import { parseTicks } from '../../../../lab/scenario/board/cpu.ts';
 
 t.test('a computer that forbids namespaces is told the setting', async (t) => {
   const of = (values: Readonly<Record<string, string>>) => remedies((key) => values[key]);

@@ -3,7 +3,7 @@ import http from 'node:http';
 import fc from 'fast-check';
 import t from 'tap';
 import { execOk } from '../../../../lab/machine/machine.ts';
-import { shellThrough } from '../../../../lab/scenario/shell.ts';
+import { shellThrough } from '../../../../lab/scenario/targets/shell.ts';
 import { until } from '../../../../lab/system/wait.ts';
 import { privateCache } from '../../../support/private.ts';
 import { boot, noMachine } from './boot.ts';

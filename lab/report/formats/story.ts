@@ -1,0 +1,152 @@
+import { stripVTControlCharacters } from 'node:util';
+import { loadFigures } from '../model/load-record.ts';
+import { type Expectation, type Metric, notStarted, type Results, type Verdict } from '../model/results.ts';
+import { median, medianInterval } from '../model/statistics.ts';
+
+/** The words that every writer uses for a verdict. */
+export const verdictWords: Readonly<Record<Verdict, string>> = {
+  passed: 'passed',
+  failed: 'failed',
+  error: 'the lab failed',
+  incomplete: 'incomplete',
+};
+
+const rank: readonly Verdict[] = ['error', 'failed', 'incomplete', 'passed'];
+
+/** `bridged on virt (aarch64)`. */
+export const titleOf = ({ scenario, machine }: Results): string =>
+  `${scenario.name} on ${machine.name} (${machine.architecture})`;
+
+/** An expectation in one line: what was expected and what came, as far as it is known. */
+export const expectationLine = ({ what, expected, came }: Expectation): string =>
+  [
+    what,
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(came === undefined ? [] : [`came ${came}`]),
+  ].join(', ');
+
+/** Why a run did not pass, in one line; undefined when it did. */
+export const reasonOf = ({ verdict, steps, run }: Results): string | undefined => {
+  if (verdict === 'passed') return undefined;
+  if (run.failure) return `${run.failure.step}: ${run.failure.message}`;
+  const worst = steps
+    .filter((step) => step.verdict !== 'passed')
+    .toSorted((a, b) => rank.indexOf(a.verdict) - rank.indexOf(b.verdict))[0];
+  if (!worst) return undefined;
+  const expectation = worst.expectations.find((one) => one.verdict === worst.verdict);
+  return expectation ? `${worst.name}: ${expectationLine(expectation)}` : worst.name;
+};
+
+/** How the figures of a run may not be read; undefined when they are what they seem. */
+export const warningOf = ({ machine }: Results): string | undefined => {
+  if (machine.accelerator === notStarted) return undefined;
+  if (machine.fidelity === 'emulated')
+    return `This ran on an emulator (${machine.accelerator}): its times and rates are never performance. Counts are counts.`;
+  if (machine.fidelity === 'counted')
+    return 'Times here are instructions counted by the emulator: the same from run to run, but not performance.';
+  return undefined;
+};
+
+/**
+ * Text from a board or a service without what a terminal would obey: escape sequences are dropped, control characters
+ * other than line breaks are blanks.
+ */
+export const plain = (text: string): string => stripVTControlCharacters(text).replace(/[^\P{Cc}\n]/gu, ' ');
+
+const digits = (value: number): string =>
+  new Intl.NumberFormat('en', {
+    maximumFractionDigits: Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 1 : 3,
+  }).format(value);
+
+const scaled = (value: number, base: number, units: readonly string[]): string => {
+  const steps = Math.max(0, Math.min(units.length - 1, Math.floor(Math.log(Math.abs(value)) / Math.log(base))));
+  return `${digits(value / base ** steps)} ${units[steps]}`;
+};
+
+/** A value in a person's units: 1270 us is `1.3 ms`, 27000000 bytes are `25.7 MiB`. */
+export const formatValue = (value: number, unit: Metric['unit']): string => {
+  switch (unit) {
+    case '1':
+      return digits(value);
+    case 'x':
+      return `${value.toFixed(2)}×`;
+    case '1/s':
+      return `${digits(value)}/s`;
+    case '%':
+      return `${digits(value)} %`;
+    case 'bytes':
+      return scaled(value, 1024, ['B', 'KiB', 'MiB', 'GiB']);
+    case 's':
+      return scaled(value * 1_000_000, 1000, ['µs', 'ms', 's']);
+    case 'ms':
+      return scaled(value * 1000, 1000, ['µs', 'ms', 's']);
+    case 'us':
+      return scaled(value, 1000, ['µs', 'ms', 's']);
+  }
+};
+
+/** Two values of one unit, which is said once where both have the same prefix. */
+const formatRange = (low: number, high: number, unit: Metric['unit']): string => {
+  const [from, to] = [formatValue(low, unit), formatValue(high, unit)];
+  const [number = '', suffix] = from.split(/(?=[ /×])/);
+  return `${suffix !== undefined && to.endsWith(suffix) ? number : from} to ${to}`;
+};
+
+/**
+ * A metric in a person's units. Several samples: of counts their sum, so that no fault is lost; of anything else their
+ * median, its 95 % interval where there is one, and how many they are.
+ */
+export const formatMetric = ({ samples, unit, kind }: Metric): string => {
+  const middle = median(samples);
+  if (middle === undefined) return 'no sample';
+  if (samples.length === 1) return formatValue(middle, unit);
+  if (kind === 'count')
+    return formatValue(
+      samples.reduce((sum, sample) => sum + sample, 0),
+      unit,
+    );
+  const interval = medianInterval(samples);
+  const range = interval ? `${formatRange(interval.low, interval.high, unit)}, ` : 'median, ';
+  return `${formatValue(middle, unit)} (${range}n ${samples.length})`;
+};
+
+const { compare: byName } = new Intl.Collator('en', { numeric: true });
+
+/** What is told of several loads, in an order that does not depend on when each was measured. */
+export const inOrder = <T extends { readonly name: string }>(loads: readonly T[]): readonly T[] =>
+  loads.toSorted((a, b) => byName(a.name, b.name));
+
+/** Metrics by load name. */
+export const metricsByLoad = (metrics: readonly Metric[]): ReadonlyMap<string, readonly Metric[]> => {
+  const loads = metrics.filter(({ name }) => name.startsWith('load.'));
+  const groups = Object.entries(Object.groupBy(loads, ({ dimensions }) => dimensions['load'] ?? ''));
+  return new Map(groups.toSorted(([a], [b]) => byName(a, b)).map(([load, its]) => [load, its ?? []]));
+};
+
+/** A table of the figures of all loads: what none of them has is left out, and so is what an emulator made up. */
+export const loadFigureTable = (
+  { run }: Results,
+  wanted: readonly string[] = Object.keys(loadFigures),
+): { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] } => {
+  const figures = run.metrics.filter(({ kind }) => kind === 'performance');
+  const loads = [...metricsByLoad(figures)];
+  const shown = Object.entries(loadFigures).filter(
+    ([figure]) => wanted.includes(figure) && figures.some(({ name }) => name === figure),
+  );
+  if (shown.length === 0) return { head: [], rows: [] };
+  return {
+    head: ['load', 'from', ...shown.map(([, words]) => words)],
+    rows: loads.map(([load, metrics]) => [
+      load,
+      metrics.find(({ name }) => name === 'load.rate')?.where ?? '',
+      ...shown.map(([figure]) => {
+        const metric = metrics.find(({ name }) => name === figure);
+        return metric ? formatMetric(metric) : '';
+      }),
+    ]),
+  };
+};
+
+/** Figures of a run that belong to no load. */
+export const otherFigures = ({ run }: Results): readonly Metric[] =>
+  run.metrics.filter(({ name }) => !name.startsWith('load.'));

@@ -1,0 +1,134 @@
+import { loadCounts } from '../model/load-record.ts';
+import type { Metric, Results } from '../model/results.ts';
+import {
+  formatMetric,
+  formatValue,
+  inOrder,
+  loadFigureTable,
+  metricsByLoad,
+  otherFigures,
+  plain,
+  reasonOf,
+  titleOf,
+  verdictWords,
+  warningOf,
+} from './story.ts';
+
+/** Text for a cell of a Markdown table: whatever it holds is shown, and ends neither the cell nor the table. */
+export const cell = (text: string): string =>
+  plain(text)
+    .replaceAll('\\', '\\\\')
+    .replaceAll('|', '\\|')
+    .replace(/[<>`*_[\]]/g, (character) => `\\${character}`)
+    .replace(/\s+/g, ' ');
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] =>
+  rows.length === 0
+    ? []
+    : [head, head.map(() => '---'), ...rows.map((row) => row.map(cell))].map((row) => `| ${row.join(' | ')} |`);
+
+const section = (title: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 0 ? [] : [`## ${title}`, '', ...lines, ''];
+
+/** The longest run of backticks in `text` plus one, at least three: a fence that it cannot close. */
+const fenced = (raw: string): readonly string[] => {
+  const text = plain(raw);
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = '`'.repeat(longest + 1);
+  return [fence, text.replace(/\n$/, ''), fence];
+};
+
+const stepRows = ({ steps }: Results): readonly (readonly string[])[] =>
+  steps.flatMap(({ name, place, verdict, expectations }) => [
+    [name, place, verdictWords[verdict], '', ''],
+    ...expectations
+      .filter((one) => one.verdict !== 'passed')
+      .map((one) => [`↳ ${one.what}`, place, verdictWords[one.verdict], one.expected ?? '', one.came ?? '']),
+  ]);
+
+const countRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
+  [...metricsByLoad(metrics)].map(([load, its]) => [
+    load,
+    ...Object.keys(loadCounts).map((count) => {
+      const metric = its.find(({ name }) => name === `load.${count}`);
+      return metric ? formatMetric(metric) : '';
+    }),
+  ]);
+
+const otherRows = (results: Results): readonly (readonly string[])[] =>
+  otherFigures(results).map((metric) => [
+    metric.name,
+    Object.values(metric.dimensions).join(', '),
+    metric.where,
+    metric.kind,
+    formatMetric(metric),
+  ]);
+
+/** What the board was like, before and after. */
+const conditionRows = ({ run }: Results): readonly (readonly string[])[] =>
+  Object.entries(run.condition ?? {}).map(([name, { before = '', after = '' }]) => [name, before, after]);
+
+const failureLines = ({ run: { failure } }: Results): readonly string[] => {
+  if (!failure) return [];
+  const { log, packets, next } = failure;
+  const end = log ? [`The end of ${cell(log.name)}:`, '', ...fenced(log.lines.join('\n')), ''] : [];
+  const links = packets
+    ? [`The last packets of ${cell(packets.file)}:`, '', ...fenced(packets.lines.join('\n')), '']
+    : [];
+  return [...end, ...links, ...(next.length > 0 ? ['To look further:', '', ...fenced(next.join('\n'))] : [])];
+};
+
+/** `summary.md`: the outcome first, then steps, load counts and figures, and what the run was made of. */
+export const summary = (results: Results): string => {
+  const { run, machine, inputs } = results;
+  const reason = reasonOf(results);
+  const warning = warningOf(results);
+  const rates = loadFigureTable(results);
+  const marks = Object.keys(run.latencies[0]?.percentiles ?? {});
+  return [
+    `# ${cell(titleOf(results))}: ${verdictWords[results.verdict]}`,
+    '',
+    ...(reason === undefined ? [] : [cell(reason), '']),
+    ...(warning === undefined ? [] : [`> **${machine.fidelity.toUpperCase()}.** ${warning}`, '']),
+    `${cell(results.scenario.about)}`,
+    '',
+    ...section('Failure', failureLines(results)),
+    ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'came'], stepRows(results))),
+    ...section('Load', table(['load', ...Object.values(loadCounts)], countRows(run.metrics))),
+    ...section('Rates and CPU time', table(rates.head, rates.rows)),
+    ...section(
+      warning === undefined ? 'Latency' : `Latency (${machine.fidelity}, not performance)`,
+      table(
+        ['load', 'responses', ...marks],
+        inOrder(run.latencies).map(({ name, count, percentiles }) => [
+          name,
+          formatValue(count, '1'),
+          ...marks.map((mark) => formatValue(percentiles[mark] ?? 0, 'us')),
+        ]),
+      ),
+    ),
+    ...section('Figures', table(['figure', 'of', 'where', 'kind', 'value'], otherRows(results))),
+    ...section(
+      'First answer',
+      run.firstAnswer
+        ? [`Status ${run.firstAnswer.status}, ${run.firstAnswer.bodyBytes} bytes:`, '', ...fenced(run.firstAnswer.body)]
+        : [],
+    ),
+    ...section(
+      'Notes',
+      run.notes.map((note) => `- ${cell(note)}`),
+    ),
+    ...section('Board', table(['', 'before', 'after'], conditionRows(results))),
+    ...section(
+      'Made of',
+      table(
+        ['input', 'version', 'SHA-256', ''],
+        inputs.map(({ name, version = '', sha256 = '', detail = '' }) => [name, version, sha256, detail]),
+      ),
+    ),
+    `Machine ${cell(machine.name)} (${cell(machine.accelerator)}, ${machine.fidelity}), ` +
+      `commit ${run.revision.commit}${run.revision.dirty ? ' with changes' : ''}, ` +
+      `${run.started}, ${formatValue(run.seconds, 's')}.`,
+    '',
+  ].join('\n');
+};

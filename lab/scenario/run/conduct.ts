@@ -1,0 +1,82 @@
+import { startCluster } from '../../cluster/cluster.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { LabError, labFault } from '../../system/errors.ts';
+import { nearest } from '../../system/nearest.ts';
+import { type Deadline, deadline } from '../../system/wait.ts';
+import type { Capture } from '../board/capture.ts';
+import type { Findings } from '../findings.ts';
+import type { RunOptions } from '../options.ts';
+import { subnet6Of } from '../scenario.ts';
+import { deployer } from '../services/deploy.ts';
+import { refuseOccupied } from '../services/occupied.ts';
+import { putCompiled, startWorker } from '../services/worker.ts';
+import type { Emit } from '../targets/events.ts';
+import { makeLab } from './context.ts';
+import { StepFailed, type Steps } from './steps.ts';
+
+const setUpMs = 60_000;
+
+/** A booted board and what a run keeps about it. */
+export type Conducted = {
+  readonly options: RunOptions;
+  readonly board: Machine;
+  readonly capture: Capture;
+  readonly steps: Steps;
+  readonly findings: Findings;
+  readonly emit: Emit;
+  readonly note: (text: string) => void;
+  /** Takes what has to be taken down when the run ends. */
+  readonly stack: AsyncDisposableStack;
+  readonly limit: Deadline;
+};
+
+const boardOnly = { place: 'board' } as const;
+const labOnly = { place: 'lab' } as const;
+
+/** Starts cluster and worker on a booted board, goes through the scenario, and judges what the worker said meanwhile. */
+export const conduct = async (parts: Conducted): Promise<void> => {
+  const { options, board, capture, steps, findings, emit, note, stack, limit } = parts;
+  const { signal } = limit;
+  const { scenario, app } = options;
+  const cluster = stack.use(
+    await startCluster({
+      listen: board.uplink.bind,
+      advertise: board.uplink.lab,
+      subnet: { address: scenario.network.subnet, addressv6: subnet6Of(scenario.network) },
+      onMessage: (message) => emit({ kind: 'cluster-message', message }),
+      signal,
+    }),
+  );
+  for (const port of [cluster.registrationPort, cluster.brokerPort]) await board.publish?.(port);
+  await steps.run('start the worker', boardOnly, signal, async () => {
+    await refuseOccupied(board, scenario);
+    const [compiled] = await Promise.all([
+      putCompiled(board, app, board.wasmtimeVersion, signal),
+      startWorker(board, cluster, scenario.network, deadline(setUpMs * board.slowness, 'the worker', signal)),
+      capture.start(),
+    ]);
+    if (compiled !== undefined) note(compiled);
+  });
+  const services = deployer(board, cluster, app, findings, emit, signal);
+  const lab = makeLab({
+    ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
+    ...{ steps, findings, capture, services, emit, note, stack, limit },
+  });
+  await scenario.run(lab).catch((error: unknown) => {
+    throw error instanceof StepFailed ? error : labFault('the scenario threw outside of its steps', [], error);
+  });
+  if (services.left().length > 0 && !options.keep)
+    await steps.run('take down what the scenario left', labOnly, signal, async () => {
+      const tasks = services.left().map(({ task }) => task);
+      for (const service of services.left()) await services.undeploy(service);
+      throw labFault(`the scenario left ${tasks.join(', ')} deployed: each has to be undeployed before it ends`);
+    });
+  await steps.run('the worker kept to the contract', labOnly, signal, async ({ expect }) => {
+    const problems = cluster.violations.map(({ topic, problem }) => `${topic}: ${problem}`);
+    expect.equal('departures from the contract', problems, []);
+  });
+  const { until } = options;
+  if (until === undefined) return;
+  const names = steps.done.map(({ name }) => name);
+  throw new LabError(`no step '${until}' to end after${nearest(until, names)}`, { fault: 'incomplete' });
+};

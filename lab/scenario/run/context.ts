@@ -1,0 +1,99 @@
+import type { Cluster } from '../../cluster/cluster.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { timeKind } from '../../report/model/load-record.ts';
+import { labFault } from '../../system/errors.ts';
+import { type Deadline, deadline } from '../../system/wait.ts';
+import type { App } from '../../wasm/app.ts';
+import type { Capture } from '../board/capture.ts';
+import { footprint } from '../board/footprint.ts';
+import type { Findings } from '../findings.ts';
+import type { Lab, NetworkWish, ScenarioOptions } from '../scenario.ts';
+import type { Services } from '../services/deploy.ts';
+import { loader } from '../services/loads.ts';
+import { serveText } from '../services/serve.ts';
+import { drawer } from '../services/topology.ts';
+import { putCompiled, reconfigure } from '../services/worker.ts';
+import type { Emit } from '../targets/events.ts';
+import { boardPlace, labPlace } from '../targets/places.ts';
+import type { Steps } from './steps.ts';
+
+const configureMs = 20_000;
+const shownBodyBytes = 1024;
+
+/** What a scenario works with, bound to a running machine, cluster and worker. */
+export const makeLab = (parts: {
+  readonly machine: Machine;
+  readonly cluster: Cluster;
+  readonly app: App;
+  readonly network: NetworkWish;
+  readonly options: ScenarioOptions;
+  readonly steps: Steps;
+  readonly findings: Findings;
+  readonly capture: Capture;
+  readonly services: Services;
+  readonly emit: Emit;
+  readonly note: (text: string) => void;
+  /** Takes what has to be taken down when the run ends. */
+  readonly stack: AsyncDisposableStack;
+  readonly limit: Deadline;
+}): Lab => {
+  const { machine, cluster, app, options, steps, findings, emit, limit } = parts;
+  const { signal } = limit;
+  const { deploy, undeploy, send } = parts.services;
+  let { network } = parts;
+  const picture = drawer(machine, parts.services, findings);
+  return {
+    board: boardPlace(machine, emit, signal),
+    lab: labPlace(machine, emit, signal),
+    machine,
+    cluster,
+    app,
+    options,
+    step: async (name, where, body) => {
+      const result = await steps.run(name, where, signal, (tools) => body({ ...tools, $: where.$, get: where.get }));
+      await picture.stepEnded(network);
+      return result;
+    },
+    deploy: async (spec = {}) => {
+      const service = await deploy(spec);
+      picture.deployed(network);
+      return service;
+    },
+    undeploy,
+    send,
+    precompile: async (wanted) => {
+      const problem = await putCompiled(machine, wanted, machine.wasmtimeVersion, signal);
+      if (problem !== undefined) throw labFault(problem);
+    },
+    configure: async (change) => {
+      network = { ...network, ...change };
+      await reconfigure(machine, cluster, network, deadline(configureMs * machine.slowness, 'NetManager', signal));
+    },
+    serve: async (body) => {
+      const server = parts.stack.use(await serveText(body, machine.uplink.bind));
+      await machine.publish?.(server.port);
+      return `${machine.uplink.lab}:${server.port}`;
+    },
+    forward: (boardPort) => machine.forward(boardPort, signal),
+    load: loader(machine, options, findings, parts.capture, limit),
+    record: ({ kind, dimensions = {}, samples, ...figure }) => {
+      findings.metrics.push({
+        ...figure,
+        kind: kind === 'count' ? 'count' : timeKind(machine.fidelity),
+        dimensions: { ...dimensions },
+        samples: [...samples],
+      });
+    },
+    note: parts.note,
+    footprint: () => footprint(machine),
+    firstAnswer: ({ status, headers, body }) => {
+      const bytes = Buffer.from(body);
+      findings.firstAnswer = {
+        status,
+        headers: { ...headers },
+        body: bytes.subarray(0, shownBodyBytes).toString('utf8'),
+        bodyBytes: bytes.length,
+      };
+    },
+  };
+};

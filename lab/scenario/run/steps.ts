@@ -1,0 +1,109 @@
+import type { Expectation, Step, Timing, Verdict } from '../../report/model/results.ts';
+import { type Fault, LabError, messageOf } from '../../system/errors.ts';
+import { abortable } from '../../system/wait.ts';
+import type { StepTools } from '../scenario.ts';
+import type { Emit } from '../targets/events.ts';
+import { expecting } from '../targets/expect.ts';
+import type { Where } from '../targets/places.ts';
+
+/** A step that did not pass: which one, and whose fault that is. */
+export class StepFailed extends Error {
+  override readonly name = 'StepFailed';
+  readonly step: string;
+  readonly verdict: Verdict;
+  /** Inside of which instance it ran, if it did. */
+  readonly task: string | undefined;
+  readonly next: readonly string[];
+  constructor(step: string, { task }: Partial<Where>, verdict: Verdict, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.step = step;
+    this.task = task;
+    this.verdict = verdict;
+    this.next = cause instanceof LabError ? cause.next : [];
+  }
+}
+
+const verdicts: Readonly<Record<Fault, Verdict>> = {
+  product: 'failed',
+  incomplete: 'incomplete',
+  lab: 'error',
+  usage: 'error',
+};
+
+/** What somebody else's error means for a step: the lab is at fault only where an error says so. */
+const blame = (error: unknown, aborted: boolean): Verdict => {
+  if (aborted) return 'incomplete';
+  return error instanceof LabError ? verdicts[error.fault] : 'failed';
+};
+
+/** The steps of a run as they happen. The first that does not pass ends the scenario. */
+export class Steps {
+  readonly done: Step[] = [];
+  readonly timings: Timing[] = [];
+  readonly #emit: Emit;
+  readonly #start: number;
+  readonly #until: string | undefined;
+
+  /** @param start when the run began, on the monotonic clock. */
+  constructor(emit: Emit, start: number, until?: string) {
+    this.#emit = emit;
+    this.#start = start;
+    this.#until = until;
+  }
+
+  /** Blames the lab for a step that failed. */
+  excuse(name: string): void {
+    const at = this.done.findIndex((step) => step.name === name);
+    const step = this.done[at];
+    if (step) this.done[at] = { ...step, verdict: 'error' };
+  }
+
+  /** Runs one step; `tools` without expectations are given by the caller. Throws {@link StepFailed}. */
+  async run<T>(
+    wanted: string,
+    where: Pick<Where, 'place'> & Partial<Where>,
+    signal: AbortSignal,
+    body: (tools: Pick<StepTools, 'expect' | 'signal'>) => Promise<T>,
+  ): Promise<T> {
+    const { place } = where;
+    // a loop may say the same again: in a report every step is one of its own
+    const before = this.done.filter((step) => step.name === wanted || step.name.startsWith(`${wanted} (`)).length;
+    const name = before === 0 ? wanted : `${wanted} (${before + 1})`;
+    const expectations: Expectation[] = [];
+    const began = performance.now();
+    this.#emit({ kind: 'step-started', step: name, place });
+    const end = (verdict: Verdict) => {
+      const tookMs = performance.now() - began;
+      this.done.push({ name, place, verdict, expectations });
+      this.timings.push({ name, startMs: began - this.#start, ms: tookMs });
+      this.#emit({ kind: 'step-ended', step: name, verdict, tookMs });
+    };
+    const expect = expecting((expectation) => {
+      expectations.push(expectation);
+      this.#emit({ kind: 'expectation', step: name, expectation });
+    });
+    let result: T;
+    try {
+      signal.throwIfAborted();
+      // a body that looks at no signal must not hold up the end
+      result = await abortable(body({ expect, signal }), signal);
+    } catch (thrown) {
+      const error = signal.aborted ? signal.reason : thrown;
+      const verdict = blame(error, signal.aborted && !(error instanceof LabError));
+      end(verdict);
+      throw new StepFailed(name, where, verdict, messageOf(error), error);
+    }
+    const failed = expectations.filter(({ verdict }) => verdict === 'failed');
+    end(failed.length > 0 ? 'failed' : 'passed');
+    if (failed.length > 0)
+      throw new StepFailed(
+        name,
+        where,
+        'failed',
+        failed.map(({ what, expected, came }) => `${what}: expected ${expected}, came ${came}`).join('\n'),
+      );
+    if (wanted === this.#until)
+      throw new StepFailed(name, where, 'incomplete', `stopped after the step '${name}', as asked`);
+    return result;
+  }
+}

@@ -1,0 +1,92 @@
+import { faults, type LoadPlan, type LoadResult, runLoad } from '../../load/load.ts';
+import { loadProgram, runRemoteLoad } from '../../load/remote.ts';
+import type { LoadCounts } from '../../load/tally.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { histogramOf, latencyOf } from '../../report/model/latency.ts';
+import { loadCounts, recordLoad, timeKind } from '../../report/model/load-record.ts';
+import { LabError } from '../../system/errors.ts';
+import type { Deadline } from '../../system/wait.ts';
+import type { Capture } from '../board/capture.ts';
+import { cpuPerRequest, cpuTicks } from '../board/cpu.ts';
+import type { Findings } from '../findings.ts';
+import type { Lab, ScenarioOptions } from '../scenario.ts';
+import type { Where } from '../targets/places.ts';
+
+const warmUpMs = 500;
+const requestTimeoutMs = 5_000;
+const programFile = '/var/lib/oakestra-lab/load.mjs';
+
+/** Throws, blaming the product, when a load had anything but right answers. */
+const judge = (name: string, result: LoadResult): void => {
+  if (faults(result) === 0 && result.responses > 0) return;
+  const counts = (Object.keys(loadCounts) as (keyof LoadCounts)[]).map((kind) => `${loadCounts[kind]} ${result[kind]}`);
+  throw new LabError(`the load '${name}' was not answered as it should: ${counts.join(', ')}`, { fault: 'product' });
+};
+
+/** Loads for a scenario: from the lab itself, or by a program that is put on the board once. Each puts off `limit`. */
+export const loader = (
+  machine: Machine,
+  options: ScenarioOptions,
+  findings: Findings,
+  capture: Capture,
+  limit: Deadline,
+): Lab['load'] => {
+  let installed: Promise<void> | undefined;
+  const generate = async (plan: LoadPlan, exec: Where['exec']): Promise<LoadResult> => {
+    if (exec === undefined) return runLoad(plan);
+    installed ??= loadProgram().then((program) => machine.writeFile(programFile, program));
+    await installed;
+    return runRemoteLoad(plan, (stdin, ends) => exec(['node', programFile], { stdin, signal: ends }));
+  };
+  return async (name, url, expected, how = {}) => {
+    const { from, service, seconds = options.duration, connections = options.connections } = how;
+    const { perSecond = options.rate, keepAlive = options.keepAlive ?? true } = how;
+    const place = from?.place ?? 'lab';
+    const plan: LoadPlan = {
+      url,
+      connections,
+      perSecond,
+      durationMs: seconds * 1000,
+      warmUpMs,
+      timeoutMs: requestTimeoutMs * machine.slowness,
+      expect: expected,
+      keepAlive,
+      signal: limit.signal,
+    };
+    limit.extend(plan.warmUpMs + plan.durationMs);
+    const native = timeKind(machine.fidelity) === 'performance';
+    const task = native ? service?.task : undefined;
+    const before = task === undefined ? undefined : await cpuTicks(machine, task);
+    const result = await capture.pause(() => generate(plan, from?.exec));
+    const record = recordLoad({ name, where: place, fidelity: machine.fidelity }, result);
+    findings.metrics.push(...record.metrics);
+    let cpu: number | undefined;
+    if (before !== undefined && task !== undefined) {
+      // warm-up included, as in the time: it is as much work a request as the rest
+      const requests = result.responses * ((plan.durationMs + warmUpMs) / plan.durationMs);
+      const spent = cpuPerRequest(before, await cpuTicks(machine, task), requests);
+      cpu = spent.find(({ name }) => name === 'load.cpu')?.samples[0];
+      for (const metric of spent)
+        findings.metrics.push({
+          ...metric,
+          samples: [...metric.samples],
+          kind: 'performance',
+          where: 'board',
+          dimensions: { load: name },
+        });
+    }
+    const again = findings.latencies.findIndex((latency) => latency.name === name);
+    const known = findings.latencies[again];
+    if (known) {
+      const joined = histogramOf(known);
+      joined.add(result.latency);
+      findings.latencies[again] = latencyOf(name, joined);
+    } else {
+      findings.latencies.push(record.latency);
+      findings.throughput.push(record.throughput);
+    }
+    findings.notes.push(...record.notes.filter((note) => !findings.notes.includes(note)));
+    if (!how.mayFail) judge(name, result);
+    return { ...result, cpu };
+  };
+};

@@ -1,0 +1,94 @@
+import Type from 'typebox';
+import { parseJson } from '../../../worker/contract/check.ts';
+import { execOk, type Machine } from '../../machine/machine.ts';
+import type { Topology } from '../../report/model/results.ts';
+import type { Findings } from '../findings.ts';
+import type { NetworkWish, Service } from '../scenario.ts';
+import type { Services } from './deploy.ts';
+
+const Links = Type.Array(
+  Type.Object({
+    ifname: Type.String(),
+    master: Type.Optional(Type.String()),
+    link_netnsid: Type.Optional(Type.Integer()),
+    addr_info: Type.Array(Type.Object({ family: Type.String(), local: Type.String(), scope: Type.String() })),
+  }),
+);
+
+const Namespaces = Type.Array(Type.Object({ name: Type.String(), id: Type.Optional(Type.Integer()) }));
+
+/** A board's links and namespaces, as iproute2 describes them. */
+export type Wiring = {
+  readonly links: Type.Static<typeof Links>;
+  readonly namespaces: Type.Static<typeof Namespaces>;
+};
+
+/** A service with the ports that were asked for, as `80:8080;53`. */
+export type Placed = Pick<Service, 'task' | 'address'> & { readonly ports: string };
+
+/**
+ * The network as the report draws it: names and addresses are the board's own, as far as it says them. The gateway is
+ * by the contract the address after the subnet's.
+ */
+export const topologyOf = (
+  { topology: kind, subnet }: NetworkWish,
+  services: readonly Placed[],
+  { links, namespaces }: Wiring,
+): Topology => {
+  const gateway = subnet.replace(/\d+$/, (last) => String(Number(last) + 1));
+  const door = links.find(({ addr_info }) => addr_info.some(({ local }) => local === gateway));
+  const gateway6 = door?.addr_info.find(({ family, scope }) => family === 'inet6' && scope === 'global')?.local;
+  const linkOf = (task: string) => {
+    const id = namespaces.find(({ name }) => name === task)?.id;
+    return id === undefined ? undefined : links.find(({ link_netnsid }) => link_netnsid === id)?.ifname;
+  };
+  return {
+    kind,
+    gateway,
+    ...(gateway6 === undefined ? {} : { gateway6 }),
+    ...(kind === 'bridged' && door ? { bridge: door.ifname } : {}),
+    instances: services.map(({ task, address, ports }) => {
+      const link = linkOf(task);
+      return {
+        task,
+        address: address.v4,
+        ...(address.v6 === '' ? {} : { address6: address.v6 }),
+        ...(link === undefined ? {} : { link }),
+        ports: ports === '' ? [] : ports.split(';'),
+      };
+    }),
+  };
+};
+
+/** Asks the board how its links and namespaces are wired. */
+const wiringOf = async (machine: Machine): Promise<Wiring> => {
+  const ask = (...words: string[]) => execOk(machine, ['ip', '-json', ...words]);
+  const [links, namespaces] = await Promise.all([ask('address', 'show'), ask('netns', 'list')]);
+  return {
+    links: parseJson(Links, links, "'ip address show' on the board"),
+    namespaces: parseJson(Namespaces, namespaces.trim() || '[]', "'ip netns list' on the board"),
+  };
+};
+
+/** What is drawn of a board that is no longer there, or was not asked. */
+const unwired: Wiring = { links: [], namespaces: [] };
+
+/**
+ * Keeps the network as it is drawn: at its fullest, with the links that the board gives once the step that made it has
+ * ended. A service that does not outlive its step is drawn without.
+ */
+export const drawer = (machine: Machine, services: Services, findings: Findings) => {
+  let drawn = 0;
+  const placed = () => services.left().map(({ task, address, port = '' }) => ({ task, address, ports: port }));
+  return {
+    deployed: (network: NetworkWish) => {
+      findings.topology ??= topologyOf(network, placed(), unwired);
+    },
+    stepEnded: async (network: NetworkWish) => {
+      const now = placed();
+      if (now.length <= drawn) return;
+      drawn = now.length;
+      findings.topology = topologyOf(network, now, await wiringOf(machine).catch(() => unwired));
+    },
+  };
+};

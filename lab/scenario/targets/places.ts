@@ -1,0 +1,107 @@
+import http from 'node:http';
+import { execa } from 'execa';
+import type { Machine } from '../../machine/machine.ts';
+import type { Place } from '../../report/model/results.ts';
+import type { Emit } from './events.ts';
+import { type ScriptRun, type Shell, shellThrough } from './shell.ts';
+
+/** An HTTP answer; header names are in lower case. */
+export type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+};
+
+/** Where a step runs: commands by `$` and HTTP requests by `get` start there. */
+export type Where = {
+  readonly place: Place;
+  /** Whose namespace it is, inside of an instance. */
+  readonly task?: string;
+  readonly $: Shell;
+  /** One GET request; rejects when there is no answer within `timeoutMs` (default 10 s, scaled to the machine). */
+  readonly get: (url: string, timeoutMs?: number) => Promise<Answer>;
+  /** Runs a program there; only on the board and in its namespaces. */
+  readonly exec?: Machine['exec'];
+};
+
+const requestMs = 10_000;
+
+/** What `curl --include` prints, taken apart. Throws when it is no HTTP answer. */
+export const parseCurl = (text: string): Answer => {
+  const end = text.indexOf('\r\n\r\n');
+  const [head, ...lines] = text.slice(0, end).split('\r\n');
+  const status = /^HTTP\/\S+ (?<code>\d{3})/.exec(head ?? '')?.groups?.['code'];
+  if (end < 0 || status === undefined) throw new Error(`not an HTTP answer: ${text.slice(0, 200)}`);
+  const headers = lines.map((line): [string, string] => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+  });
+  return { status: Number(status), headers: Object.fromEntries(headers), body: text.slice(end + 4) };
+};
+
+const onMachine = (
+  machine: Machine,
+  place: Place,
+  enter: readonly string[],
+  emit: Emit,
+  signal: AbortSignal,
+): Where => {
+  const run: ScriptRun = (script, ends) =>
+    machine.exec([...enter, 'sh', '-c', script], { signal: AbortSignal.any([signal, ends]) });
+  return {
+    place,
+    exec: (argv, options) => machine.exec([...enter, ...argv], options),
+    $: shellThrough(run, (typed) => emit({ kind: 'command', place, typed })),
+    get: async (url, timeoutMs = requestMs * machine.slowness) => {
+      const curl = ['curl', '--silent', '--show-error', '--include', '--max-time', String(timeoutMs / 1000), url];
+      const { code, stdout, stderr } = await machine.exec([...enter, ...curl], { signal });
+      if (code !== 0) throw new Error(`GET ${url} on the ${place}: ${stderr.trim() || `curl ended with ${code}`}`);
+      return parseCurl(stdout);
+    },
+  };
+};
+
+/** The board itself. */
+export const boardPlace = (machine: Machine, emit: Emit, signal: AbortSignal): Where =>
+  onMachine(machine, 'board', [], emit, signal);
+
+/** Inside the network namespace of an instance. */
+export const instancePlace = (machine: Machine, task: string, emit: Emit, signal: AbortSignal): Where => ({
+  ...onMachine(machine, 'instance', ['ip', 'netns', 'exec', task], emit, signal),
+  task,
+});
+
+/** This side of the uplink: the computer that the lab runs on. */
+export const labPlace = (machine: Machine, emit: Emit, signal: AbortSignal): Where => ({
+  place: 'lab',
+  $: shellThrough(
+    async (script, ends) => {
+      const { exitCode, stdout, stderr } = await execa('/bin/sh', ['-c', script], {
+        reject: false,
+        stdin: 'ignore',
+        stripFinalNewline: false,
+        cancelSignal: AbortSignal.any([signal, ends]),
+      });
+      return { code: exitCode ?? 255, stdout, stderr };
+    },
+    (typed) => emit({ kind: 'command', place: 'lab', typed }),
+  ),
+  get: (url, timeoutMs = requestMs * machine.slowness) =>
+    new Promise((resolve, reject) => {
+      const ends = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const request = http.get(url, { agent: false, signal: ends }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: Object.fromEntries(
+              Object.entries(response.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
+            ),
+            body: Buffer.concat(chunks).toString('utf8'),
+          }),
+        );
+      });
+      request.on('error', (error) => reject(new Error(`GET ${url} from the lab: ${error.message}`, { cause: error })));
+    }),
+});

@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import { InvalidData } from '../../contract/check.ts';
+
+/** Where a component comes from. `digest` is the SHA-256 that it must have, when the reference says one. */
+export type Reference =
+  | { readonly kind: 'http'; readonly url: URL; readonly digest: string | undefined }
+  | { readonly kind: 'file'; readonly path: string; readonly digest: string | undefined }
+  | {
+      readonly kind: 'oci';
+      readonly registry: string;
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: string | undefined;
+    };
+
+const fail = (text: string, why: string): never => {
+  throw new InvalidData('image', [`'${text.slice(0, 200)}': ${why}`]);
+};
+
+const ociPattern =
+  /^(?<registry>[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?)\/(?<repository>[a-z0-9][a-z0-9._/-]*?)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<manifest>sha256:[0-9a-f]{64}))?$/;
+
+const ociReference = (text: string, digest: string | undefined, whole: string): Reference => {
+  const match = ociPattern.exec(text);
+  if (!match?.groups) return fail(whole, 'expected http(s)://…, file:///…, /path or registry/repository:tag');
+  const { registry = '', repository = '', tag = 'latest', manifest } = match.groups;
+  return { kind: 'oci', registry, repository, tag: manifest ?? tag, digest };
+};
+
+/**
+ * Reads a job's `image`: http(s) or file URL, absolute path, or OCI reference (`oci://` may stand before it), each
+ * with an optional `#sha256=<64 hex digits>`. Throws {@link InvalidData}.
+ */
+export const parseReference = (text: string): Reference => {
+  const [bare = '', fragment] = text.split('#', 2);
+  const digest = fragment === undefined ? undefined : /^sha256=([0-9a-fA-F]{64})$/.exec(fragment)?.[1]?.toLowerCase();
+  if (fragment !== undefined && digest === undefined) return fail(text, 'after # stands sha256= and 64 hex digits');
+  if (bare.startsWith('/')) return { kind: 'file', path: bare, digest };
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(bare)?.[1]?.toLowerCase();
+  if (scheme === undefined) return ociReference(bare, digest, text);
+  if (scheme === 'oci') return ociReference(bare.slice('oci://'.length), digest, text);
+  if (!URL.canParse(bare)) return fail(text, 'this is no URL');
+  const url = new URL(bare);
+  if (scheme === 'http' || scheme === 'https') return { kind: 'http', url, digest };
+  if (scheme !== 'file') return fail(text, `scheme '${scheme}' is unknown; http, https, file and oci are known`);
+  if (url.host !== '') return fail(text, 'a file URL has three slashes: file:///path');
+  try {
+    return { kind: 'file', path: fileURLToPath(url), digest };
+  } catch (error) {
+    return fail(text, (error as Error).message);
+  }
+};

@@ -1,0 +1,105 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { parseJson } from '../../contract/check.ts';
+import { type Dialect, RegistrationAnswer, registrationPath } from '../../contract/registration.ts';
+import { postJson } from '../artifacts/http.ts';
+import { explain } from '../explain.ts';
+import type { Settings } from '../settings.ts';
+import { deadline } from '../wait.ts';
+import { nodeFieldsMessage } from './messages.ts';
+import type { NodeFacts } from './node-facts.ts';
+
+/** Where a cluster's API is. */
+export type ClusterAddress = NonNullable<Settings['cluster']>;
+
+/** What the worker is to its cluster. */
+export type Registration = {
+  readonly id: string;
+  /** The node's address on the way to the cluster. */
+  readonly ip: string;
+  readonly brokerPort: number;
+  readonly dialect: Dialect;
+};
+
+/** The cluster did not take the worker. `status` is the HTTP status, undefined when there was no answer. */
+class RegistrationError extends Error {
+  override readonly name = 'RegistrationError';
+  readonly status: number | undefined;
+  constructor(message: string, status?: number, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+const answerMs = 30_000;
+
+/** The address that packets to `host` leave from; nothing is sent to find it out. */
+const localAddress = async (host: string, signal: AbortSignal): Promise<string> => {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  try {
+    const connected = once(socket, 'connect', { signal });
+    socket.connect(9, host);
+    await connected;
+    return socket.address().address;
+  } finally {
+    socket.close();
+  }
+};
+
+const registerIn = async (
+  dialect: Dialect,
+  cluster: ClusterAddress,
+  runtimes: readonly string[],
+  facts: NodeFacts,
+  signal: AbortSignal,
+): Promise<Registration> => {
+  const where = `${cluster.host}:${cluster.port}`;
+  using limit = deadline(signal, answerMs, `the answer of the cluster at ${where}`);
+  const reach = async () => {
+    const ip = await localAddress(cluster.host, limit);
+    const protocol = cluster.secure ? 'https:' : 'http:';
+    const target = { protocol, hostname: cluster.host, port: cluster.port, path: registrationPath, signal: limit };
+    return { ip, answer: await postJson(target, nodeFieldsMessage(dialect, { id: '', ip, runtimes }, facts)) };
+  };
+  const { ip, answer } = await reach().catch((error: unknown) => {
+    throw new RegistrationError(`the cluster at ${where} does not answer`, undefined, { cause: error });
+  });
+  if (answer.status !== 200)
+    throw new RegistrationError(
+      `the cluster at ${where} refused the worker with ${answer.status}: ${answer.text.trim().slice(0, 500)}`,
+      answer.status,
+    );
+  const { id, MQTT_BROKER_PORT: port } = parseJson(RegistrationAnswer, answer.text, "the cluster's answer");
+  return { id, ip, brokerPort: Number(port), dialect };
+};
+
+/** Refusals in the dialect 403 after which the older one is tried. */
+const refusalsBeforeOther = 3;
+
+/**
+ * A function that registers the worker (contract, section 1) and can be called again and again. Without a `dialect`
+ * it learns the cluster's: 403 is spoken until the cluster has refused it three times running, then 400 is tried as
+ * well; 403 comes first each time, because a newer cluster takes both but never uses a worker that speaks 400.
+ * Throws {@link RegistrationError}.
+ */
+export const registrar = (
+  cluster: ClusterAddress,
+  runtimes: readonly string[],
+  dialect: Dialect | undefined,
+): ((facts: NodeFacts, signal: AbortSignal) => Promise<Registration>) => {
+  let refusals = 0;
+  return async (facts, signal) => {
+    try {
+      const registration = await registerIn(dialect ?? '403', cluster, runtimes, facts, signal);
+      refusals = 0;
+      return registration;
+    } catch (error) {
+      if (dialect !== undefined || !(error instanceof RegistrationError) || error.status === undefined) throw error;
+      refusals += 1;
+      if (refusals < refusalsBeforeOther) throw error;
+      return registerIn('400', cluster, runtimes, facts, signal).catch((other: unknown) => {
+        throw new RegistrationError(`${error.message}; in the dialect 400: ${explain(other)}`, error.status);
+      });
+    }
+  };
+};

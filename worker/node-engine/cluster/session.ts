@@ -1,0 +1,137 @@
+import type { MqttClient } from 'mqtt';
+import type { JobStatusMessage } from '../../contract/job.ts';
+import { engineTopics } from '../../contract/topics.ts';
+import type { Log } from '../../system/log.ts';
+import { explain } from '../explain.ts';
+import type { Engine } from '../instances/engine.ts';
+import { readOrder } from './inbox.ts';
+import { nodeFieldsMessage, resourcesMessage } from './messages.ts';
+import type { NodeFacts } from './node-facts.ts';
+import type { Outbox } from './outbox.ts';
+import type { Registration } from './registration.ts';
+
+/** How often a worker speaks, in ms, and after how much silence of its cluster it registers again. */
+export type Pace = { readonly report: number; readonly silence: number; readonly betweenRegistrations: number };
+
+/** The contract asks for a report every two seconds. */
+export const usualPace: Pace = { report: 2000, silence: 600_000, betweenRegistrations: 10_000 };
+
+/** What a session works with. `register` resolves with what the worker is now. */
+type SessionParts = {
+  readonly engine: Engine;
+  readonly outbox: Outbox<JobStatusMessage>;
+  readonly facts: () => Promise<NodeFacts>;
+  readonly runtimes: readonly string[];
+  readonly register: () => Promise<Registration>;
+  readonly log: Log;
+  readonly pace: Pace;
+};
+
+/** One connection to the broker, as one registered worker. */
+export class Session {
+  readonly #client: MqttClient;
+  readonly #registration: Registration;
+  readonly #parts: SessionParts;
+  readonly #topics: ReturnType<typeof engineTopics>;
+  readonly #over = new AbortController();
+  #heard = performance.now();
+  #registered = performance.now();
+  #reporting = false;
+  #reportWanted = false;
+
+  constructor(client: MqttClient, registration: Registration, parts: SessionParts) {
+    this.#client = client;
+    this.#registration = registration;
+    this.#parts = parts;
+    this.#topics = engineTopics(registration.id);
+  }
+
+  /** Serves until the connection is lost, the worker has become another one or `signal` aborts; resolves with why. */
+  async run(signal: AbortSignal): Promise<string> {
+    const { outbox, pace } = this.#parts;
+    const end = AbortSignal.any([signal, this.#over.signal]);
+    const closed = new Promise<string>((resolve) => {
+      this.#client.once('close', () => resolve('the connection to the broker was lost'));
+      const stop = () => resolve(explain(end.reason));
+      // told so while the connection was made
+      if (end.aborted) stop();
+      end.addEventListener('abort', stop, { once: true });
+    });
+    this.#client.on('error', (error) => this.#parts.log.warn(`broker: ${explain(error)}`));
+    this.#client.on('message', (topic, payload) => this.#receive(topic, payload.toString('utf8')));
+    const timer = setInterval(() => void this.report(), pace.report);
+    try {
+      await this.#client.subscribeAsync([this.#topics.deploy, this.#topics.delete, this.#topics.error], { qos: 1 });
+      outbox.attach((message) => this.#publish(this.#topics.job, message));
+      void this.report();
+      return await closed;
+    } finally {
+      clearInterval(timer);
+      outbox.detach();
+      await this.#client.endAsync(true);
+    }
+  }
+
+  /** Sends the node's fields and what its running instances use; once more when asked for meanwhile. */
+  async report(): Promise<void> {
+    this.#reportWanted = true;
+    if (this.#reporting) return;
+    this.#reporting = true;
+    while (this.#reportWanted && this.#client.connected) {
+      this.#reportWanted = false;
+      await this.#reportOnce();
+    }
+    this.#reporting = false;
+    const { silence } = this.#parts.pace;
+    if (performance.now() - this.#heard > silence) await this.#registerAgain('the cluster has been silent');
+  }
+
+  async #reportOnce(): Promise<void> {
+    const { engine, facts, runtimes, log } = this.#parts;
+    const { id, ip, dialect } = this.#registration;
+    try {
+      const now = await facts();
+      const instances = await engine.usage(now.memoryTotal);
+      await Promise.all([
+        this.#publish(this.#topics.information, nodeFieldsMessage(dialect, { id, ip, runtimes }, now)),
+        ...(instances.length > 0 ? [this.#publish(this.#topics.resources, resourcesMessage(dialect, instances))] : []),
+      ]);
+    } catch (error) {
+      log.warn(`the report was not sent: ${explain(error)}`);
+    }
+  }
+
+  async #publish(topic: string, message: unknown): Promise<void> {
+    await this.#client.publishAsync(topic, JSON.stringify(message), { qos: 1 });
+  }
+
+  #receive(topic: string, payload: string): void {
+    this.#heard = performance.now();
+    const { engine, log } = this.#parts;
+    try {
+      const order = readOrder(this.#topics, topic, payload);
+      if (order?.kind === 'deploy') void engine.deploy(order.job);
+      if (order?.kind === 'delete') void engine.undeploy(order.request);
+      if (order?.kind === 'refuse') engine.refuse(order.request, order.reason);
+      if (order?.kind === 'register') void this.#registerAgain(order.reason);
+    } catch (error) {
+      log.error(`${explain(error)}; the message is ignored`);
+    }
+  }
+
+  async #registerAgain(why: string): Promise<void> {
+    const { register, log, pace } = this.#parts;
+    if (performance.now() - this.#registered < pace.betweenRegistrations) return;
+    this.#registered = performance.now();
+    this.#heard = performance.now();
+    log.info(`registering again: ${why}`);
+    try {
+      const { id, brokerPort, dialect } = await register();
+      const old = this.#registration;
+      if (id !== old.id || brokerPort !== old.brokerPort || dialect !== old.dialect)
+        this.#over.abort(`the cluster knows this worker as ${id} now`);
+    } catch (error) {
+      log.warn(explain(error));
+    }
+  }
+}

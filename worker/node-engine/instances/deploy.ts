@@ -1,0 +1,195 @@
+import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { DeployRequest } from '../../contract/job.ts';
+import { taskId } from '../../contract/names.ts';
+import type { Artifact } from '../artifacts/artifacts.ts';
+import { explain } from '../explain.ts';
+import {
+  LaunchError,
+  launch,
+  launchRecorded,
+  launchWords,
+  markVariable,
+  type Running,
+  stop,
+} from '../process/launch.ts';
+import { tail } from '../process/tail.ts';
+import { userOf } from '../process/users.ts';
+import { planRun, type RunPlan } from '../runtime/command.ts';
+import { findPrecompiled, type Program } from '../runtime/wasmtime.ts';
+import { type Addresses, type NetClient, NetworkError } from './net-client.ts';
+import { logFile, type Node, namespaceFile } from './node.ts';
+import { firstResponse, started } from './readiness.ts';
+import type { UndoStack } from './undo.ts';
+
+/** A running instance, with what is worth telling about how it runs. */
+type Deployed = { readonly running: Running; readonly notes: readonly string[] };
+
+/** Why an engine that ends breaks deployments off. They are still owed an answer then, which the next engine gives. */
+export class EngineStopping extends Error {
+  override readonly name = 'EngineStopping';
+}
+
+/** One deployment on its way. What was done is on `undo`. */
+type Deployment = {
+  readonly job: DeployRequest;
+  readonly task: string;
+  readonly node: Node;
+  readonly network: NetClient;
+  readonly undo: UndoStack;
+  readonly signal: AbortSignal;
+};
+
+/** Puts the removal of an instance's network on `undo`. */
+export const undoNetwork = (job: DeployRequest, network: NetClient, undo: UndoStack): void => {
+  undo.push('the network', () => network.undeploy(job.job_name, job.instance_number));
+};
+
+const makeNetwork = async ({ job, network, undo, signal }: Deployment): Promise<Addresses> => {
+  try {
+    const addresses = await network.deploy(job.job_name, job.instance_number, job.port ?? '', signal);
+    undoNetwork(job, network, undo);
+    return addresses;
+  } catch (error) {
+    if (!(error instanceof NetworkError && error.refused)) undoNetwork(job, network, undo);
+    throw error;
+  }
+};
+
+const getComponent = async ({ node, job, undo }: Deployment, signal: AbortSignal): Promise<Artifact> => {
+  const artifact = await node.artifacts.fetch(job.image, signal);
+  undo.push('the component', async () => node.artifacts.release(artifact));
+  return artifact;
+};
+
+/** Network and component side by side. Both have settled when this returns or throws, so that undoing sees it all. */
+const prepare = async (deployment: Deployment): Promise<readonly [Addresses, Artifact]> => {
+  const { signal } = deployment;
+  const failed = new AbortController();
+  const watch = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  };
+  const either = AbortSignal.any([signal, failed.signal]);
+  const work = [watch(makeNetwork(deployment)), watch(getComponent(deployment, either))] as const;
+  await Promise.allSettled(work);
+  failed.signal.throwIfAborted();
+  return Promise.all(work);
+};
+
+/** Waits until the process is of use; resolves with what is worth telling. */
+const ready = async (deployment: Deployment, running: Running, plan: RunPlan, address: string) => {
+  const { node, task, signal } = deployment;
+  try {
+    if (plan.port === undefined) {
+      await started(running, basename(node.wasmtime.path), signal);
+      return [];
+    }
+    const status = await firstResponse(running, address, plan.port, signal);
+    return status >= 500 ? [`the first response had status ${status}`] : [];
+  } catch (error) {
+    if (!(error instanceof LaunchError)) throw error;
+    const said = (await tail(logFile(node, task), 1024)).trim();
+    throw new LaunchError(said === '' ? error.message : `${error.message}: ${said}`, { cause: error.cause });
+  }
+};
+
+/** What holds the instance to its limits where that is not the kernel. */
+const limitNotes = ({ job, node }: Deployment): readonly string[] => {
+  if (node.groups !== undefined || !(job.memory || job.vcpus)) return [];
+  return ['memory and processor are limited by wasmtime itself: this node has no control groups for instances'];
+};
+
+const start = async (deployment: Deployment, plan: RunPlan, program: Program, address: string): Promise<Deployed> => {
+  const { job, node, task, undo } = deployment;
+  const group = await node.groups?.create(task, job);
+  if (group !== undefined) undo.push('the control group', group.remove);
+  const words = launchWords(namespaceFile(task), node.wasmtime, userOf(node.wasmtime, address), plan, program);
+  const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
+  const log = logFile(node, task);
+  const running = await (job.one_shot === true
+    ? launchRecorded(words, environment, log, node.journal.record(task))
+    : launch(words, environment, log));
+  undo.push('the process', () => stop(running));
+  await group?.enter(running.id.pid);
+  const notes = await ready(deployment, running, plan, address);
+  return { running, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
+};
+
+/**
+ * Makes a log that is the engine's own, also where anyone may lay something in its place, and keeps the output of the
+ * instance that had this name before.
+ */
+const makeLog = async (node: Node, task: string): Promise<void> => {
+  await mkdir(node.logs, { recursive: true });
+  const file = logFile(node, task);
+  const old = await lstat(file).catch(() => undefined);
+  if (old?.isFile()) await rename(file, `${file}.1`);
+  else await rm(file, { force: true });
+  await writeFile(file, '', { flag: 'wx', mode: 0o640 });
+};
+
+/** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
+const mostReason = 1000;
+
+const nativeCode = async ({ node, signal }: Deployment, artifact: Artifact): Promise<Program | undefined> => {
+  const { compile, log, precompiled, wasmtime } = node;
+  if (!compile) return findPrecompiled(precompiled, artifact, wasmtime.version, log);
+  const { compileAhead } = await import('../runtime/compile.ts');
+  return compileAhead(precompiled, artifact, wasmtime, log, signal);
+};
+
+/** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
+const startBest = async (deployment: Deployment, artifact: Artifact, address: string): Promise<Deployed> => {
+  const { job, node, signal, task } = deployment;
+  const plan = planRun(job, artifact.info);
+  const startPortable = (...notes: readonly string[]): Promise<Deployed> => {
+    for (const note of notes) node.log.warn(`${task}: ${note}`);
+    const portable: Program = { file: artifact.file, precompiled: false };
+    return start(deployment, { ...plan, notes: [...plan.notes, ...notes] }, portable, address);
+  };
+  let native: Program | undefined;
+  try {
+    native = await nativeCode(deployment, artifact);
+  } catch (error) {
+    signal.throwIfAborted();
+    return startPortable(`not compiled ahead of time (${explain(error).slice(0, mostReason)})`);
+  }
+  if (native === undefined) return startPortable();
+  try {
+    return await start(deployment, plan, native, address);
+  } catch (error) {
+    if (!(error instanceof LaunchError)) throw error;
+    return startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
+  }
+};
+
+/**
+ * Brings up one instance: network and component, then the process in its namespace, then one real HTTP response. What
+ * was done is on `undo`, whether this succeeds or not. Rejects with an error whose message a person understands. The
+ * journal remembers what `signal` broke off with {@link EngineStopping}.
+ */
+export const deployInstance = async (
+  job: DeployRequest,
+  node: Node,
+  undo: UndoStack,
+  signal: AbortSignal,
+): Promise<Deployed> => {
+  const { network } = node;
+  if (network === undefined)
+    throw new NetworkError('networking is switched off: set overlay_network in conf.json', true);
+  const task = taskId(job.job_name, job.instance_number);
+  const deployment: Deployment = { job, task, node, network, undo, signal };
+  undo.push('the journal', async () => {
+    if (!(signal.reason instanceof EngineStopping)) await node.journal.remove(task);
+  });
+  await Promise.all([node.journal.put({ job, ready: false }), makeLog(node, task)]);
+  const [addresses, artifact] = await prepare(deployment);
+  const deployed = await startBest(deployment, artifact, addresses.v4);
+  await node.journal.put({ job, ready: true });
+  return deployed;
+};

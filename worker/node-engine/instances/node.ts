@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import type { Log } from '../../system/log.ts';
+import type { ArtifactCache } from '../artifacts/artifacts.ts';
+import type { Groups } from '../process/limits.ts';
+import type { Wasmtime } from '../runtime/wasmtime.ts';
+import type { Journal } from './journal.ts';
+import type { NetClient } from './net-client.ts';
+
+/** What this node has for running instances. */
+export type Node = {
+  /** Undefined when networking is switched off. */
+  readonly network: NetClient | undefined;
+  readonly artifacts: ArtifactCache;
+  readonly wasmtime: Wasmtime;
+  /** Undefined when the node cannot limit processes by control groups. */
+  readonly groups: Groups | undefined;
+  readonly journal: Journal;
+  readonly log: Log;
+  /** Folder of the instances' output. */
+  readonly logs: string;
+  /** Folder of native code made from components. */
+  readonly precompiled: string;
+  /** True when this node makes such code itself. */
+  readonly compile: boolean;
+};
+
+/** The file that holds an instance's output (contract, section 2). */
+export const logFile = (node: Node, task: string): string => join(node.logs, task);
+
+/** An instance's network namespace, by the name that NetManager gives it (ip-netns(8)). */
+export const namespaceFile = (task: string): string => join('/run/netns', task);

@@ -1,0 +1,144 @@
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { RunPlan } from '../runtime/command.ts';
+import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
+import { deadline, retry } from '../wait.ts';
+import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
+import { recorded, recordedExit } from './record.ts';
+import { weaken } from './users.ts';
+
+/** How a process ended; `code` and `signal` are both null when nobody could see it end. */
+export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+/** A wasmtime process, started by this engine or by the one before it. */
+export type Running = { readonly id: ProcessId; readonly exited: Promise<Exit> };
+
+/** The process could not be started, or ended before it was of use. */
+export class LaunchError extends Error {
+  override readonly name = 'LaunchError';
+}
+
+/** Marks a process as an instance, so that a later engine finds it: its value is the instance's journal file. */
+export const markVariable = 'OAKESTRA_INSTANCE';
+
+/** Append to the log, never through a link that somebody else has laid in a folder like /tmp. */
+const appendOnly = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+
+/** The words that start a program inside the namespace; every one replaces itself by the next, so the pid stays. */
+export const launchWords = (
+  namespace: string,
+  wasmtime: Wasmtime,
+  user: number | undefined,
+  plan: RunPlan,
+  program: Program,
+): string[] => [
+  'nsenter',
+  `--net=${namespace}`,
+  '--',
+  ...weaken(user),
+  wasmtime.path,
+  ...plan.before,
+  ...(program.precompiled ? ['--allow-precompiled'] : []),
+  program.file,
+  ...plan.after,
+];
+
+type Started = { readonly child: ChildProcess; readonly exited: Promise<Exit> };
+
+/** In a session of its own, so that it outlives the engine. */
+const start = async (
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  descriptors: StdioOptions,
+): Promise<Started> => {
+  const [command = '', ...args] = words;
+  const child = spawn(command, args, {
+    cwd: '/',
+    detached: true,
+    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin', ...environment },
+    stdio: descriptors,
+  });
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error) => reject(new LaunchError(`${command} cannot be started`, { cause: error })));
+  });
+  return { child, exited };
+};
+
+const identify = async (pid: number): Promise<ProcessId> => ({ pid, start: (await procStat(pid))?.start ?? 0 });
+
+/** Resolves when nothing is left of a process; rejects when `signal` aborts. */
+const end = (id: ProcessId, signal: AbortSignal): Promise<void> => {
+  const gone = async () => {
+    if (await isRunning(id)) throw new LaunchError('still running');
+  };
+  return retry(gone, { first: 250, growth: 1, most: 250 }, signal, () => undefined);
+};
+
+/** Starts a program with its output appended to `log`; it outlives the engine. Throws {@link LaunchError}. */
+export const launch = async (
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  log: string,
+): Promise<Running> => {
+  await using output = await open(log, appendOnly, 0o640);
+  const { child, exited } = await start(words, environment, ['ignore', output.fd, output.fd]);
+  return { id: await identify(child.pid ?? 0), exited };
+};
+
+/** The same for a program whose end is to be known to a later engine, too: how it ends is written to `record`. */
+export const launchRecorded = async (
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  log: string,
+  record: string,
+): Promise<Running> => {
+  await using output = await open(log, appendOnly, 0o640);
+  await using status = await open(record, 'w', 0o600);
+  const descriptors: StdioOptions = ['ignore', output.fd, output.fd, status.fd, 'pipe'];
+  // the recorder is not the instance, and its words are for everyone to read
+  const { [markVariable]: mark = '', ...others } = environment;
+  const { child, exited } = await start(recorded(words, { [markVariable]: mark }), others, descriptors);
+  const failed = exited.then((exit) => {
+    throw new LaunchError(`the program was not started: its recorder ended with ${exit.code}`);
+  });
+  const told = child.stdio[4] as Readable;
+  const [pid] = (await Promise.race([once(told, 'data'), failed])) as [Buffer];
+  told.destroy();
+  const id = await identify(Number(pid));
+  return { id, exited: exited.then(() => end(id, new AbortController().signal)).then(() => recordedExit(record)) };
+};
+
+/** Watches a process that another engine started: how it ended is only known from its record, if it has one. */
+export const adopt = (id: ProcessId, record: string, signal: AbortSignal): Running => {
+  const exited = end(id, signal).then(() => recordedExit(record));
+  exited.catch(() => undefined);
+  return { id, exited };
+};
+
+const politeMs = 5000;
+const killMs = 10_000;
+
+/**
+ * Ends a process: asks with SIGINT, which wasmtime serve answers gracefully, and kills after 5 s. Throws
+ * {@link LaunchError} when it is still there 10 s later.
+ */
+export const stop = async (running: Running): Promise<void> => {
+  if (!(await signalProcess(running.id, 'SIGINT'))) return;
+  using bound = deadline(new AbortController().signal, politeMs + killMs, 'ending the process');
+  const stuck = new Promise<never>((_, reject) => {
+    bound.addEventListener('abort', () => reject(new LaunchError(`process ${running.id.pid} cannot be ended`)));
+  });
+  const kill = setTimeout(() => void signalProcess(running.id, 'SIGKILL'), politeMs);
+  try {
+    await Promise.race([running.exited, stuck]);
+  } finally {
+    clearTimeout(kill);
+  }
+};
