@@ -43,6 +43,7 @@ export const NetConfig = Type.Object({
   PublicIPNetworking: Type.Optional(Type.Boolean()),
   MqttCert: Type.Optional(Type.String()),
   MqttKey: Type.Optional(Type.String()),
+  MqttCa: Type.Optional(Type.String()),
   WasmTopology: Type.Optional(Type.Enum(['bridged', 'veth'])),
   Egress: Type.Optional(Type.Union([Type.Enum(['on', 'off']), Type.Array(Type.String())])),
   OnStop: Type.Optional(Type.Enum(['keep', 'remove'])),

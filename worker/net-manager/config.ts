@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { InvalidData, parseJson } from '../contract/check.ts';
 import { NetConfig, TunnelConfig } from '../contract/config.ts';
+import type { TlsFiles } from '../system/trust.ts';
 
 /** Both configuration files of the net manager. */
 export type Config = { readonly net: NetConfig; readonly tunnel: TunnelConfig };
@@ -41,7 +42,7 @@ const isNetwork = (text: string): boolean => {
 
 /** What the schema can't say of values that become part of rules and commands. */
 const checkValues = (net: NetConfig, path: string): NetConfig => {
-  const { DefaultInterface = '', Egress, NodePublicAddress } = net;
+  const { DefaultInterface = '', Egress, MqttCert, MqttKey, NodePublicAddress } = net;
   const networks = typeof Egress === 'object' ? Egress : [];
   const problems = [
     ...networks
@@ -52,9 +53,16 @@ const checkValues = (net: NetConfig, path: string): NetConfig => {
       ? []
       : [`DefaultInterface: '${DefaultInterface}' is no interface's name`]),
     ...(isIP(NodePublicAddress) ? [] : [`NodePublicAddress: '${NodePublicAddress}' is no address; 0.0.0.0 finds it`]),
+    ...(Boolean(MqttCert) === Boolean(MqttKey) ? [] : ['MqttCert and MqttKey belong together: set both or neither']),
   ];
   if (problems.length > 0) throw new InvalidData(path, problems);
   return net;
+};
+
+/** How the broker is spoken to: in TLS when a certificate or an authority is configured, never without it then. */
+export const brokerTls = ({ MqttCert, MqttKey, MqttCa }: NetConfig): TlsFiles | undefined => {
+  const client = MqttCert && MqttKey ? { cert: MqttCert, key: MqttKey } : undefined;
+  return client || MqttCa ? { client, ca: MqttCa || undefined } : undefined;
 };
 
 /** What the texts of `netcfg.json` and `tuncfg.json` mean; one that is missing is its defaults. Throws `InvalidData`. */

@@ -4,7 +4,7 @@ import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
 import { createServiceTable, type ServiceTable } from './cluster/service-table.ts';
 import { askForSubnet } from './cluster/subnet.ts';
-import type { Config } from './config.ts';
+import { brokerTls, type Config } from './config.ts';
 import type { Journal } from './journal.ts';
 import { bridgeExists } from './kernel/kernel.ts';
 import { setUpNode } from './kernel/node.ts';
@@ -35,11 +35,10 @@ export const openSession = async (
   log: Log,
 ): Promise<Session> => {
   const closing = new AbortController();
-  const { ClusterMqttPort, MqttCert, MqttKey } = config.net;
   const broker = {
     host: registration.cluster_address,
-    port: Number(ClusterMqttPort),
-    certificate: MqttCert && MqttKey ? { cert: MqttCert, key: MqttKey } : undefined,
+    port: Number(config.net.ClusterMqttPort),
+    tls: brokerTls(config.net),
   };
   await journal.update((contents) => ({ ...contents, registration }));
   const link = await openClusterLink(broker, registration.client_id, log);

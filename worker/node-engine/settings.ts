@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { parseJson } from '../contract/check.ts';
+import { InvalidData, parseJson } from '../contract/check.ts';
 import { EngineConfig } from '../contract/config.ts';
 
 /** Where NetManager listens. */
@@ -47,6 +47,8 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
   const named = config.cluster_address !== '' && config.cluster_address !== '0.0.0.0';
   const runtimes = runtimesOf(config);
   const { mqtt_cert_file: cert = '', mqtt_key_file: key = '' } = config;
+  if ((cert === '') !== (key === ''))
+    throw new InvalidData('conf.json', ['mqtt_cert_file and mqtt_key_file belong together: set both or neither']);
   return {
     cluster: named
       ? { host: config.cluster_address, port: config.cluster_port, secure: config.cluster_ssl ?? false }

@@ -27,7 +27,7 @@ const schemaOf = (topic: string, dialect: Dialect) => {
 };
 
 /** Key and certificate in PEM. With them the cluster speaks TLS and wants such a certificate of workers, too. */
-export type TlsFiles = { readonly key: string; readonly cert: string };
+export type TlsFiles = { readonly key: string; readonly cert: string; readonly ca?: string };
 
 /** A cluster on 127.0.0.1: registration, broker and files. Every message is checked; faults collect in `violations`. */
 export const startCluster = async (
@@ -52,7 +52,7 @@ export const startCluster = async (
     aedes.handle(socket);
     connected();
   };
-  const broker = tls ? createTlsServer({ ...tls, ca: tls.cert, requestCert: true }, accept) : createTcpServer(accept);
+  const broker = tls ? createTlsServer({ ca: tls.cert, ...tls, requestCert: true }, accept) : createTcpServer(accept);
   broker.listen(0, '127.0.0.1');
   await once(broker, 'listening');
   const brokerPort = (broker.address() as AddressInfo).port;

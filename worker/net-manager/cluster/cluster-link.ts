@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Static, TSchema } from 'typebox';
 import { parseJson } from '../../contract/check.ts';
 import type { Log } from '../../system/log.ts';
+import { type TlsFiles, tlsOptions, trustSystemCertificates } from '../../system/trust.ts';
 
 /** Where a cluster's broker is and how to speak to it. */
 export type Broker = {
   readonly host: string;
   readonly port: number;
-  /** PEM files of a client certificate; with them the connection is TLS. */
-  readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
+  /** Set when the connection is TLS. */
+  readonly tls?: TlsFiles | undefined;
 };
 
 /** The net manager's connection to its cluster's broker. It keeps trying for as long as it is open. */
@@ -31,10 +31,10 @@ export type ClusterLink = AsyncDisposable & {
 
 /** Opens the connection as client `id`; it does not wait for the broker. Throws when a certificate can't be read. */
 export const openClusterLink = async (broker: Broker, id: string, log: Log): Promise<ClusterLink> => {
-  const { host, port, certificate } = broker;
-  const protocol = certificate ? 'mqtts' : 'mqtt';
+  const { host, port, tls } = broker;
+  const protocol = tls ? 'mqtts' : 'mqtt';
   const url = `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const tls = certificate && { cert: await readFile(certificate.cert), key: await readFile(certificate.key) };
+  const secure = tls && (await tlsOptions(tls));
   // Without a URL: the client would parse one with an outdated function and warn on every start.
   const client: MqttClient = mqtt.connect({
     host,
@@ -45,8 +45,10 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
     reconnectPeriod: 1_000,
     connectTimeout: 5_000,
     resubscribe: false,
-    ...tls,
+    ...secure,
   });
+  // The cluster's authority may come into the system's store later.
+  if (tls) client.on('reconnect', () => void trustSystemCertificates());
   let trouble: string | undefined = `${url}: not connected yet`;
   client.on('connect', () => {
     trouble = undefined;

@@ -1,4 +1,5 @@
 import http, { type IncomingMessage, type RequestOptions } from 'node:http';
+import { tlsFloor, trustSystemCertificates } from '../../system/trust.ts';
 
 /** A request; `body` is sent as it is. */
 type Request = RequestOptions & { readonly body?: string; readonly signal: AbortSignal };
@@ -9,9 +10,11 @@ const idleMs = 60_000;
 /** Sends a request and resolves with the answer as soon as its head is there. Rejects when `signal` aborts. */
 export const send = async ({ body, ...options }: Request): Promise<IncomingMessage> => {
   // Most workers never speak TLS, and import() would start the loader of modules for a built-in one.
-  const { request } = options.protocol === 'https:' ? process.getBuiltinModule('node:https') : http;
+  const secure = options.protocol === 'https:';
+  if (secure) await trustSystemCertificates();
+  const { request } = secure ? process.getBuiltinModule('node:https') : http;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const sent = request({ timeout: idleMs, ...options }, resolve);
+  const sent = request({ timeout: idleMs, ...tlsFloor, ...options }, resolve);
   sent.on('timeout', () => sent.destroy(new Error(`nothing came for ${idleMs / 1000} s`)));
   sent.on('error', (error) => reject(options.signal.aborted ? options.signal.reason : error));
   sent.end(body);

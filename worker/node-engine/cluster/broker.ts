@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { tlsOptions } from '../../system/trust.ts';
 import type { Settings } from '../settings.ts';
 
 /** The broker cannot be reached. */
@@ -16,8 +16,7 @@ type BrokerAddress = {
 
 /**
  * Connects once, as `clientId`; whoever calls decides what a lost connection means. With a certificate TLS is spoken
- * and the broker's own certificate checked against the system's authorities and NODE_EXTRA_CA_CERTS. Throws
- * {@link BrokerError}.
+ * and the broker's own certificate checked against the system's store. Throws {@link BrokerError}.
  */
 export const connectBroker = async (address: BrokerAddress, clientId: string): Promise<MqttClient> => {
   const { host, port, certificate } = address;
@@ -31,9 +30,7 @@ export const connectBroker = async (address: BrokerAddress, clientId: string): P
       reconnectPeriod: 0,
       connectTimeout: 20_000,
       keepalive: 20,
-      ...(certificate === undefined
-        ? {}
-        : { cert: await readFile(certificate.cert), key: await readFile(certificate.key) }),
+      ...(certificate === undefined ? {} : await tlsOptions({ client: certificate })),
     };
     // Without a URL: the client would parse one with an outdated function and warn on every start.
     return await connectAsync('', options, false);
