@@ -27,7 +27,8 @@ const bench: Bench = {
     });
     const [code] = (await once(child, 'exit')) as [number | null];
     if (code !== 0) throw new Error(`the measurement ended with ${code}`);
-    return JSON.parse(await readFile(output, 'utf8')) as Figure[];
+    const figures: Figure[] = JSON.parse(await readFile(output, 'utf8'));
+    return figures;
   },
 };
 

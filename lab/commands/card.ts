@@ -47,7 +47,9 @@ const confirmed = async (question: string, signal: AbortSignal): Promise<boolean
   // a terminal that is asked on gives no signal by itself
   dialogue.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    return /^y(es)?$/i.test((await dialogue.question(`${question} [y/N] `, { signal })).trim());
+    const answer = await dialogue.question(`${question} [y/N] `, { signal });
+    const agreed = /^y(es)?$/i.test(answer.trim());
+    return agreed;
   } finally {
     dialogue.close();
   }

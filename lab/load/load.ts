@@ -43,7 +43,7 @@ export const faults = ({ wrongStatus, wrongBody, errors, timeouts }: LoadCounts)
  */
 export const runLoad = async (plan: LoadPlan): Promise<LoadResult> => {
   const { perSecond } = plan;
-  if (perSecond !== undefined) return runOpenLoop({ ...plan, perSecond });
+  if (perSecond !== undefined) return await runOpenLoop({ ...plan, perSecond });
   const generate = plan.keepAlive ? keepAlive : freshConnections;
   if (plan.warmUpMs > 0) await generate(plan, plan.warmUpMs, new Tally(plan.expect));
   const tally = new Tally(plan.expect);

@@ -15,5 +15,6 @@ export const elfMachine = async (file: string): Promise<Architecture | undefined
   await using handle = await fs.open(file);
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0);
   if (bytesRead < 20 || buffer.readUInt32BE(0) !== 0x7f454c46) return undefined;
-  return machines.get(buffer.readUInt16LE(18));
+  const machine = machines.get(buffer.readUInt16LE(18));
+  return machine;
 };

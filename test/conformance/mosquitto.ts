@@ -33,7 +33,8 @@ const inContainer: StartMosquitto = async (folder) => {
   undo.defer(async () => void (await container.stop()));
   const to = { host: container.getHost(), port: container.getMappedPort(mqttPort) };
   undo.use(await startRelay({ path: socketIn(folder) }, to));
-  return undo.move();
+  const running = undo.move();
+  return running;
 };
 
 const asProcess =

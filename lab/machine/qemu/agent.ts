@@ -112,14 +112,15 @@ export class GuestAgent {
     });
     const chunks: Buffer[] = [];
     try {
-      for (;;) {
+      for (let ended = false; !ended; ) {
         const answer = await this.#channel.request('guest-file-read', { handle, count: chunkBytes });
         const { 'buf-b64': data, eof } = parse(FileRead, answer, "answer to 'guest-file-read'");
         chunks.push(Buffer.from(data, 'base64'));
-        if (eof) return Buffer.concat(chunks);
+        ended = eof;
       }
     } finally {
       await this.#channel.request('guest-file-close', { handle });
     }
+    return Buffer.concat(chunks);
   }
 }

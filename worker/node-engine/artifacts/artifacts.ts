@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ComponentInfo, inspectComponent } from '../../contract/component.ts';
+import { mostFetchMs } from '../../contract/limits.ts';
 import { serialByKey } from '../../system/serial.ts';
 import { deadline } from '../wait.ts';
 import { FetchError, type Incoming } from './download.ts';
@@ -17,9 +18,6 @@ export const mostBytes = 128 * 1024 * 1024;
 
 /** The bytes that the cache may have before what was not used for longest is removed from it. */
 const mostCachedBytes = 4 * mostBytes;
-
-/** The longest that a download may take, in ms. */
-const mostMs = 600_000;
 
 const tooLarge = (): never => {
   throw new FetchError(`the component is larger than ${mostBytes / 1024 / 1024} MB`);
@@ -75,7 +73,7 @@ export class ArtifactCache {
     signal.throwIfAborted();
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
-    using limit = deadline(signal, mostMs, 'the download');
+    using limit = deadline(signal, mostFetchMs, 'the download');
     try {
       const incoming = await openReference(reference, limit);
       const expected = new Set([reference.digest, incoming.digest].filter((digest) => digest !== undefined));
@@ -152,5 +150,6 @@ const save = async (incoming: Incoming, file: string): Promise<string> => {
   if (incoming.size !== undefined && size !== incoming.size)
     throw new FetchError(`the download ended after ${size} of ${incoming.size} bytes`);
   await handle.datasync();
-  return hash.digest('hex');
+  const digest = hash.digest('hex');
+  return digest;
 };

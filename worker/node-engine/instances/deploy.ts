@@ -1,5 +1,4 @@
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import type { DeployRequest } from '../../contract/job.ts';
 import { taskId } from '../../contract/names.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
@@ -82,11 +81,16 @@ const prepare = async (deployment: Deployment): Promise<readonly [Addresses, Art
 };
 
 /** Waits until the process is of use; resolves with what is worth telling. */
-const ready = async (deployment: Deployment, running: Running, plan: RunPlan, address: string) => {
-  const { node, task, signal } = deployment;
+const ready = async (
+  { node, task, signal }: Deployment,
+  running: Running,
+  plan: RunPlan,
+  program: Program,
+  address: string,
+): Promise<readonly string[]> => {
   try {
     if (plan.port === undefined) {
-      await started(running, basename(node.wasmtime.path), signal);
+      await started(running, program.file, signal);
       return [];
     }
     const status = await firstResponse(running, address, plan.port, signal);
@@ -116,7 +120,7 @@ const start = async (deployment: Deployment, plan: RunPlan, program: Program, ad
     : launch(words, environment, log));
   undo.push('the process', () => stop(running));
   await group?.enter(running.id.pid);
-  const notes = await ready(deployment, running, plan, address);
+  const notes = await ready(deployment, running, plan, program, address);
   return { running, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
 };
 

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { mostHeadBytes, mostReadyMs } from '../../contract/limits.ts';
 import { send } from '../artifacts/http.ts';
+import { explain } from '../explain.ts';
+import { hasBegun } from '../process/begun.ts';
 import { type Exit, LaunchError, type Running } from '../process/launch.ts';
 import { deadline, retry } from '../wait.ts';
 
-const readyMs = 120_000;
-const attemptMs = 20_000;
+const pauses = { first: 10, growth: 1.2, most: 250 };
 
 /** An exit in words: "exited with 1", "was ended by SIGKILL". */
 export const describeExit = ({ code, signal }: Exit): string => {
@@ -22,39 +23,73 @@ const untilEnd = (running: Running, what: string, signal: AbortSignal): AbortSig
   return AbortSignal.any([signal, ended.signal]);
 };
 
+/** Calls `attempt` until it succeeds; after `ms` a {@link LaunchError} says what was waited for and why in vain. */
+const within = async <T>(
+  ms: number,
+  what: string,
+  signal: AbortSignal,
+  attempt: (limit: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  using limit = deadline(new AbortController().signal, ms, what);
+  let last: unknown;
+  const giveUpOnLaunchError = (error: unknown) => {
+    last = error;
+    if (error instanceof LaunchError) throw error;
+  };
+  const either = AbortSignal.any([signal, limit]);
+  try {
+    return await retry(() => attempt(either), pauses, either, giveUpOnLaunchError);
+  } catch (error) {
+    if (signal.aborted || error !== limit.reason) throw error;
+    throw new LaunchError(last === undefined ? explain(error) : `${explain(error)} (${explain(last)})`);
+  }
+};
+
 /**
- * Waits for one real HTTP response from an instance, whatever its status, and resolves with the status. Throws
- * {@link LaunchError} as soon as the process ends.
+ * Waits at most `ms` for one real HTTP response from an instance, whatever its status, and resolves with the status.
+ * Throws {@link LaunchError}, as soon as the process ends.
  */
 export const firstResponse = async (
   running: Running,
   address: string,
   port: number,
   signal: AbortSignal,
-): Promise<number> => {
-  using limit = deadline(signal, readyMs, 'the first HTTP response');
-  const either = untilEnd(running, 'answered', limit);
-  const attempt = async () => {
-    using once = deadline(either, attemptMs, 'an HTTP response');
-    const answer = await send({ host: address, port, path: '/', agent: false, signal: once });
-    answer.destroy();
-    return answer.statusCode ?? 0;
-  };
-  return retry(attempt, { first: 10, growth: 1.2, most: 250 }, either, () => undefined);
-};
+  ms = mostReadyMs,
+): Promise<number> =>
+  within(ms, 'the first HTTP response', untilEnd(running, 'answered', signal), async (limit) => {
+    const request = { host: address, port, path: '/', agent: false, maxHeaderSize: mostHeadBytes, timeout: 0 };
+    try {
+      const answer = await send({ ...request, signal: limit });
+      answer.destroy();
+      return answer.statusCode ?? 0;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'HPE_HEADER_OVERFLOW') throw error;
+      const most = mostHeadBytes / 1024;
+      throw new LaunchError(`the first HTTP response has more than ${most} KiB of headers`, { cause: error });
+    }
+  });
 
 /**
- * Waits until the process has become wasmtime, whose file is called `name`; one that has already ended well counts.
- * Throws {@link LaunchError} when it ended otherwise.
+ * Waits at most `ms` until a command has linked and begun; one that has already ended well counts. Throws
+ * {@link LaunchError} when it ended otherwise.
  */
-export const started = async (running: Running, name: string, signal: AbortSignal): Promise<void> => {
-  using limit = deadline(signal, readyMs, 'the start of wasmtime');
-  const attempt = async () => {
-    const command = await readFile(`/proc/${running.id.pid}/comm`, 'utf8');
-    if (command.trim() !== name.slice(0, 15)) throw new LaunchError(`the process is still ${command.trim()}`);
-  };
+export const started = async (
+  running: Running,
+  program: string,
+  signal: AbortSignal,
+  ms = mostReadyMs,
+): Promise<void> => {
+  const over = new AbortController();
+  const begun = hasBegun(running.id.pid, program);
+  const seen = within(ms, 'the start of wasmtime', AbortSignal.any([signal, over.signal]), async () => {
+    if (!(await begun())) throw new Error('the program has not begun');
+  });
   const ended = running.exited.then((exit) => {
     if (exit.code !== 0) throw new LaunchError(`wasmtime ${describeExit(exit)} at once`);
   });
-  await Promise.race([retry(attempt, { first: 5, growth: 1.2, most: 250 }, limit, () => undefined), ended]);
+  try {
+    await Promise.race([seen, ended]);
+  } finally {
+    over.abort();
+  }
 };

@@ -56,5 +56,5 @@ export const recordedExit = async (file: string): Promise<Exit> => {
   const giveUpIfNone = (error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error;
   };
-  return retry(attempt, { first: 10, growth: 2, most: 250 }, limit, giveUpIfNone).catch(() => unobserved);
+  return await retry(attempt, { first: 10, growth: 2, most: 250 }, limit, giveUpIfNone).catch(() => unobserved);
 };

@@ -2,14 +2,13 @@ import { constants } from 'node:fs';
 import { chown, mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { mostCompileMs } from '../../contract/limits.ts';
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
 import { serialByKey } from '../../system/serial.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
 import { weaken } from '../process/users.ts';
 import { findPrecompiled, type Program, precompiledFile, type Wasmtime } from './wasmtime.ts';
-
-const compileMs = 300_000;
 
 /** Reads what the compiler wrote; a link that it may have laid instead is not followed. */
 const readOutput = async (file: string): Promise<Buffer> => {
@@ -34,7 +33,7 @@ const compile = async (file: string, artifact: Artifact, wasmtime: Wasmtime, sig
       '-o',
       output,
     ] as const;
-    await run(words, { signal, timeoutMs: compileMs });
+    await run(words, { signal, timeoutMs: mostCompileMs });
     await mkdir(dirname(file), { recursive: true, mode: 0o755 });
     await writeFile(part, await readOutput(output), { mode: 0o644 });
     await rename(part, file);
