@@ -13,6 +13,7 @@ export const mostReadyMs = 120_000;
 /**
  * Within this time of a deploy message a worker answers CREATED or FAILED, in ms: it fetches, compiles ahead and, where
  * that has failed, starts a second time. Whoever deploys waits for that long at least.
+ * @public
  */
 export const mostDeployMs = mostFetchMs + mostCompileMs + 2 * mostReadyMs;
 
