@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -8,49 +8,68 @@ import { until } from '../../lab/system/wait.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Stands in for npm: notes its call, begins to install, and goes on when there is a file `go`. */
+/**
+ * Stands in for npm: notes its call, begins to install, and goes on when there is a file `go`. With a file `partial` it
+ * reports success without the package, as npm does for an optional one that it could not get.
+ */
 const npm = `
 const fs = require('node:fs');
-const [root] = [process.env.TEST_ROOT];
+const root = process.env.TEST_ROOT;
 fs.appendFileSync(root + '/calls', process.argv.slice(2).join(' ') + '\\n');
 fs.mkdirSync('node_modules/thing', { recursive: true });
 fs.writeFileSync('node_modules/thing/half', '');
 const poll = setInterval(() => {
   if (fs.existsSync(root + '/fail')) process.exit(7);
   if (!fs.existsSync(root + '/go')) return;
-  fs.renameSync('node_modules/thing/half', 'node_modules/thing/whole');
+  if (fs.existsSync(root + '/partial')) fs.rmSync('node_modules/thing', { recursive: true });
+  else fs.renameSync('node_modules/thing/half', 'node_modules/thing/package.json');
+  fs.writeFileSync('node_modules/.package-lock.json', '{}');
   clearInterval(poll);
 }, 10);
 `;
 
+type Setup = ChildProcess & { readonly said: () => string };
+
 type Project = AsyncDisposable & {
-  readonly start: () => ChildProcess & { readonly said: () => string };
+  readonly checkout: string;
+  readonly start: (set?: 'runtime' | 'development', env?: NodeJS.ProcessEnv) => Setup;
   readonly put: (name: string, content?: string) => Promise<void>;
   readonly take: (name: string) => Promise<void>;
+  /** The calls of npm, as command lines. */
+  readonly calls: () => Promise<readonly string[]>;
   /** How often npm was called. */
   readonly installs: () => Promise<number>;
   /** What lies in the checkout beside what was committed. */
   readonly made: () => Promise<readonly string[]>;
 };
 
+/** What the bootstrap imports. */
+const modules = ['lab/system/pid-lock.mjs', 'lab/system/installation.mjs'];
+
+const lock = { packages: { '': {}, 'node_modules/thing': { version: '1.0.0' } } };
+
 /** A checkout with nothing but the bootstrap script and what it reads. */
 const project = async (): Promise<Project> => {
   const root = await fs.mkdtemp('/tmp/lab-test-');
   const checkout = path.join(root, 'checkout');
-  for (const name of ['scripts/setup.mjs', 'lab/system/pid-lock.mjs', '.npmrc']) {
+  for (const name of ['scripts/setup.mjs', ...modules, '.npmrc']) {
     await fs.mkdir(path.dirname(path.join(checkout, name)), { recursive: true });
     await fs.copyFile(path.join(repository, name), path.join(checkout, name));
   }
-  for (const name of ['package.json', 'package-lock.json']) await fs.writeFile(path.join(checkout, name), '{}');
-  await fs.writeFile(path.join(root, 'npm.js'), npm);
+  await fs.writeFile(path.join(checkout, 'package.json'), '{}');
+  await fs.writeFile(path.join(checkout, 'package-lock.json'), JSON.stringify(lock));
+  await fs.writeFile(path.join(root, 'npm-cli.js'), npm);
   const committed = new Set(await fs.readdir(checkout));
-  const env = { ...process.env, npm_execpath: path.join(root, 'npm.js'), TEST_ROOT: root };
+  const env = { ...process.env, npm_execpath: path.join(root, 'npm-cli.js'), TEST_ROOT: root };
   const children: ChildProcess[] = [];
+  const calls = async () =>
+    (await fs.readFile(path.join(root, 'calls'), 'utf8').catch(() => '')).split('\n').slice(0, -1);
   return {
-    start: () => {
-      const child = spawn(process.execPath, ['scripts/setup.mjs'], {
+    checkout,
+    start: (set = 'runtime', more = {}) => {
+      const child = spawn(process.execPath, ['scripts/setup.mjs', set], {
         cwd: checkout,
-        env,
+        env: { ...env, ...more },
         stdio: ['ignore', 1, 'pipe'],
       });
       children.push(child);
@@ -60,10 +79,8 @@ const project = async (): Promise<Project> => {
     },
     put: (name, content = '') => fs.writeFile(path.join(root, name), content),
     take: (name) => fs.rm(path.join(root, name)),
-    installs: async () => {
-      const calls = await fs.readFile(path.join(root, 'calls'), 'utf8').catch(() => '');
-      return calls.split('\n').length - 1;
-    },
+    calls,
+    installs: async () => (await calls()).length,
     made: async () => (await fs.readdir(checkout)).filter((name) => !committed.has(name)),
     [Symbol.asyncDispose]: async () => {
       // an npm whose setup was killed ends by this file
@@ -105,7 +122,7 @@ t.test('what a killed install left is removed by the next one', async (t) => {
   t.ok((await made.made()).some((name) => name.startsWith('.setup-stage-')));
   await made.put('fail');
   const next = made.start();
-  t.equal(await exitOf(next), 1);
+  t.equal(await exitOf(next), 3);
   t.match(next.said(), /npm ci failed with 7/);
   await made.take('fail');
   await made.put('go');
@@ -118,11 +135,68 @@ t.test('an interrupted install ends npm and leaves what was there before', async
   await made.put('go');
   t.equal(await exitOf(made.start()), 0);
   await made.take('go');
-  await made.put('checkout/package-lock.json', '{ "changed": true }');
+  await made.put('checkout/package-lock.json', JSON.stringify({ ...lock, changed: true }));
   const stopped = made.start();
   await installing(made, 2);
   stopped.kill('SIGINT');
-  t.equal(await exitOf(stopped), 1);
+  t.equal(await exitOf(stopped), 3);
   t.match(stopped.said(), /the lock has changed[\s\S]*npm ci was ended by SIGINT/);
   t.strictSame(await made.made(), ['node_modules']);
+});
+
+t.test('what the user configured for npm leaves nothing out', async (t) => {
+  await using made = await project();
+  await made.put('go');
+  t.equal(await exitOf(made.start('runtime', { NODE_ENV: 'production', npm_config_omit: 'optional' })), 0);
+  t.equal(await exitOf(made.start('development', { NODE_ENV: 'production', npm_config_omit: 'dev' })), 0);
+  t.match(await made.calls(), [
+    /^ci --omit=dev --include=prod --include=optional --include=peer /,
+    /^ci --include=dev --include=prod --include=optional --include=peer /,
+  ]);
+});
+
+t.test('the development packages come when a command needs them, and stay', async (t) => {
+  await using made = await project();
+  await made.put('go');
+  for (const set of ['runtime', 'runtime', 'development', 'runtime', 'development'] as const)
+    t.equal(await exitOf(made.start(set)), 0);
+  t.equal(await made.installs(), 2);
+  await made.put('checkout/package-lock.json', JSON.stringify({ ...lock, changed: true }));
+  t.equal(await exitOf(made.start('runtime')), 0);
+  t.match((await made.calls()).at(-1), /--include=dev/);
+});
+
+t.test('an install that is not whole is no install', async (t) => {
+  await using made = await project();
+  await made.put('go');
+  await made.put('partial');
+  const partial = made.start();
+  t.equal(await exitOf(partial), 3);
+  t.match(partial.said(), /npm ci left out 1 locked packages, node_modules\/thing among them/);
+  t.strictSame(await made.made(), []);
+  await made.take('partial');
+  t.equal(await exitOf(made.start()), 0);
+  const damage: readonly (readonly [string, () => Promise<void>])[] = [
+    ['thing is missing', () => fs.rm(path.join(made.checkout, 'node_modules/thing'), { recursive: true })],
+    ['changed by hand', () => fs.writeFile(path.join(made.checkout, 'node_modules/.package-lock.json'), '{"a":1}')],
+    ['did not end', () => fs.rm(path.join(made.checkout, 'node_modules/.lab-stamp'))],
+  ];
+  for (const [why, harm] of damage) {
+    await harm();
+    const healing = made.start();
+    t.equal(await exitOf(healing), 0);
+    t.match(healing.said(), new RegExp(`installing the locked packages \\(.*${why}\\)`));
+  }
+});
+
+t.test('a checkout that cannot be written is said in a sentence', async (t) => {
+  await using made = await project();
+  const scripts = path.join(made.checkout, 'scripts/setup.mjs');
+  const asOther = process.getuid?.() === 0 ? { uid: 54_321, gid: 54_321 } : {};
+  await fs.chmod(path.dirname(made.checkout), 0o755);
+  await fs.chmod(made.checkout, 0o555);
+  const { status, stderr } = spawnSync(process.execPath, [scripts, 'runtime'], { encoding: 'utf8', ...asOther });
+  await fs.chmod(made.checkout, 0o755);
+  t.equal(status, 3);
+  t.match(stderr, /^setup: cannot install into \S+ \(EACCES\): this user may not write there/);
 });
