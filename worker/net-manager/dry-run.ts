@@ -5,6 +5,7 @@ import type { Contents } from './journal.ts';
 import { freeSlot, parseSubnet, slots } from './plan/addresses.ts';
 import { planText } from './plan/plan.ts';
 import { planInstance, planNode } from './plan/planner.ts';
+import { targetsOf } from './plan/port-maps.ts';
 import { settingsOf } from './plan/settings.ts';
 import { instanceAt, wantedFrom } from './request.ts';
 
@@ -25,5 +26,6 @@ export const dryRun = (request: string, config: Config, journal: Contents): stri
   const once = journal.subnet
     ? '# the node stands already\n'
     : `# once a node; the cluster has given no addresses, ${subnet.address} is an example\n${planText(node)}`;
-  return `${once}# the instance\n${planText(planInstance(settings, instanceAt(slot, wanted)))}`;
+  const mapped = instances.flatMap((instance) => targetsOf(settings, instance));
+  return `${once}# the instance\n${planText(planInstance(settings, instanceAt(slot, wanted)), mapped)}`;
 };

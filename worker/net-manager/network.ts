@@ -1,5 +1,5 @@
 import type { NetUndeployRequest } from '../contract/net-http.ts';
-import { formatPorts, type PortMapping } from '../contract/ports.ts';
+import { formatPorts } from '../contract/ports.ts';
 import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
@@ -12,6 +12,7 @@ import { beside, setUpNode } from './kernel/node.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
 import { type Instance, namespaceOf } from './plan/instance.ts';
 import { planInstance } from './plan/planner.ts';
+import { portKey } from './plan/port-maps.ts';
 import type { Settings } from './plan/settings.ts';
 import { notDeployed, Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
@@ -49,12 +50,13 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   const reserve = async (wanted: Wanted): Promise<Instance> => {
     const slot = freeSlot(entries().map((entry) => entry.instance.slot));
     if (slot === undefined) throw new Refusal(500, 'all 61 addresses of this node are in use; undeploy an instance');
-    const key = ({ host, protocol }: PortMapping) => `${host}/${protocol}`;
+    // Replicas of one service share their ports.
+    const others = entries().filter(({ instance }) => instance.service !== wanted.serviceName);
     const mapped = new Map(
-      entries().flatMap(({ instance }) => instance.ports.map((port) => [key(port), namespaceOf(instance)] as const)),
+      others.flatMap(({ instance }) => instance.ports.map((port) => [portKey(port), namespaceOf(instance)] as const)),
     );
-    const clash = wanted.ports.find((port) => mapped.has(key(port)));
-    if (clash) throw new Refusal(500, `host port ${key(clash)} is already mapped to ${mapped.get(key(clash))}`);
+    const clash = wanted.ports.find((port) => mapped.has(portKey(port)));
+    if (clash) throw new Refusal(500, `host port ${portKey(clash)} is already mapped to ${mapped.get(portKey(clash))}`);
     const instance = instanceAt(slot, wanted);
     try {
       await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] }));

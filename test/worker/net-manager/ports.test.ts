@@ -55,7 +55,8 @@ inSandbox(import.meta.url, () => {
 
       const before = await footprint();
       const refused = async (portMappings: string, reason: RegExp) => {
-        const answer = await deploy(2, portMappings);
+        const stranger = { serviceName: 'app.appns.other.svcns', instanceNumber: 0, portMappings };
+        const answer = await daemon.post('/wasm/deploy', stranger);
         t.equal(answer.status, 500, portMappings);
         t.match(answer.json()['message'], reason);
       };

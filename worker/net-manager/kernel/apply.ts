@@ -1,8 +1,8 @@
-import { batched } from '../../system/batched.ts';
 import { run } from '../../system/run.ts';
 import { inside, type Plan, type Step } from '../plan/plan.ts';
 import { ChangesFailed, makeChanges, takeBack } from './ip.ts';
 import { writeSysctl } from './kernel.ts';
+import { makeRules, takeRulesBack } from './rules.ts';
 
 /** A plan that stopped half-way. `done` is what had been changed by then and is to be taken back. */
 export class PlanFailed extends Error {
@@ -16,23 +16,13 @@ export class PlanFailed extends Error {
 
 const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
 
-const nft = (commands: readonly string[]) => run(['nft', '-f', '-'], { input: lines(commands) });
-
-const nftTogether = batched(async (steps: readonly (readonly string[])[]) => {
-  await nft(steps.flat());
-  return steps;
-});
-
-/** Changes rules in one transaction with what others want changed; without them when one of those can't be. */
-const changeRules = (commands: readonly string[]): Promise<unknown> => nftTogether(commands).catch(() => nft(commands));
-
 const applyStep = async (step: Step): Promise<void> => {
   switch (step.tool) {
     case 'ip':
       await makeChanges(step.changes);
       return;
     case 'nft':
-      await changeRules(step.do);
+      await makeRules(step);
       return;
     case 'sysctl':
       for (const [key, value] of Object.entries(step.values)) await writeSysctl(key, value);
@@ -57,11 +47,7 @@ export const applyPlan = async (plan: Plan): Promise<void> => {
 };
 
 const undoStep = async (step: Step): Promise<void> => {
-  if (step.tool === 'nft')
-    await changeRules(step.undo).catch(async () => {
-      // One element that is gone already would keep all the others.
-      for (const line of step.undo) await nft([line]).catch(() => undefined);
-    });
+  if (step.tool === 'nft') await takeRulesBack(step);
   if (step.tool === 'ip') await takeBack(step.changes);
 };
 

@@ -4,7 +4,6 @@ import type { Journal } from '../journal.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
 import type { Plan } from '../plan/plan.ts';
 import { planInstance, planNode } from '../plan/planner.ts';
-import { table } from '../plan/ruleset.ts';
 import type { Settings } from '../plan/settings.ts';
 import { Refusal } from '../refusal.ts';
 import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
@@ -17,6 +16,7 @@ import {
   readSysctl,
   writeSysctl,
 } from './kernel.ts';
+import { removeTable } from './rules.ts';
 
 const valuesOf = (plan: Plan): readonly (readonly [string, string])[] =>
   plan.flatMap((step) => (step.tool === 'sysctl' ? Object.entries(step.values) : []));
@@ -76,9 +76,7 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   const attempt = async (what: string, work: Promise<unknown>) => {
     await work.catch((error: unknown) => log.warn(`${what}: ${(error as Error).message}`));
   };
-  // `delete` alone fails on a table that is not there.
-  const gone = `table ${table} {}\ndelete table ${table}\n`;
-  await attempt('rules not removed', run(['nft', '-f', '-'], { input: gone }));
+  await attempt('rules not removed', removeTable());
   if (await bridgeExists()) await attempt('bridge not removed', run(['ip', 'link', 'del', bridge]));
   for (const [key, { was, now }] of Object.entries(journal.contents.changed))
     if ((await readSysctl(key)) === now) await attempt(`${key} not restored`, writeSysctl(key, was));

@@ -1,16 +1,28 @@
+import { remapCommands, type Target, withTargets } from './port-maps.ts';
+import { table } from './ruleset.ts';
+
 /** One line for `ip -batch` and the line that takes it back; what goes away with something else has no `undo`. */
 export type Change = { readonly do: string; readonly undo?: string };
 
 /**
  * A step of a network change: data that can be printed, applied and taken back. None needs more than one process;
- * an `nft` step happens whole or not at all. What is done `inside` an instance's namespace goes with it:
+ * an `nft` step happens whole or not at all. It may make the whole table, whose maps then hold exactly `holds`, or map
+ * host ports beside what is mapped already. What is done `inside` an instance's namespace goes with it:
  * settings that become 0, then lines for `ip -batch`.
  */
 export type Step =
   | { readonly tool: 'ip'; readonly changes: readonly Change[] }
-  | { readonly tool: 'nft'; readonly do: readonly string[]; readonly undo: readonly string[] }
+  | Rules
   | { readonly tool: 'sysctl'; readonly values: Readonly<Record<string, string>> }
   | Inside;
+
+export type Rules = {
+  readonly tool: 'nft';
+  readonly do: readonly string[];
+  readonly undo: readonly string[];
+  readonly holds?: readonly Target[];
+  readonly maps?: readonly Target[];
+};
 
 type Inside = {
   readonly tool: 'inside';
@@ -42,7 +54,7 @@ export const inside = ({ namespace, zero }: Inside): [string, ...string[]] => [
 
 const here = (command: string, lines: readonly string[]): string => `${command} <<'END'\n${lines.join('\n')}\nEND`;
 
-const stepText = (step: Step): string => {
+const stepText = (step: Step, mapped: readonly Target[]): string => {
   switch (step.tool) {
     case 'ip':
       return here(
@@ -50,7 +62,7 @@ const stepText = (step: Step): string => {
         step.changes.map((change) => change.do),
       );
     case 'nft':
-      return here('nft -f -', step.do);
+      return here('nft -f -', [...step.do, ...remapCommands(table, mapped, withTargets(mapped, step.maps ?? []))]);
     case 'sysctl':
       return Object.entries(step.values)
         .map(([key, value]) => `echo ${value} > ${sysctlFile(key)}`)
@@ -65,5 +77,6 @@ const stepText = (step: Step): string => {
   }
 };
 
-/** The plan as text that can be pasted into a root shell on a board. */
-export const planText = (plan: Plan): string => `${plan.map(stepText).join('\n')}\n`;
+/** The plan as text that can be pasted into a root shell on a board that maps ports to these targets already. */
+export const planText = (plan: Plan, mapped: readonly Target[] = []): string =>
+  `${plan.map((step) => stepText(step, mapped)).join('\n')}\n`;

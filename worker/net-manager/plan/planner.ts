@@ -1,7 +1,8 @@
 import { addressAt, prefix } from './addresses.ts';
 import { bridge, type Instance, linksOf, namespaceOf } from './instance.ts';
 import type { Change, Plan } from './plan.ts';
-import { addElements, deleteElements, ruleset, table } from './ruleset.ts';
+import { targetsOf } from './port-maps.ts';
+import { addLinks, deleteLinks, ruleset, table } from './ruleset.ts';
 import type { Settings } from './settings.ts';
 
 const gatewaySlot = 1;
@@ -92,7 +93,12 @@ export const planNode = (settings: Settings, { instances, hasBridge, advertised 
         ...(bridged && { [`net/ipv4/conf/${bridge}/route_localnet`]: '1' }),
       },
     },
-    { tool: 'nft', do: ruleset(settings, instances), undo: [`delete table ${table}`] },
+    {
+      tool: 'nft',
+      do: ruleset(settings, instances),
+      undo: [`delete table ${table}`],
+      holds: instances.flatMap((instance) => targetsOf(settings, instance)),
+    },
   ];
 };
 
@@ -124,7 +130,8 @@ export const planInstance = (settings: Settings, instance: Instance): Plan => {
   const { host, inner } = linksOf(instance);
   const own = addressAt(settings.subnet, instance.slot);
   const named = instance.pid === 0;
-  const elements = addElements(settings, instance);
+  const links = addLinks(settings, instance);
+  const maps = targetsOf(settings, instance);
   return [
     {
       tool: 'ip',
@@ -159,6 +166,8 @@ export const planInstance = (settings: Settings, instance: Instance): Plan => {
       ],
       do: innerSide(settings, instance),
     },
-    ...(elements.length > 0 ? [{ tool: 'nft', do: elements, undo: deleteElements(settings, instance) } as const] : []),
+    ...(links.length + maps.length > 0
+      ? [{ tool: 'nft', do: links, undo: deleteLinks(settings, instance), maps } as const]
+      : []),
   ];
 };

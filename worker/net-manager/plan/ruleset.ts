@@ -1,31 +1,23 @@
 import { isIPv6 } from 'node:net';
-import { addressAt, networkOf } from './addresses.ts';
+import { networkOf } from './addresses.ts';
 import { bridge, type Instance, linksOf } from './instance.ts';
+import { portMaps, remapCommands, targetsOf } from './port-maps.ts';
 import type { Settings } from './settings.ts';
 
 /** The one table that this program owns. */
 export const table = 'inet oakestra';
 
-/** The elements of an instance in the table's maps and sets, by the name of the map or set. */
-const elementsOf = (settings: Settings, instance: Instance): readonly (readonly [string, string])[] => {
-  const { v4, v6 } = addressAt(settings.subnet, instance.slot);
-  const links = settings.topology === 'veth' ? [['links', linksOf(instance).host] as const] : [];
-  return [
-    ...links,
-    ...instance.ports.flatMap(({ host, inner, protocol }) => [
-      ['ports4', `${protocol} . ${host} : ${v4} . ${inner}`] as const,
-      ['ports6', `${protocol} . ${host} : ${v6} . ${inner}`] as const,
-    ]),
-  ];
-};
+/** The elements of the instances' links, which are in a set where every instance has a link of its own. */
+const linkElements = (settings: Settings, instance: Instance): readonly string[] =>
+  settings.topology === 'veth' ? [`element ${table} links { ${linksOf(instance).host} }`] : [];
 
-/** The commands that add an instance's elements. */
-export const addElements = (settings: Settings, instance: Instance): readonly string[] =>
-  elementsOf(settings, instance).map(([set, element]) => `add element ${table} ${set} { ${element} }`);
+/** The commands that make an instance's link known to the rules. */
+export const addLinks = (settings: Settings, instance: Instance): readonly string[] =>
+  linkElements(settings, instance).map((element) => `add ${element}`);
 
-/** The commands that take an instance's elements out. */
-export const deleteElements = (settings: Settings, instance: Instance): readonly string[] =>
-  elementsOf(settings, instance).map(([set, element]) => `delete element ${table} ${set} { ${element} }`);
+/** The commands that take an instance's link out of the rules. */
+export const deleteLinks = (settings: Settings, instance: Instance): readonly string[] =>
+  linkElements(settings, instance).map((element) => `delete ${element}`);
 
 const egressRules = ({ egress }: Settings): readonly string[] => {
   if (egress === 'on') return [];
@@ -59,18 +51,14 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     `table ${table} {}`,
     `delete table ${table}`,
     `table ${table} {`,
-    '  map ports4 { type inet_proto . inet_service : ipv4_addr . inet_service; }',
-    '  map ports6 { type inet_proto . inet_service : ipv6_addr . inet_service; }',
+    ...portMaps.declarations.map((line) => `  ${line}`),
     '  set links { type ifname; }',
     ...chain('guard', [
       'type filter hook prerouting priority raw; policy accept;',
       'iifname @links ip daddr 127.0.0.0/8 drop',
       'iifname @links ip saddr 127.0.0.0/8 drop',
     ]),
-    ...chain('mapped', [
-      'dnat ip to meta l4proto . th dport map @ports4',
-      'dnat ip6 to meta l4proto . th dport map @ports6',
-    ]),
+    ...chain('mapped', portMaps.rules),
     ...chain('prerouting', [
       'type nat hook prerouting priority dstnat; policy accept;',
       `fib daddr type local ${mapped}`,
@@ -100,6 +88,11 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     ]),
     '}',
     ...(settings.topology === 'bridged' ? [`add element ${table} links { ${bridge} }`] : []),
-    ...instances.flatMap((instance) => addElements(settings, instance)),
+    ...instances.flatMap((instance) => addLinks(settings, instance)),
+    ...remapCommands(
+      table,
+      [],
+      instances.flatMap((instance) => targetsOf(settings, instance)),
+    ),
   ];
 };

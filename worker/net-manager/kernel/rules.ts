@@ -1,0 +1,85 @@
+import { batched } from '../../system/batched.ts';
+import { run } from '../../system/run.ts';
+import type { Rules } from '../plan/plan.ts';
+import { remapCommands, type Target, withoutTargets, withTargets } from '../plan/port-maps.ts';
+import { table } from '../plan/ruleset.ts';
+
+const nft = (commands: readonly string[]) =>
+  run(['nft', '-f', '-'], { input: commands.map((one) => `${one}\n`).join('') });
+
+/** A change of our table: its commands, and the targets that the port maps hold after it. */
+type Work = {
+  readonly commands: readonly string[];
+  readonly remap: (mapped: readonly Target[]) => readonly Target[];
+  /** The commands make a table whose maps hold what `remap` says already, or remove it. */
+  readonly whole?: true;
+  /** What another program has removed already keeps nothing else from going. */
+  readonly removal?: true;
+};
+
+/** What the port maps hold. A port's elements depend on all that share it, and the kernel is asked for none of them. */
+let mapped: readonly Target[] = [];
+
+const commandsOf = (before: readonly Target[], { commands, remap, whole }: Work): readonly string[] =>
+  whole ? commands : [...commands, ...remapCommands(table, before, remap(before))];
+
+type Outcome = { readonly error: unknown } | undefined;
+
+/** Makes changes in one transaction. */
+const transact = async (works: readonly Work[]): Promise<void> => {
+  let after = mapped;
+  const commands: string[] = [];
+  for (const work of works) {
+    commands.push(...commandsOf(after, work));
+    after = work.remap(after);
+  }
+  if (commands.length > 0) await nft(commands);
+  mapped = after;
+};
+
+const makeAlone = async (work: Work): Promise<Outcome> => {
+  try {
+    await transact([work]);
+  } catch (error) {
+    if (!work.removal) return { error };
+    for (const line of commandsOf(mapped, work)) await nft([line]).catch(() => undefined);
+    mapped = work.remap(mapped);
+  }
+  return undefined;
+};
+
+const changeTogether = batched(async (works: readonly Work[]): Promise<readonly Outcome[]> => {
+  const [only, second] = works;
+  if (only !== undefined && second === undefined) return [await makeAlone(only)];
+  try {
+    await transact(works);
+    return works.map(() => undefined);
+  } catch {
+    // One that can't be made keeps no other from being made.
+    const outcomes: Outcome[] = [];
+    for (const work of works) outcomes.push(await makeAlone(work));
+    return outcomes;
+  }
+});
+
+/** Makes a change after the ones before it, together with what others want changed meanwhile. */
+const change = async (work: Work): Promise<void> => {
+  const outcome = await changeTogether(work);
+  if (outcome) throw outcome.error;
+};
+
+/** Makes the table or an instance's part of it. Throws `CommandFailed`; then nothing was changed. */
+export const makeRules = ({ do: commands, holds, maps = [] }: Rules): Promise<void> =>
+  holds === undefined
+    ? change({ commands, remap: (all) => withTargets(all, maps) })
+    : change({ commands, remap: () => holds, whole: true });
+
+/** Takes back what {@link makeRules} did. */
+export const takeRulesBack = ({ undo: commands, holds, maps = [] }: Rules): Promise<void> =>
+  holds === undefined
+    ? change({ commands, remap: (all) => withoutTargets(all, maps), removal: true })
+    : change({ commands, remap: () => [], whole: true });
+
+/** Removes our table whether it is there or not: `delete` alone fails on one that is not. */
+export const removeTable = (): Promise<void> =>
+  change({ commands: [`table ${table} {}`, `delete table ${table}`], remap: () => [], whole: true });
