@@ -83,11 +83,11 @@ for (const { place, container, skip } of [
       t.match(said.join('\n'), /1\/3: oakestra-worker: Building\n.*: good: Building\n.*3\/3.*: broken: Building/);
       const { buildroot, inputs } = JSON.parse(await fs.readFile(path.join(output, 'lab-provenance.json'), 'utf8'));
       t.equal(buildroot, '2026.02.3');
-      const workshop = { name: 'container image', sha256: /^[0-9a-f]{64}$/, detail: /buildroot-tools:[0-9a-f]{12}$/ };
+      const buildHost = { name: 'container image', sha256: /^[0-9a-f]{64}$/, detail: /buildroot-tools:[0-9a-f]{12}$/ };
       t.match(inputs, [
         { name: 'buildroot', detail: 'a tree of the user' },
         { name: 'source oakestra-worker', sha256: /^[0-9a-f]{64}$/ },
-        ...(container ? [workshop] : []),
+        ...(container ? [buildHost] : []),
         { name: 'stand-in broken', detail: 'broken-1.9' },
         { name: 'source good', version: '1.0', sha256: /^770e607624d689/ },
       ]);

@@ -7,7 +7,7 @@ import { labFault } from '../../system/errors.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import type { BoardName } from '../debian/parts.ts';
 import type { BootImage } from '../image.ts';
-import { type Loaded, loadBootPartition } from '../sd/boot-partition.ts';
+import { type LoadedBoot, loadBootPartition } from '../sd/boot-partition.ts';
 import { emulatedDeviceTree } from '../sd/device-tree.ts';
 import { builtFiles, imageFile, outputFolder, Provenance } from './output.ts';
 
@@ -21,13 +21,13 @@ const readProvenance = async (): Promise<Provenance> => {
 };
 
 /** What the build left for a boot without a boot loader. */
-const loadDirectly = async (): Promise<Loaded> => ({
+const loadDirectly = async (): Promise<LoadedBoot> => ({
   kernel: imageFile(output(), 'Image'),
   deviceTree: imageFile(output(), 'bcm2711-rpi-4-b.dtb'),
   commandLine: (await fs.readFile(imageFile(output(), 'cmdline.txt'), 'utf8')).trim(),
 });
 
-const loadFromCard = async (card: string, digest: string, signal: AbortSignal | undefined): Promise<Loaded> => {
+const loadFromCard = async (card: string, digest: string, signal: AbortSignal | undefined): Promise<LoadedBoot> => {
   const folder = cachePath('boots', digest.slice(0, 16));
   await fs.mkdir(folder, { recursive: true });
   return loadBootPartition(card, folder, await fetchTools('card-tools', undefined, signal), signal);

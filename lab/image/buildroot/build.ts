@@ -4,7 +4,8 @@ import { buildWorker } from '../../../scripts/build-worker.ts';
 import { emptyFolder } from '../../system/cache.ts';
 import { labFault } from '../../system/errors.ts';
 import { acquireLock } from '../../system/pid-lock.mjs';
-import { configure, listPackages, refusal, unfinished } from './configure.ts';
+import { type BuildHost, localBuildHost } from './build-host.ts';
+import { configurationFault, configure, listPackages, unfinishedPackages } from './configure.ts';
 import { checkEngine, checkHostTools } from './host.ts';
 import { makeRunner, type Runner, sharedFolders } from './make.ts';
 import {
@@ -20,7 +21,6 @@ import { BuildProgress } from './progress.ts';
 import { recordBuild } from './record.ts';
 import { readStandIns, type StandIns } from './standins.ts';
 import { type BuildrootTree, provideTree } from './tree.ts';
-import { thisComputer, type Workshop } from './workshop.ts';
 
 export type BuildOptions = {
   readonly board: BuildrootBoard;
@@ -88,17 +88,17 @@ const applyConfiguration = async (output: string, standIns: StandIns, runner: Ru
   await fs.copyFile(saved, savedefconfig);
 };
 
-const provideWorkshop = async (
+const openBuildHost = async (
   output: string,
   tree: BuildrootTree,
   { container, standIns, say, signal }: BuildOptions,
-): Promise<Workshop> => {
-  if (!container) return thisComputer(signal);
+): Promise<BuildHost> => {
+  if (!container) return localBuildHost(signal);
   const { downloads, ccache } = sharedFolders();
   const read = [tree.folder, externalTree, workerBundle, ...(standIns === undefined ? [] : [path.resolve(standIns)])];
   // its library takes long to load
-  const { containerWorkshop } = await import('./container.ts');
-  return containerWorkshop({ read, written: [output, downloads, ccache] }, say, signal);
+  const { openBuildContainer } = await import('./container.ts');
+  return openBuildContainer({ read, written: [output, downloads, ccache] }, say, signal);
 };
 
 /**
@@ -117,20 +117,20 @@ export const buildWithBuildroot = async (options: BuildOptions): Promise<string>
     const tree = await provideTree(options, signal);
     const standIns = await readStandIns(options.standIns);
     await buildWorker(workerBundle);
-    await using workshop = await provideWorkshop(output, tree, options);
-    const runner = makeRunner(tree, output, workshop);
+    await using buildHost = await openBuildHost(output, tree, options);
+    const runner = makeRunner(tree, output, buildHost);
     say('configuration');
     const list = await applyConfiguration(output, standIns, runner, options)
       .then(() => listPackages(runner))
       .catch((error: unknown) => {
         signal.throwIfAborted();
-        throw refusal(error);
+        throw configurationFault(error);
       });
     if (options.savedefconfig !== undefined) return output;
     await removeImage(output);
-    await runMake(output, await unfinished(output, list.packages), runner, options);
+    await runMake(output, await unfinishedPackages(output, list.packages), runner, options);
     const { downloads } = sharedFolders();
-    await recordBuild({ output, board, tree, standIns, workshop: workshop.inputs, list, downloads });
+    await recordBuild({ output, board, tree, standIns, buildHost: buildHost.inputs, list, downloads });
     return output;
   } finally {
     release();

@@ -49,7 +49,7 @@ export const listPackages = async ({ make }: Runner): Promise<ListedPackages> =>
 };
 
 /** Those packages that an earlier build has not finished. */
-export const unfinished = async (output: string, packages: Packages): Promise<readonly string[]> => {
+export const unfinishedPackages = async (output: string, packages: Packages): Promise<readonly string[]> => {
   const names: string[] = [];
   for (const [name, { type, stamp_dir }] of Object.entries(packages)) {
     if (type === 'rootfs' || stamp_dir === undefined) continue;
@@ -63,7 +63,7 @@ export const unfinished = async (output: string, packages: Packages): Promise<re
 };
 
 /** What to throw when Buildroot refused what it was asked; the user's own mistakes stay as they are. */
-export const refusal = (error: unknown): LabError =>
+export const configurationFault = (error: unknown): LabError =>
   error instanceof LabError
     ? error
     : labFault(`Buildroot does not take the configuration: ${messageOf(error)}`, [], error);

@@ -5,9 +5,9 @@ import { finished } from 'node:stream/promises';
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
 import { labFault, messageOf } from '../../system/errors.ts';
 import { abortable } from '../../system/wait.ts';
+import type { BuildHost, Folders } from './build-host.ts';
 import { provideToolsImage } from './container-image.ts';
-import { joinTerminal } from './terminal.ts';
-import type { Folders, Workshop } from './workshop.ts';
+import { attachTerminal } from './terminal.ts';
 
 /** Starts a container that sees `folders` where they are on this computer. */
 const startIn = async ({ read, written }: Folders, say: (text: string) => void, signal: AbortSignal) => {
@@ -34,14 +34,14 @@ const failure = (command: readonly string[], code: number | null, said = ''): Er
   new Error(`${command.join(' ')} ended with ${code} in the container${said === '' ? '' : `:\n${said.trimEnd()}`}`);
 
 /**
- * A container as the place, which works as the user who started the lab and is removed with all that runs in it when
+ * A container as the build host. It works as the user who started the lab and is removed with all that runs in it when
  * it is disposed of. Throws a lab fault when it cannot be had.
  */
-export const containerWorkshop = async (
+export const openBuildContainer = async (
   folders: Folders,
   say: (text: string) => void,
   signal: AbortSignal,
-): Promise<Workshop> => {
+): Promise<BuildHost> => {
   await using undo = new AsyncDisposableStack();
   const { name, digest, started } = await startIn(folders, say, signal).catch((error: unknown) => {
     signal.throwIfAborted();
@@ -88,7 +88,7 @@ export const containerWorkshop = async (
       ...{ Tty: true, AttachStdin: true, AttachStdout: true, AttachStderr: true },
     });
     const stream = await exec.start({ hijack: true, stdin: true, Tty: true });
-    await joinTerminal(stream, (h, w) => exec.resize({ h, w }), signal);
+    await attachTerminal(stream, (h, w) => exec.resize({ h, w }), signal);
     const { ExitCode } = await exec.inspect();
     if (ExitCode !== 0) throw failure(command, ExitCode);
   };

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { cachePath } from '../../system/cache.ts';
+import type { BuildHost } from './build-host.ts';
 import { externalTree } from './output.ts';
 import type { BuildrootTree } from './tree.ts';
-import type { Workshop } from './workshop.ts';
 
 /** Where all builds share what they downloaded and compiled; the user may name other folders, as for Buildroot itself. */
 export const sharedFolders = (): { readonly downloads: string; readonly ccache: string } => ({
@@ -20,7 +20,7 @@ export type Runner = {
 };
 
 /** Runs Buildroot's make for one output folder. */
-export const makeRunner = (tree: BuildrootTree, output: string, workshop: Workshop): Runner => {
+export const makeRunner = (tree: BuildrootTree, output: string, buildHost: BuildHost): Runner => {
   const { downloads, ccache } = sharedFolders();
   const mirror = process.env['BR2_PRIMARY_SITE'];
   const variables = [
@@ -29,8 +29,8 @@ export const makeRunner = (tree: BuildrootTree, output: string, workshop: Worksh
   ];
   const command = (args: readonly string[]) => ['make', '-C', tree.folder, ...variables, ...args];
   return {
-    make: (...args) => workshop.run(command(args)),
-    follow: (...args) => workshop.lines(command(args)),
-    interact: (target) => workshop.interact(command([target])),
+    make: (...args) => buildHost.run(command(args)),
+    follow: (...args) => buildHost.lines(command(args)),
+    interact: (target) => buildHost.interact(command([target])),
   };
 };

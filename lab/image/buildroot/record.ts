@@ -33,18 +33,18 @@ export const recordBuild = async (built: {
   readonly tree: BuildrootTree;
   readonly standIns: StandIns;
   /** What the place that it was built in is made from. */
-  readonly workshop: readonly Input[];
+  readonly buildHost: readonly Input[];
   readonly list: ListedPackages;
   readonly downloads: string;
 }): Promise<void> => {
-  const { output, board, tree, standIns, workshop, list, downloads } = built;
+  const { output, board, tree, standIns, buildHost, list, downloads } = built;
   const provenance: Provenance = {
     buildroot: tree.version,
     board,
     inputs: [
       { name: 'buildroot', version: tree.version, detail: tree.pinned ? 'pinned by commit' : 'a tree of the user' },
       { name: 'source oakestra-worker', sha256: await bundleDigest(), detail: 'bundled from this repository' },
-      ...workshop,
+      ...buildHost,
       ...standIns.inputs,
       ...(await sourcesOf(list, standIns, downloads)),
     ],

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
 /** Joins the user's terminal to a program's until the program ends; `resize` is told how large the user's is. */
-export const joinTerminal = async (
+export const attachTerminal = async (
   program: Duplex,
   resize: (rows: number, columns: number) => Promise<unknown>,
   signal: AbortSignal,

@@ -8,7 +8,7 @@ import type { Wasmtime } from '../../wasm/wasmtime.ts';
 import { fileEntry, folderEntry, folderTree, linkEntry } from '../entries.ts';
 import type { LayerRecipe } from '../layer.ts';
 import { nodeIntegrity } from '../node-program.ts';
-import { stripped } from '../strip.ts';
+import { strip } from '../strip.ts';
 import applets from './busybox.json' with { type: 'json' };
 import type { Kernel } from './modules.ts';
 
@@ -45,7 +45,7 @@ export const systemLayer = (userland: FetchedSet, node: string, tools: Tools): L
   entries: async function* () {
     yield* skeleton();
     yield* packageEntries(userland);
-    yield fileEntry('usr/bin/node', await stripped(node, tools), 0o755);
+    yield fileEntry('usr/bin/node', await strip(node, tools), 0o755);
   },
 });
 
@@ -64,7 +64,7 @@ export const wasmtimeLayer = (wasmtime: Wasmtime, tools: Tools): LayerRecipe => 
   name: 'wasmtime',
   key: [wasmtime.sha256],
   entries: async function* () {
-    yield fileEntry('usr/bin/wasmtime', await stripped(wasmtime.file, tools), 0o755);
+    yield fileEntry('usr/bin/wasmtime', await strip(wasmtime.file, tools), 0o755);
   },
 });
 

@@ -37,7 +37,7 @@ export const parseBootConfiguration = (text: string): BootConfiguration => {
 };
 
 /** What the Raspberry Pi's firmware would hand over to the kernel, as files in a folder. */
-export type Loaded = BootConfiguration & { readonly commandLine: string };
+export type LoadedBoot = BootConfiguration & { readonly commandLine: string };
 
 /**
  * Does what the firmware does, which QEMU has not got: reads the boot partition of a card and finds kernel, device
@@ -48,7 +48,7 @@ export const loadBootPartition = async (
   folder: string,
   tools: Tools,
   signal?: AbortSignal,
-): Promise<Loaded> => {
+): Promise<LoadedBoot> => {
   const partition = `${card}@@${await firstPartition(card)}`;
   const copy = tools.program('usr/bin/mtools', 'mcopy');
   const fetch = async (name: string): Promise<string> => {

@@ -18,7 +18,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / mebibyte) * mebibyt
  * Partitions one after the other at whole mebibytes, and the size of a card for them: a power of two, as QEMU's SD
  * cards have to be (QEMU: hw/sd/sd.c), and cards are.
  */
-export const layOut = (
+export const layoutPartitions = (
   partitions: readonly (Partition & { readonly size: number })[],
 ): { readonly extents: readonly Extent[]; readonly size: number } => {
   let end = mebibyte;
@@ -55,7 +55,7 @@ export const writeCard = async (
   const sized = await Promise.all(
     partitions.map(async (partition) => ({ ...partition, size: (await fs.stat(partition.file)).size })),
   );
-  const { extents, size } = layOut(sized);
+  const { extents, size } = layoutPartitions(sized);
   // an image may hold a network's password
   await fs.writeFile(target, '', { mode: 0o600 });
   await fs.truncate(target, size);

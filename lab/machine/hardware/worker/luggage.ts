@@ -5,7 +5,7 @@ import { buildWorker } from '../../../../scripts/build-worker.ts';
 import { fileEntry, folderTree } from '../../../image/entries.ts';
 import { completeTree, writeTar } from '../../../image/layer.ts';
 import { boardNode, nodeVersion } from '../../../image/node-program.ts';
-import { stripped } from '../../../image/strip.ts';
+import { strip } from '../../../image/strip.ts';
 import type { Input } from '../../../report/model/results.ts';
 import { cached, cachePath } from '../../../system/cache.ts';
 import { fileDigest, sha256 } from '../../../system/digest.ts';
@@ -49,7 +49,7 @@ const programs = async (architecture: Architecture, wanted: string | undefined, 
     cachePath('luggage', `programs-${key}.tar.gz`),
     async (temporary) => {
       const tools = architecture === 'aarch64' ? await fetchTools('image-tools', undefined, signal) : undefined;
-      const bytes = (program: string) => (tools ? stripped(program, tools, signal) : fs.readFile(program));
+      const bytes = (program: string) => (tools ? strip(program, tools, signal) : fs.readFile(program));
       const entries = [
         fileEntry('usr/bin/node', await bytes(node), 0o755),
         fileEntry('usr/bin/wasmtime', await bytes(wasmtime.file), 0o755),

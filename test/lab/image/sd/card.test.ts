@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { fileEntry, folderEntry, linkEntry } from '../../../../lab/image/entries.ts';
 import { loadBootPartition, parseBootConfiguration } from '../../../../lab/image/sd/boot-partition.ts';
-import { layOut, writeCard } from '../../../../lab/image/sd/card.ts';
+import { layoutPartitions, writeCard } from '../../../../lab/image/sd/card.ts';
 import { writeExt4, writeFat } from '../../../../lab/image/sd/file-systems.ts';
 import { readBoardSettings, settingsEntries } from '../../../../lab/image/sd/settings.ts';
 import { fileDigest } from '../../../../lab/system/digest.ts';
@@ -18,7 +18,7 @@ const seed = 4;
 t.test('partitions never overlap, and a card is a power of two that holds them', async (t) => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 2 ** 31 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-      const { extents, size } = layOut(sizes.map((bytes) => ({ type: 'L', file: '', size: bytes })));
+      const { extents, size } = layoutPartitions(sizes.map((bytes) => ({ type: 'L', file: '', size: bytes })));
       const ends = extents.map((extent) => extent.start + extent.size);
       return (
         Number.isInteger(Math.log2(size)) &&

@@ -4,9 +4,9 @@ import type { Input } from '../../report/model/results.ts';
 /** The folders that a build works in. */
 export type Folders = { readonly read: readonly string[]; readonly written: readonly string[] };
 
-/** A place to run make in, which is given up by disposing of it. */
-export type Workshop = AsyncDisposable & {
-  /** What the place itself is made from, where that is known. */
+/** Where make runs; dispose of it when the build has ended. */
+export type BuildHost = AsyncDisposable & {
+  /** What the build host itself is made from, where that is known. */
   readonly inputs: readonly Input[];
   /** Runs a command quietly; resolves with its stdout, rejects with what it said when it fails. */
   readonly run: (command: readonly string[]) => Promise<string>;
@@ -16,8 +16,8 @@ export type Workshop = AsyncDisposable & {
   readonly interact: (command: readonly string[]) => Promise<void>;
 };
 
-/** This computer as the place. */
-export const thisComputer = (signal: AbortSignal): Workshop => {
+/** This computer as the build host. */
+export const localBuildHost = (signal: AbortSignal): BuildHost => {
   const start = ([file = '', ...args]: readonly string[]) => {
     signal.throwIfAborted();
     const child = execa(file, args, { detached: true, stdin: 'ignore', all: true, maxBuffer: 64 * 1024 * 1024 });
