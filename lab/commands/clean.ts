@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import type { Command } from 'commander';
 import { cacheRoot } from '../system/cache.ts';
-import { listRuns, reapRuns, removeRun } from '../system/runs.ts';
+import { keptRuns, listRuns, reapRuns, removeRun } from '../system/runs.ts';
 import type { CommandContext } from './context.ts';
 
 /** Removes what killed runs left, and on request kept machines and the cache. Never what a living run uses. */
@@ -9,11 +9,13 @@ const clean = async (flags: { readonly kept: boolean; readonly cache: boolean })
   const say = (text: string) => process.stdout.write(`${text}\n`);
   const dead = await reapRuns();
   for (const { id, what } of dead) say(`removed ${id} (${what}), whose lab had ended`);
-  const kept = flags.kept ? (await listRuns()).filter((run) => run.kept) : [];
-  for (const run of kept) {
-    await removeRun(run);
-    say(`ended the kept machine ${run.id} (${run.what})`);
-  }
+  const kept = flags.kept ? await keptRuns() : [];
+  for (const run of kept)
+    say(
+      (await removeRun(run))
+        ? `ended the kept machine ${run.id} (${run.what})`
+        : `the kept machine ${run.id} (${run.what}) stays: it is in another container, on the host ${run.host}`,
+    );
   const left = await listRuns();
   if (flags.cache) {
     if (left.length > 0)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { execa } from 'execa';
 import { enterKept } from '../machine/local/kept.ts';
@@ -6,12 +7,15 @@ import { GuestAgent } from '../machine/qemu/agent.ts';
 import { runFiles } from '../machine/qemu/command.ts';
 import { JsonChannel } from '../machine/qemu/json-channel.ts';
 import { usageFault } from '../system/errors.ts';
-import { listRuns, type RunRecord } from '../system/runs.ts';
+import { keptRuns, type RunRecord } from '../system/runs.ts';
 
 /** The kept machine with an id, or the newest one. Throws a usage fault when there is none. */
 export const keptRun = async (id: string | undefined): Promise<RunRecord> => {
-  const kept = (await listRuns()).filter((run) => run.kept);
+  const kept = await keptRuns();
   const found = id === undefined ? kept.at(-1) : kept.find((run) => run.id === id);
+  // two containers may share a cache and nothing else
+  if (found && !existsSync(found.folder))
+    throw usageFault(`the kept machine ${found.id} (${found.what}) is in another container, on the host ${found.host}`);
   if (found) return found;
   throw usageFault(
     id === undefined

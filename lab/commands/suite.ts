@@ -13,7 +13,7 @@ import {
 } from '../report/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
-import { isOf, newId, reapRuns } from '../system/runs.ts';
+import { entryMark, newId, reapRuns } from '../system/runs.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { coloursOf } from './progress.ts';
 
@@ -41,10 +41,12 @@ const runOne = async (
   const began = performance.now();
   const options = ['--machine', kind.name, '--duration', `${flags.duration}`, '--replicates', `${flags.replicates}`];
   if (kind.fidelity === 'emulated') options.push('--image', flags.image);
-  const running = execa(
+  const mark = newId();
+  const child = await execa(
     process.execPath,
     [process.argv[1] ?? '', 'scenario', name, ...options, '--reports', flags.reports, '--json'],
     {
+      env: { [entryMark]: mark },
       reject: false,
       stdin: 'ignore',
       stderr: 'inherit',
@@ -53,9 +55,8 @@ const runOne = async (
       forceKillAfterDelay: killMs,
     },
   );
-  const child = await running;
   // what a lab beside this one left is removed as well, but is not this scenario's doing
-  const left = (await reapRuns()).filter((record) => isOf(record, running.pid));
+  const left = (await reapRuns()).filter(({ entry }) => entry === mark);
   const entry = { ...entryOf(name, kind), seconds: (performance.now() - began) / 1000 };
   const cut = child.timedOut ? `it did not end within ${flags.limit} s` : signal.aborted ? 'interrupted' : undefined;
   try {

@@ -3,7 +3,7 @@ import { machineKind, machineNames } from '../machine/machines.ts';
 import { terminal } from '../report/formats/terminal.ts';
 import { runScenario } from '../scenario/run/run.ts';
 import { scenario } from '../scenario/scenario.ts';
-import { usageFault } from '../system/errors.ts';
+import { labFault, usageFault } from '../system/errors.ts';
 import { reapRuns, removeRun } from '../system/runs.ts';
 import { helloApp } from '../wasm/app.ts';
 import { type CommandContext, exitWith } from './context.ts';
@@ -64,7 +64,10 @@ const logs = async (name: string | undefined, flags: { readonly id?: string }, {
 
 const down = async (flags: { readonly id?: string }) => {
   const run = await keptRun(flags.id);
-  await removeRun(run);
+  if (!(await removeRun(run)))
+    throw labFault(`${run.id} (${run.what}) cannot be ended from here: it is in another container`, [
+      `npm run lab -- down --id ${run.id}, on the host ${run.host}`,
+    ]);
   process.stdout.write(`ended ${run.id} (${run.what})\n`);
 };
 

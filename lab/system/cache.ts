@@ -24,7 +24,7 @@ const exists = (file: string): Promise<boolean> =>
 export const cached = async (
   file: string,
   make: (temporary: string) => Promise<void>,
-  options: { readonly signal?: AbortSignal | undefined; readonly onWait?: (pid: number) => void } = {},
+  options: { readonly signal?: AbortSignal | undefined; readonly onWait?: (holder: string) => void } = {},
 ): Promise<string> => {
   if (await exists(file)) return file;
   await fs.mkdir(path.dirname(file), { recursive: true });

@@ -1,28 +1,42 @@
 import { randomBytes } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
 import { cachePath, writeWhole } from './cache.ts';
-import { identityOf } from './pid-lock.mjs';
+import { isLocked, openLock } from './pid-lock.mjs';
+import { deadline, until } from './wait.ts';
 
 /** Environment variable by which every process of a run can be told from anyone else's. */
 export const runMark = 'OAKESTRA_LAB_RUN';
 
+/** Environment variable by which a suite tells the runs of one entry from those of another lab. */
+export const entryMark = 'OAKESTRA_LAB_ENTRY';
+
+const endMs = 5_000;
+
 const Record = Type.Object({
   id: Type.String(),
-  /** `pid start-time` of the lab process that the run belongs to. */
-  owner: Type.String(),
+  /** What the kernel calls the time since it was started (random(4)): no process outlives that. */
+  boot: Type.String(),
+  host: Type.String(),
   /** A folder with a short path, for sockets and whatever else lives only as long as the run. */
   folder: Type.String(),
   kept: Type.Boolean(),
   what: Type.String(),
+  /** Which entry of a suite it belongs to. */
+  entry: Type.Optional(Type.String()),
 });
 export type RunRecord = Static<typeof Record>;
 
 const recordsFolder = (): string => cachePath('runs');
 const recordFile = (id: string): string => path.join(recordsFolder(), `${id}.json`);
+/** Locked by the lab process that the run belongs to, and by nothing that it starts. */
+const ownerFile = (id: string): string => path.join(recordsFolder(), `${id}.owner`);
+/** Locked by that process, and by what outlives it if it is killed: the emulator, or the board's first process. */
+const machineFile = (id: string): string => path.join(recordsFolder(), `${id}.machine`);
 
 const save = (record: RunRecord): Promise<void> => writeWhole(recordFile(record.id), `${JSON.stringify(record)}\n`);
 
@@ -35,13 +49,14 @@ const readRecord = (text: string, name: string): readonly RunRecord[] => {
   }
 };
 
+const recordNames = async (): Promise<readonly string[]> =>
+  (await fs.readdir(recordsFolder()).catch(() => [])).toSorted();
+
 /** All runs that left a record, oldest first. */
 export const listRuns = async (): Promise<readonly RunRecord[]> => {
-  const names = await fs.readdir(recordsFolder()).catch(() => []);
   const records = await Promise.all(
-    names
+    (await recordNames())
       .filter((name) => name.endsWith('.json'))
-      .toSorted()
       .map(async (name) => {
         const text = await fs.readFile(path.join(recordsFolder(), name), 'utf8').catch(() => undefined);
         return text === undefined ? [] : readRecord(text, name);
@@ -63,11 +78,16 @@ export const processesOf = async (id: string): Promise<readonly number[]> => {
   return marked.flat();
 };
 
-/** Ends everything that a run made: its processes, its folder, and last its record. */
-export const removeRun = async (record: RunRecord): Promise<void> => {
+/**
+ * Ends everything that a run made: its processes, its folder, and last its record. False when its machine goes on all
+ * the same: it is in a container whose processes this one does not see. Then the record stays.
+ */
+export const removeRun = async ({ id, folder }: RunRecord): Promise<boolean> => {
+  let killed = false;
   for (let round = 0; round < 3; round++) {
-    const pids = await processesOf(record.id);
+    const pids = await processesOf(id);
     if (pids.length === 0) break;
+    killed = true;
     for (const pid of pids) {
       try {
         process.kill(pid, 'SIGKILL');
@@ -76,29 +96,71 @@ export const removeRun = async (record: RunRecord): Promise<void> => {
       }
     }
   }
-  await fs.rm(record.folder, { recursive: true, force: true });
-  await fs.rm(recordFile(record.id), { force: true });
+  const ended = async () => !(await isLocked(machineFile(id))) || undefined;
+  const isOver = killed
+    ? await until(ended, deadline(endMs, `the end of ${id}`)).catch(() => undefined)
+    : await ended();
+  if (isOver === undefined) return false;
+  await fs.rm(folder, { recursive: true, force: true });
+  for (const file of [ownerFile(id), machineFile(id), recordFile(id)]) await fs.rm(file, { force: true });
+  return true;
 };
 
-const isOwned = ({ owner }: RunRecord): boolean => identityOf(owner.split(' ')[0] ?? '') === owner;
+const bootId = async (): Promise<string> => (await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 
-/** Whether a run belongs to the process with this id, or did before that ended. */
-export const isOf = ({ owner }: RunRecord, pid: number | undefined): boolean => owner.split(' ')[0] === String(pid);
+/** Types of file systems that other computers may write to as well (statfs(2)): NFS, SMB, 9p, FUSE, Ceph. */
+const sharedTypes: ReadonlySet<number> = new Set([0x6969, 0xff534d42, 0xfe534d42, 0x01021997, 0x65735546, 0x00c36400]);
 
-/** Removes what killed runs left. Living runs and kept machines stay. Returns what was removed. */
+/**
+ * True while somebody may use a run: the lab that it belongs to, or its kept machine. A lock says so to every process
+ * of the same kernel. Another kernel's run is over, as this computer was started anew; but one of another computer,
+ * with which the cache is shared, cannot be judged.
+ */
+const isLiving = async ({ id, boot, host, kept }: RunRecord): Promise<boolean> => {
+  if (boot !== (await bootId()))
+    return host !== os.hostname() && sharedTypes.has((await fs.statfs(recordsFolder())).type);
+  return isLocked(kept ? machineFile(id) : ownerFile(id));
+};
+
+/** The kept machines that still run, oldest first. */
+export const keptRuns = async (): Promise<readonly RunRecord[]> => {
+  const kept = (await listRuns()).filter((record) => record.kept);
+  const living = await Promise.all(kept.map(isLiving));
+  return kept.filter((_record, index) => living[index]);
+};
+
+/** Removes locks of runs that were killed before they had a record. */
+const removeStrayLocks = async (): Promise<void> => {
+  const names = await recordNames();
+  for (const name of names) {
+    const [, id] = /^(.+)\.(?:owner|machine)$/.exec(name) ?? [];
+    if (id === undefined || names.includes(`${id}.json`)) continue;
+    const file = path.join(recordsFolder(), name);
+    // one that is about to be locked is noticed by whoever locks it, and made again
+    if (!(await isLocked(file))) await fs.rm(file, { force: true });
+  }
+};
+
+/**
+ * Removes what killed runs and kept machines that ended left. Living ones stay. Returns what was removed.
+ */
 export const reapRuns = async (): Promise<readonly RunRecord[]> => {
-  const dead = (await listRuns()).filter((record) => !record.kept && !isOwned(record));
-  for (const record of dead) await removeRun(record);
-  return dead;
+  await removeStrayLocks();
+  const reaped: RunRecord[] = [];
+  for (const record of await listRuns())
+    if (!(await isLiving(record)) && (await removeRun(record))) reaped.push(record);
+  return reaped;
 };
+
+/** The runs of this process that are not kept. */
+const own = new Set<AsyncDisposable>();
 
 /**
  * Removes the runs of this process that are not kept. For its end: work that was broken off, or that another failure
  * left behind, may still be on the way to its own clean-up.
  */
 export const removeOwnRuns = async (): Promise<void> => {
-  const own = identityOf(process.pid);
-  for (const record of await listRuns()) if (record.owner === own && !record.kept) await removeRun(record);
+  for (const run of own) await run[Symbol.asyncDispose]();
 };
 
 /** A run of this process: its mark is recorded before anything that carries it exists. */
@@ -107,7 +169,12 @@ export type RunFolder = AsyncDisposable & {
   readonly folder: string;
   /** What processes of this run get into their environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Leaves everything in place when this process ends. */
+  /**
+   * An open file of this process. A machine inherits it: as long as a process of the machine has it open, the run is
+   * known to go on, in every container that shares the cache.
+   */
+  readonly lock: number;
+  /** Leaves everything in place when this process ends, for as long as a process has {@link RunFolder.lock} open. */
   keep(): Promise<void>;
 };
 
@@ -123,21 +190,35 @@ export const openRun = async (what: string): Promise<RunFolder> => {
   const id = newId();
   // unix sockets live here, and their paths may be 107 bytes at most
   const folder = path.join(os.tmpdir().length > 60 ? '/tmp' : os.tmpdir(), `lab-${id}`);
-  const owner = identityOf(process.pid) ?? String(process.pid);
-  const record: RunRecord = { id, owner, folder, kept: false, what };
+  const entry = process.env[entryMark];
+  const record: RunRecord = {
+    ...{ id, folder, kept: false, what },
+    ...{ boot: await bootId(), host: os.hostname() },
+    ...(entry === undefined ? {} : { entry }),
+  };
+  const [owner, machine] = await Promise.all([openLock(ownerFile(id)), openLock(machineFile(id))]);
   await save(record);
   await fs.mkdir(folder, { mode: 0o700 });
-  let kept = false;
-  return {
+  let removal: Promise<void> | undefined;
+  const remove = async () => {
+    // what it started and is killed now has the machine's lock a moment longer
+    closeSync(machine.fd);
+    await removeRun(record);
+    owner.release();
+    own.delete(run);
+  };
+  const run: RunFolder = {
     id,
     folder,
     env: { [runMark]: id },
+    lock: machine.fd,
     keep: async () => {
-      kept = true;
-      await save({ ...record, kept });
+      removal = Promise.resolve();
+      own.delete(run);
+      await save({ ...record, kept: true });
     },
-    [Symbol.asyncDispose]: async () => {
-      if (!kept) await removeRun(record);
-    },
+    [Symbol.asyncDispose]: () => (removal ??= remove()),
   };
+  own.add(run);
+  return run;
 };

@@ -1,8 +1,10 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { labFault } from '../../system/errors.ts';
 import { collect } from '../../system/process.ts';
+import type { RunFolder } from '../../system/runs.ts';
 import { abortable, deadline } from '../../system/wait.ts';
 
 const startMs = 10_000;
@@ -14,7 +16,7 @@ const startMs = 10_000;
  * program to set it, the board has this computer's host name.
  */
 const init = `
-exec 3<&0 </dev/null
+exec 4<&0 </dev/null
 read -r pid rest </proc/self/stat
 cd "$1" &&
 mount -t proc proc proc &&
@@ -27,8 +29,8 @@ rmdir /old &&
 ip link set lo up || exit 1
 hostname "$2"
 echo "$pid"
-{ read -r word && exec sleep infinity; } <&3 3<&- &
-exec >/dev/null 2>&1 3<&-
+{ read -r word && exec sleep infinity; } <&4 4<&- &
+exec >/dev/null 2>&1 4<&-
 wait $!
 `;
 
@@ -40,19 +42,23 @@ export type Board = AsyncDisposable & {
   readonly release: () => void;
 };
 
-/** Starts a board in `root` with namespaces of its own. It ends with this process, however that ends. */
+/**
+ * Starts a board in `root` with namespaces of its own and the environment `env`. It ends with this process, however
+ * that ends, and has the run's lock until then.
+ */
 export const startBoard = async (
   root: string,
   hostname: string,
-  env: Readonly<Record<string, string>>,
+  { env, lock }: Pick<RunFolder, 'env' | 'lock'>,
   signal: AbortSignal,
 ): Promise<Board> => {
   const namespaces = ['--net', '--mount', '--pid', '--uts', '--ipc', '--fork', '--kill-child'];
   const child = spawn('unshare', [...namespaces, 'sh', '-c', init, 'init', root, hostname], {
     env,
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+    stdio: ['pipe', 'pipe', 'pipe', lock],
+    // the typings know no more than three streams
+  }) as ChildProcessByStdio<Writable, Readable, Readable>;
   const gone = new AbortController();
   const errors = collect(child.stderr);
   const ended = once(child, 'close').then(

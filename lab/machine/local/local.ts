@@ -54,7 +54,7 @@ const setUpUplink = async ({ pid }: Board, signal: AbortSignal): Promise<void> =
  * them is touched, and nothing survives this process unless it is released.
  */
 export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signal: AbortSignal): Promise<Machine> => {
-  const { folder, env } = runFolder;
+  const { folder, env, lock } = runFolder;
   const root = path.join(folder, 'root');
   const visible = (
     await Promise.all(
@@ -72,7 +72,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
   stack.defer(() => run('umount', ['--lazy', root]));
   await mountRoot(root, tree, signal);
   const environment = { PATH: process.env['PATH'] ?? '', HOME: '/root', ...env };
-  const board = stack.use(await startBoard(root, hostname, environment, signal));
+  const board = stack.use(await startBoard(root, hostname, { env: environment, lock }, signal));
   await ip(`link add name ${network.link} type veth peer name eth0 netns ${board.pid}`, signal);
   stack.defer(() => ip(`link delete ${network.link}`));
   await setUpUplink(board, signal);

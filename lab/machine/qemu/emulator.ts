@@ -45,7 +45,8 @@ export const startEmulator = async (
     cwd: folder,
     env: { ...process.env, ...run.env },
     detached: true,
-    stdio: ['ignore', output.fd, output.fd],
+    // it keeps the run's lock for as long as it goes on
+    stdio: ['ignore', output.fd, output.fd, run.lock],
   });
   const exit = Promise.withResolvers<string>();
   child.once('error', (error) => exit.resolve(`could not be started: ${error.message}`));

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -68,23 +69,24 @@ t.test('a failure leaves nothing under the real name, and the next one tries aga
   t.equal(await fs.readFile(file, 'utf8'), 'whole');
 });
 
-t.test("a lock is taken over only when its owner's process has ended, whatever has its number now", async (t) => {
+t.test('a lock is taken over only when its owner has ended, whatever a file of its name says', async (t) => {
   await using place = await privateCache([]);
   const lock = path.join(place.folder, 'lock');
-  await fs.writeFile(lock, `${process.pid} 1`);
+  await fs.writeFile(lock, `${process.pid} on this host`);
   const release = await acquireLock(lock);
-  t.equal(await fs.readFile(lock, 'utf8'), identityOf(process.pid));
-  let waitedFor = 0;
+  const mine = `${process.pid} on ${os.hostname()}`;
+  t.equal(await fs.readFile(lock, 'utf8'), `${mine}\n`);
+  let waitedFor = '';
   const interruption = new AbortController();
   const second = acquireLock(lock, {
     signal: interruption.signal,
-    onWait: (pid) => {
-      waitedFor = pid;
+    onWait: (holder) => {
+      waitedFor = holder;
       interruption.abort();
     },
   });
   await t.rejects(second, { name: 'AbortError' });
-  t.equal(waitedFor, process.pid);
+  t.equal(waitedFor, mine);
   t.ok(await fs.stat(lock), 'a living lock stays');
   release();
   (await acquireLock(lock))();

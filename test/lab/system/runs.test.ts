@@ -1,27 +1,41 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import Type from 'typebox';
 import { cachePath } from '../../../lab/system/cache.ts';
-import { identityOf } from '../../../lab/system/pid-lock.mjs';
-import { listRuns, openRun, reapRuns, removeRun } from '../../../lab/system/runs.ts';
+import { identityOf, isLocked } from '../../../lab/system/pid-lock.mjs';
+import { keptRuns, listRuns, openRun, reapRuns, removeRun } from '../../../lab/system/runs.ts';
 import { until } from '../../../lab/system/wait.ts';
 import { parseJson } from '../../../worker/contract/check.ts';
 import { privateCache } from '../../support/private.ts';
+import { noNamespaces } from '../../support/user-namespace.ts';
 
 const owner = fileURLToPath(new URL('owner.ts', import.meta.url));
 const Opened = Type.Object({ id: Type.String(), folder: Type.String(), child: Type.Integer() });
 
-/** A lab process with a run that has a child process. */
-const startOwner = async (...args: readonly string[]) => {
-  const lab = spawn(process.execPath, [owner, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+const container = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--kill-child'];
+
+const startLab = async (file: string, args: readonly string[]) => {
+  const lab = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exit = once(lab, 'exit');
   const [line] = (await once(createInterface(lab.stdout), 'line')) as [string];
   return { ...parseJson(Opened, line, 'what the owner printed'), lab, exit };
 };
+
+/** A lab process with a run that has a child process. */
+const startOwner = (...args: readonly string[]) => startLab(process.execPath, [owner, ...args]);
+
+/** The same in a PID namespace that outlives it. */
+const startContained = () =>
+  startLab('unshare', [...container, 'sh', '-c', '"$@"; exec sleep 1000', 'sh', process.execPath, owner]);
+
+const lockOf = ({ id }: { readonly id: string }, what: string): string => cachePath('runs', `${id}.${what}`);
 
 const there = (folder: string) =>
   fs.stat(folder).then(
@@ -66,16 +80,67 @@ t.test('what a killed lab left is reaped by the next one, and nothing else', asy
   t.strictSame(await listRuns(), []);
 });
 
-t.test('a process number that was given to another process does not make a run a living one', async (t) => {
+t.test('a kept machine that ended is no kept machine any more, and is reaped', async (t) => {
   await using _ = await privateCache([]);
-  await using run = await openRun('a test');
-  const [record] = await listRuns();
-  await fs.writeFile(cachePath('runs', `${run.id}.json`), JSON.stringify({ ...record, owner: `${process.pid} 1` }));
-  t.strictSame(
-    (await reapRuns()).map(({ id }) => id),
-    [run.id],
-  );
-  t.notOk(await there(run.folder));
+  const kept = await startOwner('keep');
+  kept.lab.stdin.end();
+  await kept.exit;
+  t.match(await keptRuns(), [{ id: kept.id }]);
+  t.strictSame(await reapRuns(), []);
+  process.kill(kept.child, 'SIGKILL');
+  await ended(kept.child);
+  t.strictSame(await keptRuns(), []);
+  t.match(await reapRuns(), [{ id: kept.id }]);
+  t.notOk(await there(kept.folder));
+});
+
+t.test('a run of before this computer was started anew is reaped, one of another computer is not', async (t) => {
+  await using _ = await privateCache([]);
+  const record = { id: '20200101T000000-abcdef', folder: t.testdir(), kept: false, what: 'a test' };
+  const file = cachePath('runs', `${record.id}.json`);
+  await fs.mkdir(cachePath('runs'), { recursive: true });
+  for (const host of [os.hostname(), 'another']) {
+    await fs.writeFile(file, JSON.stringify({ ...record, boot: 'another', host }));
+    // on this computer's own disk nobody else can have one
+    t.match(await reapRuns(), [{ id: record.id }]);
+  }
+  t.strictSame(await fs.readdir(cachePath('runs')), []);
+});
+
+t.test('labs in different PID namespaces share a cache', { skip: noNamespaces(...container) ?? false }, async (t) => {
+  await using place = await privateCache([]);
+  const [first, second] = await Promise.all([startContained(), startContained()]);
+  const reap = async (): Promise<unknown> => {
+    const argv = [...container, process.execPath, owner, 'reap'];
+    const reaper = spawn('unshare', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    return JSON.parse(await text(reaper.stdout));
+  };
+  t.strictSame(await reap(), [], 'neither is reaped from a third one');
+  t.strictSame(await reapRuns(), [], 'nor from outside');
+
+  await t.test('of a killed lab whose machine goes on out of sight nothing is removed', async (t) => {
+    first.lab.stdin.write('die\n');
+    await until(async () => ((await isLocked(lockOf(first, 'owner'))) ? undefined : true), AbortSignal.timeout(30_000));
+    t.ok(await isLocked(lockOf(first, 'machine')));
+    t.strictSame(await reap(), []);
+    t.ok(await there(first.folder));
+  });
+  await t.test('when its container has ended it is', async (t) => {
+    first.lab.kill('SIGKILL');
+    await first.exit;
+    await until(
+      async () => ((await isLocked(lockOf(first, 'machine'))) ? undefined : true),
+      AbortSignal.timeout(30_000),
+    );
+    t.strictSame(await reap(), [first.id]);
+    t.notOk(await there(first.folder));
+  });
+  t.match(await listRuns(), [{ id: second.id }]);
+  second.lab.stdin.end();
+  await until(async () => ((await there(second.folder)) ? undefined : true), AbortSignal.timeout(30_000));
+  second.lab.kill('SIGKILL');
+  await second.exit;
+  t.strictSame(await fs.readdir(path.join(place.cache, 'runs')), [], 'no locks are left');
 });
 
 t.test('a folder for sockets has a short path and is closed to others', async (t) => {
