@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cached } from './cache.ts';
 import { fileDigest } from './digest.ts';
 import { labFault, messageOf } from './errors.ts';
+import { requestInternet } from './internet.ts';
 
 const attempts = 3;
 const stallMs = 30_000;
@@ -23,16 +23,18 @@ const fetchRest = async (url: string, file: string, signal: AbortSignal | undefi
   const stalled = new AbortController();
   let timer = setTimeout(() => stalled.abort(new Error(`nothing came for ${stallMs / 1000} s`)), stallMs);
   try {
-    const response = await fetch(url, {
+    const response = await requestInternet(url, {
       headers: have > 0 ? { range: `bytes=${have}-` } : {},
       signal: AbortSignal.any([stalled.signal, ...(signal ? [signal] : [])]),
     });
-    if (response.status === 404 || response.status === 410) throw new NotThere(`${url}: ${response.status}`);
-    if (response.status === 416) return;
-    if (!response.ok || !response.body) throw new Error(`${url}: HTTP ${response.status}`);
-    const flags = response.status === 206 ? 'a' : 'w';
+    const { statusCode: status = 0 } = response;
+    if (status !== 200 && status !== 206) response.destroy();
+    if (status === 404 || status === 410) throw new NotThere(`${url}: ${status}`);
+    if (status === 416) return;
+    if (status !== 200 && status !== 206) throw new Error(`${url}: HTTP ${status}`);
+    const flags = status === 206 ? 'a' : 'w';
     await pipeline(
-      Readable.fromWeb(response.body),
+      response,
       async function* (chunks: AsyncIterable<Uint8Array>) {
         for await (const chunk of chunks) {
           clearTimeout(timer);

