@@ -2,7 +2,7 @@ import type { Static } from 'typebox';
 import type { ServiceDeployed, TableQuery, TableResult } from '../../worker/contract/net-mqtt.ts';
 
 type Row = TableResult['instance_list'][number];
-type ServiceIp = Row['service_ip'][number];
+type ServiceIp = Required<Row['service_ip'][number]>;
 
 type Service = {
   readonly name: string;

@@ -21,6 +21,7 @@ const ajv = new Ajv2020({
   validateSchema: false,
   code: { optimize: false }, // takes longer than all that a daemon ever checks
 });
+ajv.addVocabulary(['x-refused']); // read.ts
 const compiled = new WeakMap<TSchema, ValidateFunction>();
 
 const validator = (schema: TSchema): ValidateFunction => {
@@ -34,7 +35,10 @@ const validator = (schema: TSchema): ValidateFunction => {
 const valueAt = (data: unknown, path: readonly string[]): unknown =>
   path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], data);
 
-const explain = (error: ErrorObject, data: unknown): string => {
+/** Something in data that does not fit a schema: where, and a line for people. */
+export type Fault = { readonly path: readonly string[]; readonly text: string };
+
+const explain = (error: ErrorObject, data: unknown): Fault => {
   const path = error.instancePath
     .split('/')
     .slice(1)
@@ -47,15 +51,18 @@ const explain = (error: ErrorObject, data: unknown): string => {
         ? ` ${(error.params['allowedValues'] as readonly unknown[]).join(', ')}`
         : '';
   const shown = typeof value === 'object' ? '' : ` (got ${JSON.stringify(value)?.slice(0, 80)})`;
-  return `${path.join('.') || 'the document'} ${error.message}${detail}${shown}`;
+  return { path, text: `${path.join('.') || 'the document'} ${error.message}${detail}${shown}` };
+};
+
+/** What is wrong with `data`; empty when it fits. */
+export const faultsOf = (schema: TSchema, data: unknown): readonly Fault[] => {
+  const check = validator(schema);
+  return check(data) ? [] : (check.errors ?? []).map((error) => explain(error, data));
 };
 
 /** What is wrong with `data`, one line a fault; empty when it fits. */
-export const problemsOf = (schema: TSchema, data: unknown): readonly string[] => {
-  const check = validator(schema);
-  if (check(data)) return [];
-  return (check.errors ?? []).map((error) => explain(error, data));
-};
+export const problemsOf = (schema: TSchema, data: unknown): readonly string[] =>
+  faultsOf(schema, data).map(({ text }) => text);
 
 /** `data` typed as the schema says. Throws {@link InvalidData} naming `what` when it does not fit. */
 export const parse = <T extends TSchema>(schema: T, data: unknown, what: string): Static<T> => {

@@ -1,4 +1,6 @@
 import Type, { type Static } from 'typebox';
+import { portPattern } from './ports.ts';
+import { refused } from './read.ts';
 
 const virtualization = Type.Object({
   virutalizaiton_name: Type.Optional(Type.String()),
@@ -17,15 +19,15 @@ const virtualization = Type.Object({
  */
 export const EngineConfig = Type.Object({
   conf_version: Type.Optional(Type.String()),
-  cluster_address: Type.String({ maxLength: 253 }),
-  cluster_ssl: Type.Optional(Type.Boolean()),
-  cluster_port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  cluster_address: Type.String({ maxLength: 1000 }),
+  cluster_ssl: Type.Optional(Type.Boolean(refused)),
+  cluster_port: Type.Integer({ minimum: 1, maximum: 65_535, default: 10_100 }),
   app_logs: Type.Optional(Type.String({ minLength: 1 })),
   overlay_network: Type.Optional(Type.String({ pattern: '^(default|disabled|custom:.+|)$' })),
   public_ip: Type.Optional(Type.Boolean()),
   overlay_network_port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
-  mqtt_cert_file: Type.Optional(Type.String()),
-  mqtt_key_file: Type.Optional(Type.String()),
+  mqtt_cert_file: Type.Optional(Type.String(refused)),
+  mqtt_key_file: Type.Optional(Type.String(refused)),
   addons: Type.Optional(Type.Array(Type.Unknown())),
   virtualizations: Type.Optional(Type.Array(virtualization)),
   csi_drivers: Type.Optional(Type.Array(Type.Unknown())),
@@ -34,32 +36,32 @@ export type EngineConfig = Static<typeof EngineConfig>;
 
 /** `netcfg.json` of the net manager. `WasmTopology`, `Egress` and `OnStop` are this worker's own keys. */
 export const NetConfig = Type.Object({
-  NodePublicAddress: Type.String(),
-  NodePublicPort: Type.String({ pattern: '^[0-9]{1,5}$' }),
-  ClusterUrl: Type.Optional(Type.String()),
-  ClusterMqttPort: Type.String({ pattern: '^[0-9]{1,5}$' }),
+  NodePublicAddress: Type.String({ ...refused, default: '0.0.0.0' }),
+  NodePublicPort: Type.String({ pattern: portPattern, default: '50103' }),
+  ClusterUrl: Type.Optional(Type.String(refused)),
+  ClusterMqttPort: Type.String({ pattern: portPattern, default: '10003' }),
   DefaultInterface: Type.Optional(Type.String()),
   Debug: Type.Optional(Type.Boolean()),
   PublicIPNetworking: Type.Optional(Type.Boolean()),
-  MqttCert: Type.Optional(Type.String()),
-  MqttKey: Type.Optional(Type.String()),
-  MqttCa: Type.Optional(Type.String()),
+  MqttCert: Type.Optional(Type.String(refused)),
+  MqttKey: Type.Optional(Type.String(refused)),
+  MqttCa: Type.Optional(Type.String(refused)),
   WasmTopology: Type.Optional(Type.Enum(['bridged', 'veth'])),
-  Egress: Type.Optional(Type.Union([Type.Enum(['on', 'off']), Type.Array(Type.String())])),
+  Egress: Type.Optional(Type.Union([Type.Enum(['on', 'off']), Type.Array(Type.String())], refused)),
   OnStop: Type.Optional(Type.Enum(['keep', 'remove'])),
 });
 export type NetConfig = Static<typeof NetConfig>;
 
 /** `tuncfg.json` of the net manager: the overlay's device and the MTU that bridge, links and tunnel share. */
 export const TunnelConfig = Type.Object({
-  HostTunnelDeviceName: Type.String(),
-  TunnelIP: Type.String(),
-  ProxySubnetwork: Type.String(),
-  ProxySubnetworkMask: Type.String(),
-  TunnelPort: Type.Integer({ minimum: 1, maximum: 65_535 }),
-  MTUsize: Type.Integer({ minimum: 1280, maximum: 65_535 }),
-  TunNetIPv6: Type.String(),
-  ProxySubnetworkIPv6: Type.String(),
-  ProxySubnetworkIPv6Prefix: Type.Integer({ minimum: 0, maximum: 128 }),
+  HostTunnelDeviceName: Type.String({ default: 'goProxyTun' }),
+  TunnelIP: Type.String({ default: '10.19.1.254' }),
+  ProxySubnetwork: Type.String({ default: '10.30.0.0' }),
+  ProxySubnetworkMask: Type.String({ default: '255.255.0.0' }),
+  TunnelPort: Type.Integer({ minimum: 1, maximum: 65_535, default: 50_103 }),
+  MTUsize: Type.Integer({ minimum: 1280, maximum: 65_535, default: 1450 }),
+  TunNetIPv6: Type.String({ default: 'fcef::dead:beef' }),
+  ProxySubnetworkIPv6: Type.String({ default: 'fcef::' }),
+  ProxySubnetworkIPv6Prefix: Type.Integer({ minimum: 0, maximum: 128, default: 21 }),
 });
 export type TunnelConfig = Static<typeof TunnelConfig>;

@@ -1,6 +1,9 @@
 import Type, { type Static, type TSchema } from 'typebox';
+import { splitPorts } from './ports.ts';
+import { type Note, readJson, refused } from './read.ts';
 
-const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
+const nullable = <T extends TSchema>(schema: T, how: Partial<typeof refused> = {}) =>
+  Type.Optional(Type.Union([schema, Type.Null()], how));
 
 /**
  * The job document of `control/deploy` (contract, section 2). A cluster leaves keys out or sends null for them;
@@ -11,15 +14,40 @@ export const DeployRequest = Type.Object({
   job_name: Type.String({ minLength: 1, maxLength: 123 }),
   instance_number: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
   image: Type.String({ minLength: 1, maxLength: 4096 }),
-  virtualization: Type.String({ maxLength: 100 }),
-  cmd: nullable(Type.Array(Type.String())),
-  environment: nullable(Type.Array(Type.String())),
-  port: nullable(Type.String({ maxLength: 4096 })),
-  memory: nullable(Type.Number({ minimum: 0 })),
-  vcpus: nullable(Type.Number({ minimum: 0 })),
-  one_shot: nullable(Type.Boolean()),
+  virtualization: Type.String({ maxLength: 100, default: 'wasm' }),
+  cmd: nullable(Type.Array(Type.String()), refused),
+  environment: nullable(Type.Array(Type.String()), refused),
+  port: nullable(Type.String({ maxLength: 4096 }), refused),
+  memory: nullable(Type.Number({ minimum: 0 }), refused),
+  vcpus: nullable(Type.Number({ minimum: 0 }), refused),
+  one_shot: nullable(Type.Boolean(), refused),
+  /** Storage to mount: `{volume_id, csi_driver, mount_path, config}` each (contract, section 9). */
+  volumes: nullable(Type.Array(Type.Unknown())),
 });
 export type DeployRequest = Static<typeof DeployRequest>;
+
+const isBlank = (text: string): boolean => text.trim() === '';
+
+/**
+ * The job in a message of `control/deploy`, less what its author did not fill in (a dashboard sends the blank row of a
+ * form) and less variables that are not K=V. Throws `InvalidData`.
+ */
+export const readDeployRequest = (text: string, note: Note): DeployRequest => {
+  const job = readJson(DeployRequest, text, 'deploy message', note);
+  const { cmd, environment, port } = job;
+  const isVariable = (entry: string): boolean => {
+    const fits = /^[^=\0]+=[^\0]*$/.test(entry);
+    if (!fits && !isBlank(entry)) note(`deploy message: environment '${entry.slice(0, 80)}' is not K=V; left out`);
+    return fits;
+  };
+  return {
+    ...job,
+    ...(cmd ? { cmd: cmd.filter((word) => !isBlank(word)) } : {}),
+    ...(environment ? { environment: environment.filter(isVariable) } : {}),
+    // A net manager of another maker may split at semicolons alone.
+    ...(port ? { port: splitPorts(port).join(';') } : {}),
+  };
+};
 
 /** `control/delete`. */
 export const DeleteRequest = Type.Object({
@@ -30,7 +58,7 @@ export const DeleteRequest = Type.Object({
 export type DeleteRequest = Static<typeof DeleteRequest>;
 
 /** `control/error` (403): the cluster does not know this worker any more. */
-export const ControlError = Type.Object({ message: Type.String() });
+export const ControlError = Type.Object({ message: Type.String({ default: 'the cluster does not know this worker' }) });
 
 /** Every status word that a cluster knows; any other ends its MQTT thread. */
 export const jobStatuses = ['CREATING', 'CREATED', 'RUNNING', 'FAILED', 'DEAD', 'COMPLETED', 'UNDEPLOYED'] as const;

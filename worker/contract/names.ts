@@ -6,3 +6,6 @@ export const isServiceName = (name: string): boolean => servicePattern.test(name
 
 /** The name of one instance: task id, log file and network namespace alike. */
 export const taskId = (service: string, instance: number): string => `${service}.instance.${instance}`;
+
+/** A worker's id: anything that can stand between the slashes of a topic and means no other topic (MQTT 3.1.1, 4.7). */
+export const workerId = '^[^/+#\\s\\p{C}]{1,200}$';

@@ -1,18 +1,24 @@
 import Type, { type Static } from 'typebox';
+import { workerId } from './names.ts';
+import { type Note, readJson, refused } from './read.ts';
 
-/** `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. */
+/**
+ * `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. `former_id` is
+ * this worker's own key: the id that its cluster knew the worker by before it gave it this one.
+ */
 export const RegisterRequest = Type.Object({
-  client_id: Type.String({ minLength: 1, maxLength: 200 }),
-  cluster_address: Type.String({ minLength: 1, maxLength: 253 }),
+  client_id: Type.String({ pattern: workerId }),
+  cluster_address: Type.Optional(Type.String({ maxLength: 1000 })),
+  former_id: Type.Optional(Type.String({ pattern: workerId })),
 });
 export type RegisterRequest = Static<typeof RegisterRequest>;
 
 /** `POST /{wasm,container,unikernel}/deploy`; pid 0 asks for a named namespace of the instance's own. */
 export const NetDeployRequest = Type.Object({
-  pid: Type.Optional(Type.Integer({ minimum: 0 })),
+  pid: Type.Optional(Type.Integer({ ...refused, minimum: 0 })),
   serviceName: Type.String({ minLength: 1, maxLength: 123 }),
   instanceNumber: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
-  portMappings: Type.Optional(Type.String({ maxLength: 4096 })),
+  portMappings: Type.Optional(Type.String({ ...refused, maxLength: 4096 })),
 });
 export type NetDeployRequest = Static<typeof NetDeployRequest>;
 
@@ -23,21 +29,21 @@ export const NetUndeployRequest = Type.Object({
 });
 export type NetUndeployRequest = Static<typeof NetUndeployRequest>;
 
-/** Answer of `/wasm/deploy` (capital V). */
-export const WasmDeployAnswer = Type.Object({
-  serviceName: Type.String(),
-  nsAddress: Type.String(),
-  nsAddressV6: Type.String(),
-});
-export type WasmDeployAnswer = Static<typeof WasmDeployAnswer>;
-
-/** Answer of `/container/deploy` and `/unikernel/deploy` (small v). */
-export const ContainerDeployAnswer = Type.Object({
-  serviceName: Type.String(),
-  nsAddress: Type.String(),
-  nsAddressv6: Type.String(),
-});
-
 /** Answer of `/wasm/undeploy`. */
 export const WasmUndeployAnswer = Type.Object({ success: Type.Boolean(), message: Type.String() });
 export type WasmUndeployAnswer = Static<typeof WasmUndeployAnswer>;
+
+/** What is needed of any net manager's answer to a deployment: a capital V is `/wasm/deploy`'s, a small one the others'. */
+const DeployAnswer = Type.Object({
+  nsAddress: Type.String({ minLength: 1 }),
+  nsAddressv6: Type.Optional(Type.String()),
+  nsAddressV6: Type.Optional(Type.String()),
+});
+
+const withoutPrefix = (address: string): string => address.split('/')[0] ?? '';
+
+/** The addresses in a net manager's answer, without prefix lengths; `v6` is empty where there is none. */
+export const readDeployAnswer = (text: string, note: Note): { readonly v4: string; readonly v6: string } => {
+  const { nsAddress, nsAddressv6, nsAddressV6 } = readJson(DeployAnswer, text, "NetManager's answer", note);
+  return { v4: withoutPrefix(nsAddress), v6: withoutPrefix(nsAddressV6 ?? nsAddressv6 ?? '') };
+};

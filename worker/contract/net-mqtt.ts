@@ -23,29 +23,34 @@ export type ServiceDeployed = Static<typeof ServiceDeployed>;
 export const TableQuery = Type.Object({ sname: Type.String(), sip: Type.String() });
 export type TableQuery = Static<typeof TableQuery>;
 
-const ServiceIp = Type.Object({ IpType: Type.String(), Address: Type.String(), Address_v6: Type.String() });
+const ServiceIp = Type.Object({
+  IpType: Type.Optional(Type.String()),
+  Address: Type.Optional(Type.String()),
+  Address_v6: Type.Optional(Type.String()),
+});
 
-/** `net/tablequery/result`. */
+/** `net/tablequery/result`. An instance that is not deployed yet has no addresses but its own service addresses. */
 export const TableResult = Type.Object({
-  app_name: Type.String(),
-  query_key: Type.String(),
+  app_name: Type.Optional(Type.String()),
+  query_key: Type.Optional(Type.String()),
   instance_list: Type.Array(
     Type.Object({
       instance_number: Type.Integer(),
-      namespace_ip: Type.String(),
-      namespace_ip_v6: Type.String(),
-      host_ip: Type.String(),
-      host_port: Type.Integer(),
-      instance_ip: Type.String(),
-      instance_ip_v6: Type.String(),
-      service_ip: Type.Array(ServiceIp),
+      namespace_ip: Type.Optional(Type.String()),
+      namespace_ip_v6: Type.Optional(Type.String()),
+      host_ip: Type.Optional(Type.String()),
+      host_port: Type.Optional(Type.Integer()),
+      instance_ip: Type.Optional(Type.String()),
+      instance_ip_v6: Type.Optional(Type.String()),
+      service_ip: Type.Array(ServiceIp, { default: [] }),
     }),
+    { default: [] },
   ),
 });
 export type TableResult = Static<typeof TableResult>;
 
-/** `jobs/<job_name>/updates_available`. */
-export const UpdateAvailable = Type.Object({ type: Type.Enum(['DEPLOYMENT', 'UNDEPLOYMENT']) });
+/** `jobs/<job_name>/updates_available`. `type` is DEPLOYMENT or UNDEPLOYMENT, or a word of a later release. */
+export const UpdateAvailable = Type.Object({ type: Type.Optional(Type.String()) });
 
 /** `net/interest/remove`. */
 export const InterestRemove = Type.Object({ appname: Type.String({ minLength: 1 }) });

@@ -1,5 +1,8 @@
 import { InvalidData } from './check.ts';
 
+/** A port as text, 1 to 65535, as JSON Schema knows it. */
+export const portPattern = '^0*(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5])$';
+
 /** One port of the board that leads to a port of the instance. */
 export type PortMapping = {
   readonly host: number;
@@ -13,22 +16,25 @@ const port = (text: string, entry: string): number => {
   return value;
 };
 
+/** The entries of a text of ports, which are joined by `;` or `,`, with blanks or without. */
+export const splitPorts = (text: string): readonly string[] =>
+  text
+    .split(/[;,]/)
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+
 /**
- * Parses `host[:inner][/tcp|/udp]`, several joined by `;`. The inner port defaults to the host port, the protocol to
+ * Parses `host[:inner][/tcp|/udp]`, several joined by `;` or `,`. The inner port defaults to the host port, the protocol to
  * tcp; an empty text is no mapping. Throws {@link InvalidData}, also when a host port is named twice.
  */
 export const parsePorts = (text: string): readonly PortMapping[] => {
-  const mappings = text
-    .split(';')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '')
-    .map((entry): PortMapping => {
-      const match = /^(?<host>\d+)(?::(?<inner>\d+))?(?:\/(?<protocol>tcp|udp))?$/.exec(entry);
-      if (!match?.groups)
-        throw new InvalidData('port mapping', [`'${entry.slice(0, 80)}': expected host[:inner][/tcp|/udp]`]);
-      const { host = '', inner = host, protocol = 'tcp' } = match.groups;
-      return { host: port(host, entry), inner: port(inner, entry), protocol: protocol as 'tcp' | 'udp' };
-    });
+  const mappings = splitPorts(text).map((entry): PortMapping => {
+    const match = /^(?<host>\d+)(?::(?<inner>\d+))?(?:\/(?<protocol>tcp|udp))?$/.exec(entry);
+    if (!match?.groups)
+      throw new InvalidData('port mapping', [`'${entry.slice(0, 80)}': expected host[:inner][/tcp|/udp]`]);
+    const { host = '', inner = host, protocol = 'tcp' } = match.groups;
+    return { host: port(host, entry), inner: port(inner, entry), protocol: protocol as 'tcp' | 'udp' };
+  });
   const seen = new Set<string>();
   for (const { host, protocol } of mappings) {
     const key = `${host}/${protocol}`;

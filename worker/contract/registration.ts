@@ -1,4 +1,6 @@
 import Type, { type Static } from 'typebox';
+import { workerId } from './names.ts';
+import { portPattern } from './ports.ts';
 
 /** Which keys a cluster understands: "400" up to release 0.4.402, "403" from 0.4.403 on (contract, section 1). */
 export type Dialect = '400' | '403';
@@ -55,9 +57,12 @@ export const nodeFields = (dialect: Dialect) => (dialect === '403' ? NodeFields4
 /** Path on the cluster that a worker registers at, by POST. */
 export const registrationPath = '/api/node/register';
 
-/** What the cluster answers: the worker's id and where its broker listens (the port is a string). */
+/**
+ * What the cluster answers: the worker's id (24 hex digits as a rule), which becomes part of topics, and where its
+ * broker listens (a string).
+ */
 export const RegistrationAnswer = Type.Object({
-  id: Type.String({ pattern: '^[0-9a-f]{24}$' }),
-  MQTT_BROKER_PORT: Type.String({ pattern: '^[0-9]{1,5}$' }),
+  id: Type.String({ pattern: workerId }),
+  MQTT_BROKER_PORT: Type.String({ pattern: portPattern, default: '10003' }),
 });
 export type RegistrationAnswer = Static<typeof RegistrationAnswer>;

@@ -1,26 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { InvalidData, parseJson } from '../contract/check.ts';
+import { InvalidData } from '../contract/check.ts';
 import { NetConfig, TunnelConfig } from '../contract/config.ts';
+import { readHost } from '../contract/host.ts';
+import { type Note, readJson } from '../contract/read.ts';
 import type { TlsFiles } from '../system/trust.ts';
 
 /** Both configuration files of the net manager. */
 export type Config = { readonly net: NetConfig; readonly tunnel: TunnelConfig };
-
-/** What stands in a file that is not there (contract, section 3). */
-const defaultNet: NetConfig = { NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterMqttPort: '10003' };
-const defaultTunnel: TunnelConfig = {
-  HostTunnelDeviceName: 'goProxyTun',
-  TunnelIP: '10.19.1.254',
-  ProxySubnetwork: '10.30.0.0',
-  ProxySubnetworkMask: '255.255.0.0',
-  TunnelPort: 50_103,
-  MTUsize: 1450,
-  TunNetIPv6: 'fcef::dead:beef',
-  ProxySubnetworkIPv6: 'fcef::',
-  ProxySubnetworkIPv6Prefix: 21,
-};
 
 const filesIn = (directory: string) => [join(directory, 'netcfg.json'), join(directory, 'tuncfg.json')] as const;
 
@@ -65,17 +53,30 @@ export const brokerTls = ({ MqttCert, MqttKey, MqttCa }: NetConfig): TlsFiles | 
   return client || MqttCa ? { client, ca: MqttCa || undefined } : undefined;
 };
 
+/** Hosts as they are used, without blanks and brackets. Throws `InvalidData` for more than a host. */
+const withHosts = (net: NetConfig, path: string): NetConfig => {
+  const { NodePublicAddress, ClusterUrl } = net;
+  const cluster = ClusterUrl === undefined ? {} : { ClusterUrl: readHost(ClusterUrl, `${path}: ClusterUrl`) };
+  const own = readHost(NodePublicAddress, `${path}: NodePublicAddress`, 'NodePublicPort') || '0.0.0.0';
+  return { ...net, ...cluster, NodePublicAddress: own };
+};
+
 /** What the texts of `netcfg.json` and `tuncfg.json` mean; one that is missing is its defaults. Throws `InvalidData`. */
-export const parseConfig = (directory: string, net: string | undefined, tunnel: string | undefined): Config => {
+export const parseConfig = (
+  directory: string,
+  net: string | undefined,
+  tunnel: string | undefined,
+  note: Note,
+): Config => {
   const [netPath, tunnelPath] = filesIn(directory);
   return {
-    net: net === undefined ? defaultNet : checkValues(parseJson(NetConfig, net, netPath), netPath),
-    tunnel: tunnel === undefined ? defaultTunnel : parseJson(TunnelConfig, tunnel, tunnelPath),
+    net: checkValues(withHosts(readJson(NetConfig, net ?? '{}', netPath, note), netPath), netPath),
+    tunnel: readJson(TunnelConfig, tunnel ?? '{}', tunnelPath, note),
   };
 };
 
 /** Reads both files of a folder. Throws `InvalidData`. */
-export const readConfig = async (directory: string): Promise<Config> => {
+export const readConfig = async (directory: string, note: Note): Promise<Config> => {
   const [net, tunnel] = await Promise.all(filesIn(directory).map(textOf));
-  return parseConfig(directory, net, tunnel);
+  return parseConfig(directory, net, tunnel, note);
 };

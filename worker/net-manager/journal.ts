@@ -2,19 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../contract/check.ts';
-import { RegisterRequest } from '../contract/net-http.ts';
 import { SubnetResult } from '../contract/net-mqtt.ts';
 import { replaceFile } from '../system/atomic-file.ts';
 import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
 import { Instance } from './plan/instance.ts';
+import { Registration } from './registration.ts';
 
 /** An instance is written down before anything is made for it, and is `ready` once all of it stands. */
 const Entry = Type.Object({ instance: Instance, ready: Type.Boolean() });
 export type Entry = Static<typeof Entry>;
 
 export const Contents = Type.Object({
-  registration: Type.Optional(RegisterRequest),
+  registration: Type.Optional(Registration),
   subnet: Type.Optional(SubnetResult),
   topology: Type.Optional(Type.Enum(['bridged', 'veth'])),
   /** The kernel's name for the boot in which `changed` was written; a journal of an older version has none. */

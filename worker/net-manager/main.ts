@@ -11,7 +11,7 @@ import { settingsOf } from './plan/settings.ts';
 import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
 
 const serve = async (options: Options): Promise<void> => {
-  const config = await readConfig(options.config);
+  const config = await readConfig(options.config, consoleLog(false).warn);
   const log = consoleLog(config.net.Debug ?? false);
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort(name));
@@ -39,9 +39,10 @@ const main = async (): Promise<number> => {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) process.stdout.write(usage);
   else if (options.plan !== undefined) {
-    const config = await readConfig(options.config);
-    const { contents } = await openJournal(options.state, consoleLog(false));
-    process.stdout.write(dryRun(options.plan, config, contents));
+    const log = consoleLog(false);
+    const config = await readConfig(options.config, log.warn);
+    const { contents } = await openJournal(options.state, log);
+    process.stdout.write(dryRun(options.plan, config, contents, log.warn));
   } else await serve(options);
   return 0;
 };

@@ -9,6 +9,7 @@ import type { Network } from './network.ts';
 import type { AddressPair } from './plan/addresses.ts';
 import { namespaceOf } from './plan/instance.ts';
 import { notDeployed, Refusal } from './refusal.ts';
+import { type Registration, registrationOf } from './registration.ts';
 import { wantedFrom } from './request.ts';
 import { openSession, type Session } from './session.ts';
 
@@ -30,7 +31,7 @@ export type Manager = {
 const patienceMs = 8_000;
 
 type Current = {
-  readonly registration: RegisterRequest;
+  readonly registration: Registration;
   readonly session: Promise<Session>;
   /** Named by the node engine in this process's life, not only by the journal. */
   confirmed: boolean;
@@ -41,7 +42,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   let current: Current | undefined;
   const inTurn = serialByKey();
 
-  const begin = (registration: RegisterRequest, confirmed: boolean, former?: Promise<void>): Current => {
+  const begin = (registration: Registration, confirmed: boolean, former?: Promise<void>): Current => {
     const session = Promise.resolve(former).then(() => openSession(registration, config, journal, log));
     const begun = { registration, session, confirmed };
     // One that could not even be begun, for want of a certificate perhaps, does not stand in the way of the next.
@@ -52,14 +53,14 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   };
 
   /** Ends a session for another one: what stands here stays when it is the same worker whose cluster has moved. */
-  const replace = async (former: Current, { client_id: id }: RegisterRequest): Promise<void> => {
+  const replace = async (former: Current, { client_id: id }: Registration): Promise<void> => {
     const session = await former.session;
     await session[Symbol.asyncDispose]();
     if (former.registration.client_id !== id) await tearDownNode(journal, log);
   };
 
   /** A registration that only the journal remembers gives way to another one as long as nothing runs under it. */
-  const select = async (request: RegisterRequest): Promise<Session> => {
+  const select = async (request: Registration): Promise<Session> => {
     const { client_id: id, cluster_address: address } = current?.registration ?? request;
     const replaceable = current && !current.confirmed && journal.contents.entries.length === 0;
     if (id !== request.client_id && !replaceable) throw new Refusal(400, `registered as ${id} already`);
@@ -85,7 +86,8 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   };
 
   const register = async (request: RegisterRequest): Promise<void> => {
-    await networkOf(await inTurn('registration', () => select(request)), 503);
+    const registration = registrationOf(request, config.net);
+    await networkOf(await inTurn('registration', () => select(registration)), 503);
   };
 
   /** One after the other, also while they wait for addresses: what is taken back must not be made afterwards. */

@@ -3,13 +3,14 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import type { Static, TSchema } from 'typebox';
-import { InvalidData, parseJson } from '../contract/check.ts';
+import { InvalidData } from '../contract/check.ts';
 import {
   NetDeployRequest,
   NetUndeployRequest,
   RegisterRequest,
   type WasmUndeployAnswer,
 } from '../contract/net-http.ts';
+import { readJson } from '../contract/read.ts';
 import type { Log } from '../system/log.ts';
 import type { Manager } from './manager.ts';
 import { Refusal } from './refusal.ts';
@@ -32,13 +33,12 @@ const bodyOf = async (request: IncomingMessage): Promise<string> => {
   return Buffer.concat(chunks).toString('utf8');
 };
 
-const route =
-  <T extends TSchema>(schema: T, handle: (request: Static<T>) => Promise<Answer>): Route =>
-  (text) =>
-    handle(parseJson(schema, text, 'request'));
-
 /** The paths of the contract, section 4. */
-const routesOf = (manager: Manager): Readonly<Record<string, Route>> => {
+const routesOf = (manager: Manager, log: Log): Readonly<Record<string, Route>> => {
+  const route =
+    <T extends TSchema>(schema: T, handle: (request: Static<T>) => Promise<Answer>): Route =>
+    (text) =>
+      handle(readJson(schema, text, 'request', log.warn));
   const deploy = (v6Key: 'nsAddressv6' | 'nsAddressV6') =>
     route(NetDeployRequest, async (request) => {
       const { v4, v6, warning } = await manager.deploy(request);
@@ -77,7 +77,7 @@ const failure = (path: string, error: unknown): Answer => {
 
 /** An HTTP server that answers a node engine; it listens nowhere yet. */
 export const createApi = (manager: Manager, log: Log): Server => {
-  const routes = routesOf(manager);
+  const routes = routesOf(manager, log);
   const answer = async (request: IncomingMessage): Promise<Answer> => {
     const path = new URL(request.url ?? '/', 'http://net-manager').pathname;
     const handle = Object.hasOwn(routes, path) ? routes[path] : undefined;

@@ -1,4 +1,3 @@
-import type { RegisterRequest } from '../contract/net-http.ts';
 import type { Log } from '../system/log.ts';
 import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
@@ -13,6 +12,7 @@ import { networkOf, parseSubnet } from './plan/addresses.ts';
 import { bridge } from './plan/instance.ts';
 import { type Settings, settingsOf } from './plan/settings.ts';
 import { Refusal } from './refusal.ts';
+import type { Registration } from './registration.ts';
 
 /** A registration with a cluster, and the network that its addresses made possible. */
 export type Session = AsyncDisposable & {
@@ -29,7 +29,7 @@ const lookAtRulesMs = 10_000;
 
 /** Connects to the cluster, takes the node's addresses from the journal or asks for them, and makes the network. */
 export const openSession = async (
-  registration: RegisterRequest,
+  registration: Registration,
   config: Config,
   journal: Journal,
   log: Log,

@@ -20,7 +20,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     process.stdout.write(usage);
     return 0;
   }
-  const settings = await readSettings(options.config, options.netManager);
+  const settings = await readSettings(options.config, options.netManager, log.warn);
   const { cluster } = settings;
   if (cluster === undefined) {
     log.info(`${options.config} names no cluster: set cluster_address; nothing to do`);
@@ -38,7 +38,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   ]);
   log.info(`wasmtime ${wasmtime.version} (${wasmtime.path})`);
   const node = {
-    network: settings.network === undefined ? undefined : new NetClient(settings.network),
+    network: settings.network === undefined ? undefined : new NetClient(settings.network, log),
     artifacts,
     wasmtime,
     groups,

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { InvalidData, parseJson } from '../contract/check.ts';
+import { InvalidData } from '../contract/check.ts';
 import { EngineConfig } from '../contract/config.ts';
+import { readHost } from '../contract/host.ts';
+import { type Note, readJson } from '../contract/read.ts';
 
 /** Where NetManager listens. */
 export type NetTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
@@ -44,15 +46,14 @@ const runtimesOf = (config: EngineConfig): readonly Runtime[] =>
  * configuration list may hold "precompile": compile components ahead of time on this node.
  */
 export const settingsOf = (config: EngineConfig, socket: string | undefined): Settings => {
-  const named = config.cluster_address !== '' && config.cluster_address !== '0.0.0.0';
+  const host = readHost(config.cluster_address, 'cluster_address', 'cluster_port');
+  const named = !['', '0.0.0.0', '::'].includes(host);
   const runtimes = runtimesOf(config);
   const { mqtt_cert_file: cert = '', mqtt_key_file: key = '' } = config;
   if ((cert === '') !== (key === ''))
-    throw new InvalidData('conf.json', ['mqtt_cert_file and mqtt_key_file belong together: set both or neither']);
+    throw new InvalidData('mqtt_cert_file', ['it and mqtt_key_file belong together: set both or neither']);
   return {
-    cluster: named
-      ? { host: config.cluster_address, port: config.cluster_port, secure: config.cluster_ssl ?? false }
-      : undefined,
+    cluster: named ? { host, port: config.cluster_port, secure: config.cluster_ssl ?? false } : undefined,
     network: networkOf(config, socket),
     logs: config.app_logs ?? '/tmp',
     runtimes: runtimes.length > 0 ? runtimes.map((runtime) => runtime.name) : ['wasm'],
@@ -67,13 +68,19 @@ class SettingsError extends Error {
 }
 
 /** What the text of conf.json means. Throws {@link InvalidData} naming `file` and every fault. */
-export const parseSettings = (text: string, file: string, socket: string | undefined): Settings =>
-  settingsOf(parseJson(EngineConfig, text, file), socket);
+export const parseSettings = (text: string, file: string, socket: string | undefined, note: Note): Settings => {
+  const config = readJson(EngineConfig, text, file, note);
+  try {
+    return settingsOf(config, socket);
+  } catch (error) {
+    throw error instanceof InvalidData ? new InvalidData(file, [error.message]) : error;
+  }
+};
 
 /** Reads conf.json. Throws {@link SettingsError}, or {@link InvalidData} naming every fault. */
-export const readSettings = async (file: string, socket: string | undefined): Promise<Settings> => {
+export const readSettings = async (file: string, socket: string | undefined, note: Note): Promise<Settings> => {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new SettingsError(`${file} cannot be read; name the configuration with --config`, { cause: error });
   });
-  return parseSettings(text, file, socket);
+  return parseSettings(text, file, socket, note);
 };

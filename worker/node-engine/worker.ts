@@ -52,7 +52,7 @@ export const work = async (
     const sent = outbox.put(statusMessage(job, instance, status, detail, registration?.ip ?? ''));
     if (status === 'CREATED') void sent.then(() => session?.report());
   });
-  const askCluster = registrar(cluster, runtimes, dialect);
+  const askCluster = registrar(cluster, runtimes, dialect, log.warn);
   const register = async () => askCluster(await facts(), signal);
 
   const joinFirst = async (): Promise<Registration> => {
@@ -75,7 +75,7 @@ export const work = async (
     const joined = before === undefined ? await joinFirst() : await joinAgain(before);
     registration = joined;
     if (before?.id !== joined.id) {
-      network?.register(joined.id, cluster.host, log, signal).catch(() => undefined);
+      network?.register(joined.id, cluster.host, signal).catch(() => undefined);
       // A NetManager that stays away must not keep the worker from saying so: deployments fail with the reason then.
       await network?.agreed().catch((error) => log.warn(explain(error)));
     }

@@ -11,6 +11,7 @@ import { inputs } from '../../support/inputs.ts';
 import { job } from './jobs.ts';
 
 const seeded = inputs(20_260_802, 3000);
+const ignore = () => undefined;
 const topics = engineTopics('a'.repeat(24));
 
 /** What `read` gives, or its InvalidData; anything else that is thrown is a fault. */
@@ -39,7 +40,7 @@ t.test('any payload on any topic is an order or a clear refusal', async () => {
   const payload = fc.oneof(fc.string(), fc.json(), text);
   fc.assert(
     fc.property(fc.constantFrom(...Object.values(topics), 'other'), payload, (topic, received) => {
-      const order = orInvalid(() => readOrder(topics, topic, received));
+      const order = orInvalid(() => readOrder(topics, topic, received, ignore));
       if (order instanceof InvalidData || order?.kind !== 'deploy') return;
       orInvalid(() => checkJob(order.job));
       orInvalid(() => parseReference(order.job.image));
@@ -49,7 +50,12 @@ t.test('any payload on any topic is an order or a clear refusal', async () => {
 });
 
 t.test('a job that can be named but not understood is refused by name', async (t) => {
-  const order = readOrder(topics, topics.deploy, JSON.stringify({ job_name: 'a.b.c.d', instance_number: 2, image: 5 }));
+  const order = readOrder(
+    topics,
+    topics.deploy,
+    JSON.stringify({ job_name: 'a.b.c.d', instance_number: 2, image: 5 }),
+    ignore,
+  );
   t.match(order, {
     kind: 'refuse',
     request: { job_name: 'a.b.c.d', instance_number: 2 },

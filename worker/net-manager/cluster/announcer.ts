@@ -1,10 +1,10 @@
 import type { NetConfig } from '../../contract/config.ts';
-import type { RegisterRequest } from '../../contract/net-http.ts';
 import type { ServiceDeployed } from '../../contract/net-mqtt.ts';
 import { netTopics } from '../../contract/topics.ts';
 import type { Log } from '../../system/log.ts';
 import type { AddressPair } from '../plan/addresses.ts';
 import type { Instance } from '../plan/instance.ts';
+import type { Registration } from '../registration.ts';
 import type { ClusterLink } from './cluster-link.ts';
 import { addressTowards } from './node-address.ts';
 
@@ -21,7 +21,7 @@ const lookAgainMs = 10_000;
 /** Tells a cluster where a node's instances can be reached, again when the node's own address changes. */
 export const createAnnouncer = (
   { NodePublicAddress, NodePublicPort }: NetConfig,
-  { client_id: id, cluster_address: cluster }: RegisterRequest,
+  { client_id: id, cluster_address: cluster }: Registration,
   link: ClusterLink,
   running: () => readonly Placed[],
   log: Log,

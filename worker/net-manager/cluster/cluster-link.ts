@@ -1,6 +1,6 @@
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Static, TSchema } from 'typebox';
-import { parseJson } from '../../contract/check.ts';
+import { readJson } from '../../contract/read.ts';
 import type { Log } from '../../system/log.ts';
 import { type TlsFiles, tlsOptions, trustSystemCertificates } from '../../system/trust.ts';
 
@@ -87,7 +87,7 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
       const { promise, resolve } = Promise.withResolvers<void>();
       const checked = (text: string) => {
         try {
-          take(parseJson(schema, text, topic));
+          take(readJson(schema, text, topic, log.warn));
         } catch (error) {
           log.warn((error as Error).message);
         }

@@ -30,7 +30,9 @@ export const createServiceTable = (link: ClusterLink, id: string, log: Log): Ser
     link.publish(topics.tableRequest, { sname: service, sip: '' });
   };
 
-  void link.subscribe(topics.tableResult, TableResult, ({ app_name: service, instance_list: instances }) => {
+  void link.subscribe(topics.tableResult, TableResult, (result) => {
+    const { app_name, query_key, instance_list: instances } = result;
+    const service = app_name ?? query_key ?? '';
     clearTimeout(followed.get(service)?.late);
     log.debug(`${service}: ${instances.length} instances in the cluster`);
   });

@@ -1,5 +1,6 @@
-import { InvalidData, parseJson } from '../../contract/check.ts';
-import { ControlError, DeleteRequest, DeployRequest } from '../../contract/job.ts';
+import { InvalidData } from '../../contract/check.ts';
+import { ControlError, DeleteRequest, type DeployRequest, readDeployRequest } from '../../contract/job.ts';
+import { type Note, readJson } from '../../contract/read.ts';
 import type { engineTopics } from '../../contract/topics.ts';
 
 /** What a message from the cluster asks for. */
@@ -10,24 +11,26 @@ type Order =
   /** A job that can be named but not understood. */
   | { readonly kind: 'refuse'; readonly request: DeleteRequest; readonly reason: string };
 
-const readDeploy = (payload: string): Order => {
+const readDeploy = (payload: string, note: Note): Order => {
   try {
-    return { kind: 'deploy', job: parseJson(DeployRequest, payload, 'deploy message') };
+    return { kind: 'deploy', job: readDeployRequest(payload, note) };
   } catch (error) {
     if (!(error instanceof InvalidData)) throw error;
-    const { job_name, instance_number } = parseJson(DeleteRequest, payload, 'deploy message');
+    const { job_name, instance_number } = readJson(DeleteRequest, payload, 'deploy message', note);
     return { kind: 'refuse', request: { job_name, instance_number }, reason: error.message };
   }
 };
 
-/** Reads a message; undefined when its topic is none of `topics`. Throws {@link InvalidData}. */
+/** Reads a message; undefined when its topic is none of `topics`. `note` is told what was left out. Throws {@link InvalidData}. */
 export const readOrder = (
   topics: ReturnType<typeof engineTopics>,
   topic: string,
   payload: string,
+  note: Note,
 ): Order | undefined => {
-  if (topic === topics.deploy) return readDeploy(payload);
-  if (topic === topics.delete) return { kind: 'delete', request: parseJson(DeleteRequest, payload, 'delete message') };
+  if (topic === topics.deploy) return readDeploy(payload, note);
+  if (topic === topics.delete)
+    return { kind: 'delete', request: readJson(DeleteRequest, payload, 'delete message', note) };
   if (topic !== topics.error) return undefined;
-  return { kind: 'register', reason: parseJson(ControlError, payload, 'error message').message };
+  return { kind: 'register', reason: readJson(ControlError, payload, 'error message', note).message };
 };

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { parseJson } from '../../contract/check.ts';
+import { type Note, readJson } from '../../contract/read.ts';
 import { type Dialect, RegistrationAnswer, registrationPath } from '../../contract/registration.ts';
 import { postJson } from '../artifacts/http.ts';
 import { explain } from '../explain.ts';
@@ -52,6 +52,7 @@ const registerIn = async (
   runtimes: readonly string[],
   facts: NodeFacts,
   signal: AbortSignal,
+  note: Note,
 ): Promise<Registration> => {
   const where = `${cluster.host}:${cluster.port}`;
   using limit = deadline(signal, answerMs, `the answer of the cluster at ${where}`);
@@ -69,7 +70,7 @@ const registerIn = async (
       `the cluster at ${where} refused the worker with ${answer.status}: ${answer.text.trim().slice(0, 500)}`,
       answer.status,
     );
-  const { id, MQTT_BROKER_PORT: port } = parseJson(RegistrationAnswer, answer.text, "the cluster's answer");
+  const { id, MQTT_BROKER_PORT: port } = readJson(RegistrationAnswer, answer.text, "the cluster's answer", note);
   return { id, ip, brokerPort: Number(port), dialect };
 };
 
@@ -86,18 +87,19 @@ export const registrar = (
   cluster: ClusterAddress,
   runtimes: readonly string[],
   dialect: Dialect | undefined,
+  note: Note,
 ): ((facts: NodeFacts, signal: AbortSignal) => Promise<Registration>) => {
   let refusals = 0;
   return async (facts, signal) => {
     try {
-      const registration = await registerIn(dialect ?? '403', cluster, runtimes, facts, signal);
+      const registration = await registerIn(dialect ?? '403', cluster, runtimes, facts, signal, note);
       refusals = 0;
       return registration;
     } catch (error) {
       if (dialect !== undefined || !(error instanceof RegistrationError) || error.status === undefined) throw error;
       refusals += 1;
       if (refusals < refusalsBeforeOther) throw error;
-      return registerIn('400', cluster, runtimes, facts, signal).catch((other: unknown) => {
+      return registerIn('400', cluster, runtimes, facts, signal, note).catch((other: unknown) => {
         throw new RegistrationError(`${error.message}; in the dialect 400: ${explain(other)}`, error.status);
       });
     }

@@ -109,7 +109,7 @@ export class Session {
     this.#heard = performance.now();
     const { engine, log } = this.#parts;
     try {
-      const order = readOrder(this.#topics, topic, payload);
+      const order = readOrder(this.#topics, topic, payload, log.warn);
       if (order?.kind === 'deploy') void engine.deploy(order.job);
       if (order?.kind === 'delete') void engine.undeploy(order.request);
       if (order?.kind === 'refuse') engine.refuse(order.request, order.reason);

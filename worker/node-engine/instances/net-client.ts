@@ -1,5 +1,4 @@
-import { parseJson } from '../../contract/check.ts';
-import { ContainerDeployAnswer, WasmDeployAnswer } from '../../contract/net-http.ts';
+import { readDeployAnswer } from '../../contract/net-http.ts';
 import type { Log } from '../../system/log.ts';
 import { postJson } from '../artifacts/http.ts';
 import { explain } from '../explain.ts';
@@ -37,19 +36,19 @@ const accepted = ({ status, text }: Answer, what: string): string => {
   return text;
 };
 
-const withoutPrefix = (address: string): string => address.split('/')[0] ?? '';
-
 /** Speaks to NetManager (contract, section 4). */
 export class NetClient {
   readonly #target: NetTarget;
+  readonly #log: Log;
   /** How instances are called in the paths: "unikernel" with a NetManager that knows no "wasm". */
   #kind: 'wasm' | 'unikernel' = 'wasm';
   readonly #registered = Promise.withResolvers<void>();
   #registering = new AbortController();
   #registration: { readonly client_id: string; readonly cluster_address: string } | undefined;
 
-  constructor(target: NetTarget) {
+  constructor(target: NetTarget, log: Log) {
     this.#target = target;
+    this.#log = log;
   }
 
   /** Resolves once NetManager has agreed to a registration. */
@@ -68,14 +67,14 @@ export class NetClient {
   }
 
   /** Tells NetManager who the worker is; tries until it has agreed or is told otherwise by a later call. */
-  async register(id: string, cluster: string, log: Log, signal: AbortSignal): Promise<void> {
+  async register(id: string, cluster: string, signal: AbortSignal): Promise<void> {
     this.#registering.abort(new NetworkError('the worker has got another id', true));
     this.#registering = new AbortController();
     const either = AbortSignal.any([signal, this.#registering.signal]);
     this.#registration = { client_id: id, cluster_address: cluster };
     const attempt = async () => accepted(await this.#post('/register', this.#registration), '/register');
     await retry(attempt, { first: 50, growth: 1.5, most: 5000 }, either, (error, attempts) => {
-      if (attempts % 10 === 1) log.warn(`${explain(error)}; trying again`);
+      if (attempts % 10 === 1) this.#log.warn(`${explain(error)}; trying again`);
     });
     this.#registered.resolve();
   }
@@ -127,12 +126,7 @@ export class NetClient {
     const data = { pid: 0, serviceName: service, instanceNumber: instance, portMappings: ports };
     await this.agreed();
     const text = await this.#insist('deploy', data, signal, (answer) => accepted(answer, 'the network'));
-    if (this.#kind === 'wasm') {
-      const answer = parseJson(WasmDeployAnswer, text, "NetManager's answer");
-      return { v4: withoutPrefix(answer.nsAddress), v6: withoutPrefix(answer.nsAddressV6) };
-    }
-    const answer = parseJson(ContainerDeployAnswer, text, "NetManager's answer");
-    return { v4: withoutPrefix(answer.nsAddress), v6: withoutPrefix(answer.nsAddressv6) };
+    return readDeployAnswer(text, this.#log.warn);
   }
 
   /**

@@ -70,6 +70,16 @@ export const checkJob = (job: DeployRequest): void => {
     if (argument.includes('\0')) throw new InvalidData('cmd', ['an argument holds a zero byte']);
 };
 
+/** What is told of volumes, none of which can be mounted: wasmtime is given no folder of the board. */
+const volumeNotes = ({ volumes }: DeployRequest): string[] => {
+  const named = (volumes ?? []).map((volume) => {
+    const { volume_id: id, mount_path: path } = (volume ?? {}) as Readonly<Record<string, unknown>>;
+    const name = [volume, id].find((one) => typeof one === 'string') ?? 'a volume';
+    return `${name}${typeof path === 'string' ? ` at ${path}` : ''}`.slice(0, 200);
+  });
+  return named.length > 0 ? [`volumes are not mounted on this node: ${named.slice(0, 10).join(', ')}`] : [];
+};
+
 /**
  * The arguments that run a component as its job asks. HTTP services listen on the first TCP mapping's inner port (80
  * without one) and on both address families when the kernel has IPv6. Throws {@link InvalidData} for a component that
@@ -81,7 +91,7 @@ export const planRun = (
   ipv6: boolean = existsSync('/proc/net/if_inet6'),
 ): RunPlan => {
   const world = startable(info);
-  const notes: string[] = [];
+  const notes = volumeNotes(job);
   const memory = job.memory ?? 0;
   const given = [...environmentOf(job.environment ?? [])];
   const common = [

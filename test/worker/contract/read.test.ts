@@ -1,0 +1,308 @@
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import t from 'tap';
+import type { TSchema } from 'typebox';
+import { InvalidData } from '../../../worker/contract/check.ts';
+import { EngineConfig, NetConfig, TunnelConfig } from '../../../worker/contract/config.ts';
+import { ControlError, DeleteRequest, readDeployRequest } from '../../../worker/contract/job.ts';
+import {
+  NetDeployRequest,
+  NetUndeployRequest,
+  RegisterRequest,
+  readDeployAnswer,
+} from '../../../worker/contract/net-http.ts';
+import { SubnetResult, TableResult, UpdateAvailable } from '../../../worker/contract/net-mqtt.ts';
+import { type Note, read, readJson } from '../../../worker/contract/read.ts';
+import { RegistrationAnswer } from '../../../worker/contract/registration.ts';
+import { parseConfig } from '../../../worker/net-manager/config.ts';
+import { planRun } from '../../../worker/node-engine/runtime/command.ts';
+import { parseSettings } from '../../../worker/node-engine/settings.ts';
+import { inputs } from '../../support/inputs.ts';
+
+type Document = Record<string, unknown>;
+
+/** A message as its sender writes it, and which keys nothing can be done without. */
+type Known = {
+  readonly good: Document;
+  readonly needed: readonly string[];
+  /** Keys whose value, if it cannot be used, is no less than a refusal. */
+  readonly refused?: readonly string[];
+  readonly read: (text: string, note: Note) => unknown;
+};
+
+const document = (name: string): Document =>
+  JSON.parse(readFileSync(new URL(`documents/${name}.json`, import.meta.url), 'utf8')) as Document;
+
+const as = (schema: TSchema) => (text: string, note: Note) => readJson(schema, text, 'it', note);
+
+const jobRefused = ['cmd', 'environment', 'port', 'memory', 'vcpus', 'one_shot'];
+const confRefused = ['cluster_ssl', 'mqtt_cert_file', 'mqtt_key_file'];
+const answer = { serviceName: 'a.b.c.d', nsAddress: '10.18.0.2/26' };
+const known: Readonly<Record<string, Known>> = {
+  'conf.json of the development branch': {
+    ...{ good: document('develop-default'), needed: ['cluster_address'], refused: confRefused },
+    read: as(EngineConfig),
+  },
+  'conf.json with a storage driver': {
+    ...{ good: document('with-csi-driver'), needed: ['cluster_address'], refused: confRefused },
+    read: as(EngineConfig),
+  },
+  'netcfg.json': {
+    good: {
+      ...{ NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterUrl: '0.0.0.0', ClusterMqttPort: '10003' },
+      ...{ DefaultInterface: 'eth0', Debug: false, PublicIPNetworking: false, MqttCert: '', MqttKey: '', MqttCa: '' },
+      ...{ WasmTopology: 'veth', Egress: ['10.0.0.0/8', 'fd00::/8'], OnStop: 'keep' },
+    },
+    needed: [],
+    refused: ['NodePublicAddress', 'ClusterUrl', 'MqttCert', 'MqttKey', 'MqttCa', 'Egress'],
+    read: as(NetConfig),
+  },
+  'tuncfg.json': {
+    good: {
+      ...{ HostTunnelDeviceName: 'tun', TunnelIP: '10.19.1.1', ProxySubnetwork: '10.31.0.0', TunnelPort: 50_104 },
+      ...{ ProxySubnetworkMask: '255.255.0.0', MTUsize: 1400, TunNetIPv6: 'fcef::1', ProxySubnetworkIPv6: 'fdff::' },
+      ProxySubnetworkIPv6Prefix: 16,
+    },
+    needed: [],
+    read: as(TunnelConfig),
+  },
+  'the answer to a registration': {
+    good: { id: 'a'.repeat(24), MQTT_BROKER_PORT: '1883' },
+    needed: ['id'],
+    read: as(RegistrationAnswer),
+  },
+  'a job of the dashboard': {
+    good: document('job-as-the-dashboard-sends-it'),
+    ...{ needed: ['job_name', 'instance_number', 'image'], refused: jobRefused },
+    read: readDeployRequest,
+  },
+  'a job with everything': {
+    good: {
+      ...document('job-as-the-dashboard-sends-it'),
+      ...{ cmd: ['serve', '--fast'], environment: ['A=1', 'B=2', 'C='], one_shot: true, memory: 64.5 },
+    },
+    ...{ needed: ['job_name', 'instance_number', 'image'], refused: jobRefused },
+    read: readDeployRequest,
+  },
+  'control/delete': {
+    good: { job_name: 'a.b.c.d', instance_number: 3, virtualization: 'wasm' },
+    needed: ['job_name', 'instance_number'],
+    read: as(DeleteRequest),
+  },
+  'control/error': { good: { message: 'Node not registered' }, needed: [], read: as(ControlError) },
+  'a subnet': {
+    good: { address: '10.18.0.0', addressv6: 'fc00::' },
+    needed: ['address', 'addressv6'],
+    read: as(SubnetResult),
+  },
+  'a service table': { good: document('table-result-not-deployed'), needed: [], read: as(TableResult) },
+  'an update': { good: { type: 'DEPLOYMENT' }, needed: [], read: as(UpdateAvailable) },
+  '/register': {
+    good: { client_id: 'node1', cluster_address: '192.0.2.1' },
+    needed: ['client_id'],
+    read: as(RegisterRequest),
+  },
+  '/container/deploy': {
+    good: { pid: 7, serviceName: 'a.b.c.d', instanceNumber: 0, portMappings: '80:80' },
+    ...{ needed: ['serviceName', 'instanceNumber'], refused: ['pid', 'portMappings'] },
+    read: as(NetDeployRequest),
+  },
+  '/container/undeploy': {
+    good: { serviceName: 'a.b.c.d', instanceNumber: 0 },
+    needed: ['serviceName', 'instanceNumber'],
+    read: as(NetUndeployRequest),
+  },
+  "a net manager's answer": {
+    good: { ...answer, nsAddressv6: 'fc00::2' },
+    needed: ['nsAddress'],
+    read: readDeployAnswer,
+  },
+  "pull 205's answer": { good: { ...answer, nsAddressV6: 'fc00::2' }, needed: ['nsAddress'], read: readDeployAnswer },
+};
+
+type Change = 'none' | 'deleted' | 'null' | 'wrong';
+const change = fc.oneof(
+  { weight: 3, arbitrary: fc.constant<Change>('none') },
+  { weight: 1, arbitrary: fc.constantFrom<Change>('deleted', 'null', 'wrong') },
+);
+/** What is of no type that any of these documents has in that place. */
+const wrongFor = (value: unknown): fc.Arbitrary<unknown> =>
+  Array.isArray(value) ? fc.constantFrom<unknown>(7, 'text', {}) : fc.constantFrom<unknown>([7], { a: [] }, [[]]);
+const unknownKeys = fc.dictionary(
+  fc.string().map((key) => `another ${key}`),
+  fc.jsonValue(),
+);
+
+/** A document of which any part is changed, with what was done to each key, and rows that are of no use put into lists. */
+const changed = (good: Document) =>
+  fc
+    .record({
+      changes: fc.record(Object.fromEntries(Object.keys(good).map((key) => [key, change]))),
+      wrong: fc.record(Object.fromEntries(Object.entries(good).map(([key, value]) => [key, wrongFor(value)]))),
+      rows: fc.array(fc.constantFrom<unknown>(null, 7, [], [null], true), { maxLength: 3 }),
+      more: unknownKeys,
+    })
+    .map(({ changes, wrong, rows, more }) => {
+      const made: Document = { ...more };
+      for (const [key, value] of Object.entries(good)) {
+        const how = changes[key];
+        if (how === 'wrong') made[key] = wrong[key];
+        if (how === 'null') made[key] = null;
+        if (how !== 'none') continue;
+        made[key] = Array.isArray(value) ? value.flatMap((row, at) => [row, ...rows.slice(at, at + 1)]) : value;
+      }
+      return { made, changes };
+    });
+
+const attempt = (read: () => unknown): Document | InvalidData => {
+  try {
+    return read() as Document;
+  } catch (error) {
+    if (error instanceof InvalidData) return error;
+    throw error;
+  }
+};
+
+/** True when every row that was there before still is, in its order. */
+const keeps = (rows: unknown, before: unknown): boolean => {
+  if (!Array.isArray(before)) return isDeepStrictEqual(rows, before);
+  if (!Array.isArray(rows)) return false;
+  let at = 0;
+  for (const row of rows) if (isDeepStrictEqual(row, before[at])) at += 1;
+  return at === before.length;
+};
+
+for (const [name, { good, needed, refused = [], read: reading }] of Object.entries(known))
+  t.test(`${name}: what is still of use is used`, async (t) => {
+    const text = JSON.stringify(good);
+    const notes: string[] = [];
+    const whole = reading(text, (line) => notes.push(line)) as Document;
+    t.same(notes, [], 'nothing of the whole message is left out');
+    fc.assert(
+      fc.property(changed(good), ({ made, changes }) => {
+        const result = attempt(() => reading(JSON.stringify(made), () => undefined));
+        const lacking = needed.some((key) => changes[key] !== 'none');
+        const offending = refused.some((key) => changes[key] === 'wrong');
+        if (lacking || offending) return result instanceof InvalidData;
+        if (result instanceof InvalidData) return false;
+        const same = Object.keys(changes).every((key) => changes[key] !== 'none' || keeps(result[key], whole[key]));
+        const fewer = Object.fromEntries(Object.entries(made).filter(([, value]) => value !== null));
+        const other = reading(JSON.stringify(fewer), () => undefined) as Document;
+        return same && Object.keys(good).every((key) => isDeepStrictEqual(result[key] ?? {}, other[key] ?? {}));
+      }),
+      inputs(20_261_201, 500),
+    );
+  });
+
+const lines = (): { readonly notes: string[]; readonly note: Note } => {
+  const notes: string[] = [];
+  return { notes, note: (line) => void notes.push(line) };
+};
+
+t.test('rows of instances that are not deployed yet stay, rows that are none go', async (t) => {
+  const { notes, note } = lines();
+  const table = document('table-result-not-deployed');
+  const list = table['instance_list'] as unknown[];
+  const result = read(
+    TableResult,
+    { ...table, instance_list: [...list, { instance_number: 'none' }, null] },
+    'it',
+    note,
+  );
+  t.match(result.instance_list, [{ namespace_ip: '10.18.0.2' }, { instance_number: 1, instance_ip: '10.30.0.4' }]);
+  t.equal(result.instance_list.length, 2);
+  t.match(notes, [/instance_list\.2\.instance_number must be integer.*left out/, /instance_list\.3 must be object/]);
+});
+
+t.test('thousands of bad rows make a few lines', async (t) => {
+  const { notes, note } = lines();
+  read(TableResult, { instance_list: Array.from({ length: 5000 }, () => 0) }, 'it', note);
+  t.equal(notes.length, 11);
+  t.match(notes.at(-1), /4990 more/);
+});
+
+t.test('numbers, truth values and digits mean what they say', async (t) => {
+  const { notes, note } = lines();
+  const conf = { cluster_address: 'c', cluster_port: '10101', cluster_ssl: 'True' };
+  t.match(read(EngineConfig, conf, 'it', note), { cluster_port: 10_101, cluster_ssl: true });
+  t.match(read(NetConfig, { ClusterMqttPort: 1883 }, 'it', note), { ClusterMqttPort: '1883', NodePublicPort: '50103' });
+  t.same(notes, []);
+});
+
+t.test('what would weaken the worker if it were left out is refused', async (t) => {
+  const conf = (more: Document) => () =>
+    parseSettings(JSON.stringify({ cluster_address: 'c', ...more }), 'conf.json', undefined, () => undefined);
+  t.throws(conf({ cluster_ssl: 'perhaps' }), /cluster_ssl must be boolean/);
+  t.throws(conf({ mqtt_cert_file: 5 }), /mqtt_cert_file must be string/);
+  t.throws(conf({ mqtt_cert_file: '/c.pem' }), /set both or neither/);
+  t.doesNotThrow(conf({ mqtt_cert_file: null, mqtt_key_file: '' }));
+  t.throws(() => parseConfig('/n', '{"Egress":"of"}', undefined, () => undefined), /Egress must be equal to one of/);
+});
+
+t.test('the job of the dashboard runs without its blank rows, and what is not mounted is said', async (t) => {
+  const { notes, note } = lines();
+  const job = readDeployRequest(JSON.stringify(document('job-as-the-dashboard-sends-it')), note);
+  t.match(job, { cmd: [], environment: [], port: '5000:80/tcp;6000:6000/udp' });
+  t.same(notes, []);
+  const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [] } as const;
+  t.match(planRun(job, info), { port: 80, notes: ['volumes are not mounted on this node: v1 at /data'] });
+  const odd = { ...job, environment: ['A=1', ' ', 'B', { name: 'C' }], volumes: ['v2', null] };
+  const left = readDeployRequest(JSON.stringify(odd), note);
+  t.same(left.environment, ['A=1']);
+  t.match(notes, [/environment\.3 must be string/, /'B' is not K=V; left out/]);
+  t.match(planRun(left, info).notes, ['volumes are not mounted on this node: v2, a volume']);
+});
+
+t.test('a host is written in more ways than one, and never with a scheme, a path or a port', async (t) => {
+  const host = (cluster_address: string) =>
+    parseSettings(JSON.stringify({ cluster_address }), 'conf.json', undefined, () => undefined).cluster?.host;
+  for (const [written, meant] of [
+    ['[2001:db8::10]', '2001:db8::10'],
+    [' [2001:db8::10] ', '2001:db8::10'],
+    ['\tcluster.example.org\n', 'cluster.example.org'],
+    ['192.0.2.10', '192.0.2.10'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['my_cluster', 'my_cluster'],
+    ['', undefined],
+    [' 0.0.0.0', undefined],
+  ] as const)
+    t.equal(host(written), meant, written);
+  for (const [written, sentence] of [
+    ['http://192.0.2.10:10100/', /has a scheme: write '192\.0\.2\.10', and 10100 into cluster_port/],
+    ['https://user@cluster.example.org', /has a scheme: write 'cluster\.example\.org'/],
+    ['192.0.2.10:10100', /has a port: write '192\.0\.2\.10', and 10100 into cluster_port/],
+    ['[2001:db8::10]:10100', /has a port: write '2001:db8::10', and 10100 into cluster_port/],
+    ['cluster/api', /has a path: write 'cluster'/],
+    ['a b', /is no host/],
+    ['[cluster]', /is no host/],
+  ] as const)
+    t.throws(() => host(written), sentence, written);
+  const netcfg = (more: Document) => () => parseConfig('/n', JSON.stringify(more), undefined, () => undefined).net;
+  t.match(netcfg({ NodePublicAddress: ' [2001:db8::7] ' })(), { NodePublicAddress: '2001:db8::7' });
+  t.throws(
+    netcfg({ NodePublicAddress: '203.0.113.7:50103' }),
+    /NodePublicAddress.*has a port.*50103 into NodePublicPort/,
+  );
+  t.throws(netcfg({ ClusterUrl: 'tcp://192.0.2.10' }), /ClusterUrl: 'tcp:\/\/192\.0\.2\.10' has a scheme/);
+});
+
+t.test('any text is a host or a refusal', async () => {
+  const word = fc.constantFrom('http://', '[', ']', ':', '/', '@', '80', '::1', 'host', '.', ' ', '%', '?');
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(word).map((words) => words.join('')),
+      ),
+      (cluster_address) => {
+        const text = JSON.stringify({ cluster_address });
+        const read = attempt(() => parseSettings(text, 'conf.json', undefined, () => undefined) as unknown as Document);
+        return (
+          read instanceof InvalidData || !/[\s/[\]@?]/.test(String((read['cluster'] as Document | undefined)?.['host']))
+        );
+      },
+    ),
+    inputs(20_261_202),
+  );
+});

@@ -1,0 +1,153 @@
+/**
+ * How this worker reads what others write: conf.json, netcfg.json and tuncfg.json, the answers of a cluster and of a
+ * net manager, every MQTT message, and the bodies of requests. One rule for all of them:
+ *
+ * 1. Required is only what is needed to act. A document that lacks it is refused, by {@link InvalidData}.
+ * 2. null means absent, and what is absent has the default that its schema names.
+ * 3. Unknown keys pass. A number or a truth value in quotation marks, and digits without them, mean what they say.
+ * 4. An entry of a list that cannot be used is left out, with a line for the log, and never takes the others along.
+ * 5. So is an optional value that cannot be used; but what is marked {@link refused} is refused then, because doing
+ *    without it would be something else than what was asked: TLS, what instances may reach, how a job is run.
+ *
+ * What this worker writes is checked exactly, with `parse` in check.ts, and so are its own journals.
+ */
+import type { Static, TSchema } from 'typebox';
+import { type Fault, faultsOf, InvalidData } from './check.ts';
+
+/** Marks a schema whose value, when there is one that cannot be used, is refused and does not count as absent. */
+export const refused = { 'x-refused': true } as const;
+
+/** Takes a line about what was left out. */
+export type Note = (text: string) => void;
+
+type Node = {
+  readonly type?: string;
+  readonly pattern?: string;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly required?: readonly string[];
+  readonly items?: Node;
+  readonly anyOf?: readonly Node[];
+  readonly 'x-refused'?: true;
+};
+type Path = readonly string[];
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The alternative of a schema that a value can be meant for. */
+const alternative = (schema: Node, value: unknown): Node => {
+  const some = schema.anyOf?.filter(({ type }) => type !== 'null');
+  if (some === undefined) return schema;
+  const kind = Array.isArray(value) ? 'array' : typeof value;
+  return (some.length === 1 ? some[0] : some.find(({ type }) => type === kind)) ?? schema;
+};
+
+const scalar = ({ type, pattern }: Node, value: unknown): unknown => {
+  if ((type === 'integer' || type === 'number') && typeof value === 'string')
+    return /^\s*\d+(?:\.\d+)?\s*$/.test(value) ? Number(value) : value;
+  if (type === 'boolean' && typeof value === 'string')
+    return { true: true, false: false }[value.trim().toLowerCase()] ?? value;
+  if (type === 'string' && pattern !== undefined && Number.isSafeInteger(value)) return String(value);
+  return value;
+};
+
+/** `value` without what is null, with what has a default, and with scalars as the schema types them. */
+const normalized = (schema: Node, value: unknown): unknown => {
+  const { properties, items, ...rest } = alternative(schema, value);
+  if (properties && isRecord(value)) {
+    const copy = { ...value };
+    for (const [key, part] of Object.entries(properties)) {
+      const given = Object.hasOwn(value, key) ? value[key] : undefined;
+      const present = given ?? part.default;
+      if (present === undefined) delete copy[key];
+      else copy[key] = normalized(part, present);
+    }
+    return copy;
+  }
+  if (items && Array.isArray(value)) return value.map((entry) => normalized(items, entry));
+  return scalar(rest, value);
+};
+
+/** The innermost part around a fault that the document can do without, or undefined where there is none. */
+const dispensable = (schema: Node, value: unknown, path: Path): Path | undefined => {
+  let found: Path | undefined;
+  let at: Node = schema;
+  let inside = value;
+  for (const [depth, key] of path.entries()) {
+    const { properties, items, required = [] } = alternative(at, inside);
+    const child = items ?? properties?.[key];
+    if (child === undefined) break;
+    if (items || !required.includes(key) || child.default !== undefined) found = path.slice(0, depth + 1);
+    if (child['x-refused']) found = undefined;
+    at = child;
+    inside = (inside as Record<string, unknown>)[key];
+  }
+  return found;
+};
+
+/** A copy of `value` in which what is at `path` is undefined. */
+const without = (value: unknown, [key, ...rest]: Path): unknown => {
+  if (key === undefined) return undefined;
+  if (Array.isArray(value))
+    return value.map((entry: unknown, index) => (index === Number(key) ? without(entry, rest) : entry));
+  return isRecord(value) ? { ...value, [key]: without(value[key], rest) } : value;
+};
+
+const compact = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.filter((entry) => entry !== undefined).map(compact);
+  return isRecord(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, compact(entry)]))
+    : value;
+};
+
+/** The faults that have no other inside: of alternatives, all that were not meant are reported around the one that was. */
+const innermost = (faults: readonly Fault[]): readonly Fault[] =>
+  faults.filter(
+    ({ path }) =>
+      !faults.some((other) => other.path.length > path.length && path.every((key, at) => other.path[at] === key)),
+  );
+
+/** The most lines about one document: a list of thousands must not fill the log. */
+const mostNotes = 10;
+
+/** What can be used of `data`, typed as the schema says. Throws {@link InvalidData}, naming `what`. */
+export const read = <T extends TSchema>(schema: T, data: unknown, what: string, note: Note): Static<T> => {
+  let value = normalized(schema as Node, data);
+  let notes = 0;
+  for (let faults = faultsOf(schema, value); faults.length > 0; faults = faultsOf(schema, value)) {
+    const found = innermost(faults).map((fault) => ({
+      ...fault,
+      part: dispensable(schema as Node, value, fault.path),
+    }));
+    const fatal = found.filter(({ part }) => part === undefined);
+    if (fatal.length > 0)
+      throw new InvalidData(
+        what,
+        fatal.map(({ text }) => text),
+      );
+    const parts = new Map<string, Path>();
+    for (const { part = [], text } of found) {
+      const name = part.join('\0');
+      if (parts.has(name)) continue;
+      if (notes < mostNotes) note(`${what}: ${text}; left out`);
+      notes += 1;
+      parts.set(name, part);
+    }
+    for (const part of parts.values()) value = without(value, part);
+    value = normalized(schema as Node, compact(value));
+  }
+  if (notes > mostNotes) note(`${what}: ${notes - mostNotes} more faults; left out`);
+  return value as Static<T>;
+};
+
+/** The same from JSON text. Throws {@link InvalidData} for text that is not JSON, too. */
+export const readJson = <T extends TSchema>(schema: T, text: string, what: string, note: Note): Static<T> => {
+  let data: unknown;
+  try {
+    data = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw new InvalidData(what, [`not JSON: ${(error as Error).message}`]);
+  }
+  return read(schema, data, what, note);
+};

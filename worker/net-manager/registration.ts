@@ -1,0 +1,20 @@
+import Type, { type Static } from 'typebox';
+import type { NetConfig } from '../contract/config.ts';
+import { readHost } from '../contract/host.ts';
+import { workerId } from '../contract/names.ts';
+import type { RegisterRequest } from '../contract/net-http.ts';
+import { Refusal } from './refusal.ts';
+
+/** Who this node is to its cluster, and where that cluster is: a host name or an address. */
+export const Registration = Type.Object({
+  client_id: Type.String({ pattern: workerId }),
+  cluster_address: Type.String({ minLength: 1 }),
+});
+export type Registration = Static<typeof Registration>;
+
+/** What a request registers; without an address of its own it is the one in netcfg.json. Throws `InvalidData`, `Refusal`. */
+export const registrationOf = ({ client_id, cluster_address }: RegisterRequest, net: NetConfig): Registration => {
+  const host = readHost(cluster_address ?? net.ClusterUrl ?? '', 'cluster_address', 'ClusterMqttPort of netcfg.json');
+  if (['', '0.0.0.0', '::'].includes(host)) throw new Refusal(400, 'cluster_address names no cluster');
+  return { client_id, cluster_address: host };
+};
