@@ -7,9 +7,9 @@ const component = '/root/hello-wasi-http.wasm';
 const serveMs = 20_000;
 
 export default scenario({
-  about:
+  description:
     "Do the commands of the project report's Appendix B work as they stand, and are its known troubles recognised?",
-  needs: ['veth', 'bridge', 'nft', 'serve'],
+  requires: ['veth', 'bridge', 'nft', 'serve'],
   // out of the way of the addresses that are typed here
   network: { topology: 'bridged', subnet: '10.18.0.0', subnet6: 'fd00:18::' },
   claims: {

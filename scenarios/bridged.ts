@@ -2,9 +2,9 @@ import { changes } from '../lab/scenario/board/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 
 export default scenario({
-  about:
+  description:
     'Does a service deployed by the worker into a bridged namespace answer, inside and out, and leave nothing behind?',
-  needs: ['bridge', 'nft', 'serve', 'port-forward'],
+  requires: ['bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
   async run({ step, board, lab, app, deploy, undeploy, forward, load, footprint, firstAnswer }) {

@@ -38,8 +38,8 @@ const ratiosOf = (spent: readonly Spent[]): readonly Figure[] => {
 };
 
 export default scenario({
-  about: 'What does WebAssembly cost a request, and what does the network: loopback, veth, bridge, mapped port?',
-  needs: ['veth', 'bridge', 'nft', 'serve', 'port-forward'],
+  description: 'What does WebAssembly cost a request, and what does the network: loopback, veth, bridge, mapped port?',
+  requires: ['veth', 'bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 600,
 

@@ -10,8 +10,8 @@ const leastSeconds = 5;
 const connections = 4;
 
 export default scenario({
-  about: 'How many instances fit on a board, and what does each of them cost the others?',
-  needs: ['bridge', 'nft', 'serve'],
+  description: 'How many instances fit on a board, and what does each of them cost the others?',
+  requires: ['bridge', 'nft', 'serve'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 300,
 

@@ -8,9 +8,9 @@ import { fixtureApp } from '../lab/wasm/app.ts';
 const waitMs = 60_000;
 
 export default scenario({
-  about:
+  description:
     'What does the cluster see, and what is left, when a service or any part of the worker ends, crashes or restarts?',
-  needs: ['bridge', 'nft', 'serve', 'port-forward'],
+  requires: ['bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 240,
 

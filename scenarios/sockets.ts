@@ -22,8 +22,8 @@ if (kind === 'udp') {
 `;
 
 export default scenario({
-  about: 'Does a component with sockets of its own speak TCP and UDP, on the bridge and through mapped ports?',
-  needs: ['bridge', 'nft', 'port-forward'],
+  description: 'Does a component with sockets of its own speak TCP and UDP, on the bridge and through mapped ports?',
+  requires: ['bridge', 'nft', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
   async run({ step, board, lab, machine, deploy, undeploy, forward }) {

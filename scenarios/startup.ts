@@ -3,9 +3,9 @@ import { scenario } from '../lab/scenario/scenario.ts';
 const rounds = 5;
 
 export default scenario({
-  about:
+  description:
     'How long does it take from the deploy message to the first answer: as .wasm, precompiled, and with a cold cache?',
-  needs: ['bridge', 'nft', 'serve'],
+  requires: ['bridge', 'nft', 'serve'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
   async run({ step, board, machine, deploy, undeploy, precompile, app, record }) {

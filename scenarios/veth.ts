@@ -5,8 +5,8 @@ import { fixtureApp } from '../lab/wasm/app.ts';
 const fromLab = 'Hello from the lab\n';
 
 export default scenario({
-  about: 'Does a service on a veth pair of its own answer, inside and out, and reach others only when it may?',
-  needs: ['veth', 'nft', 'serve'],
+  description: 'Does a service on a veth pair of its own answer, inside and out, and reach others only when it may?',
+  requires: ['veth', 'nft', 'serve'],
   network: { topology: 'veth', subnet: '10.0.0.0', subnet6: 'fd00::', egress: 'off' },
 
   async run({ step, board, lab, app, deploy, undeploy, serve, configure, footprint, firstAnswer }) {

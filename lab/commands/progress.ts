@@ -1,4 +1,5 @@
 import { Chalk, type ColorSupportLevel } from 'chalk';
+import { verdictColours, verdictSigns } from '../report/formats/verdict.ts';
 import type { LabEvent } from '../scenario/targets/events.ts';
 
 const redrawMs = 100;
@@ -30,12 +31,6 @@ export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly e
   };
   const timer = setInterval(tick, live ? redrawMs : heartbeatMs);
   timer.unref();
-  const signs = {
-    passed: chalk.green('✓'),
-    failed: chalk.red('✗'),
-    error: chalk.magenta('!'),
-    incomplete: chalk.yellow('?'),
-  };
   return {
     event: (event) => {
       if (event.kind === 'run-started') out.write(`${event.scenario} on ${event.machine}\n`);
@@ -43,7 +38,9 @@ export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly e
       else if (event.kind === 'progress' && current) current.detail = event.text;
       else if (event.kind === 'step-ended') {
         clear();
-        out.write(`${signs[event.verdict]} ${event.step} ${chalk.dim(seconds(event.tookMs))}\n`);
+        out.write(
+          `${chalk[verdictColours[event.verdict]](verdictSigns[event.verdict])} ${event.step} ${chalk.dim(seconds(event.tookMs))}\n`,
+        );
         current = undefined;
       }
     },

@@ -43,8 +43,11 @@ type ScenarioFlags = {
 
 const list = async (json: boolean): Promise<void> => {
   const found = await Promise.all((await scenarioNames()).map(findScenario));
-  if (json) printJson(found.map(({ name, scenario }) => ({ name, about: scenario.about, needs: scenario.needs })));
-  else for (const { name, scenario } of found) process.stdout.write(`${name.padEnd(12)} ${scenario.about}\n`);
+  if (json)
+    printJson(
+      found.map(({ name, scenario }) => ({ name, description: scenario.description, requires: scenario.requires })),
+    );
+  else for (const { name, scenario } of found) process.stdout.write(`${name.padEnd(12)} ${scenario.description}\n`);
 };
 
 /** What the user chose about the machine. Throws a usage fault where it has no image to choose. */

@@ -88,7 +88,7 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   const unable: SuiteEntry[] = [];
   const counted = () => countedEntries(ran, unable, wanted.length > 0);
   for (const kind of kinds)
-    for (const { name, needs } of scenarios) {
+    for (const { name, requires: needs } of scenarios) {
       if (context.signal.aborted) break;
       const missing = needs.filter((need) => !kind.capabilities.has(need));
       if (missing.length > 0) {

@@ -15,8 +15,8 @@ type Topology = 'bridged' | 'veth';
 /** A board with the worker and one service on it, and nothing tested. */
 const standing = (topology: Topology) =>
   scenario({
-    about: 'A machine to look around on.',
-    needs: ['nft', 'serve'],
+    description: 'A machine to look around on.',
+    requires: ['nft', 'serve'],
     network: { topology, subnet: '10.10.0.0', subnet6: 'fd00:10::' },
     run: async ({ step, lab, deploy }) => {
       await step('deploy a service', lab, () => deploy({ port: '8080:80' }));

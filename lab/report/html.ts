@@ -1,4 +1,4 @@
-import { formatValue, reasonOf, titleOf, warningOf } from './formats/story.ts';
+import { formatValue, reasonOf, titleOf, warningOf } from './formats/format.ts';
 import { html } from './html/markup.ts';
 import { page, verdictBox } from './html/page.ts';
 import { type LogText, sectionsOf } from './html/run.ts';
@@ -13,7 +13,7 @@ export const htmlReport = (results: Results, logs: readonly LogText[]): string =
   return page({
     title: titleOf(results),
     verdict,
-    head: html`<p>${scenario.about}</p>
+    head: html`<p>${scenario.description}</p>
 ${verdictBox(verdict, [reasonOf(results), ' ', when])}
 ${warning && html`<p class="warning">${warning}</p>`}`,
     contents: sections,

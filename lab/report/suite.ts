@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Chalk } from 'chalk';
 import { columns } from './formats/columns.ts';
+import { formatValue, plain, reasonOf } from './formats/format.ts';
 import { junitDocument, junitSuite, outcomeSuite } from './formats/junit.ts';
-import { formatValue, plain, reasonOf, verdictWords } from './formats/story.ts';
 import { cell } from './formats/summary.ts';
+import { verdictColours, verdictWords } from './formats/verdict.ts';
 import { suitePage } from './html/suite.ts';
 import { worstVerdict } from './model/replicates.ts';
 import type { Results, Verdict } from './model/results.ts';
@@ -44,7 +45,7 @@ const counts = (entries: readonly SuiteEntry[]): string =>
 export const suiteTerminal = (entries: readonly SuiteEntry[], colours: 0 | 1): string => {
   const chalk = new Chalk({ level: colours });
   const rows = entries.map(({ scenario, machine, verdict, seconds, reason = '' }) => [
-    (verdict === 'passed' ? chalk.green : chalk.red)(verdictWords[verdict]),
+    chalk[verdictColours[verdict]](verdictWords[verdict]),
     scenario,
     machine,
     formatValue(seconds, 's'),

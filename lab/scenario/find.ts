@@ -17,10 +17,10 @@ export const scenarioNames = async (): Promise<readonly string[]> =>
 const isScenario = (value: unknown): value is Scenario =>
   typeof value === 'object' &&
   value !== null &&
-  'about' in value &&
-  typeof value.about === 'string' &&
-  'needs' in value &&
-  Array.isArray(value.needs) &&
+  'description' in value &&
+  typeof value.description === 'string' &&
+  'requires' in value &&
+  Array.isArray(value.requires) &&
   'network' in value &&
   typeof value.network === 'object' &&
   'run' in value &&
@@ -39,6 +39,6 @@ export const findScenario = async (wanted: string): Promise<{ readonly name: str
   });
   const found = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
   if (!isScenario(found))
-    throw usageFault(`${wanted} exports no scenario: export default scenario({ about, needs, network, run })`);
+    throw usageFault(`${wanted} exports no scenario: export default scenario({ description, requires, network, run })`);
   return { name: path.basename(file, path.extname(file)), scenario: found };
 };

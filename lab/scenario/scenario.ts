@@ -134,9 +134,9 @@ export type ScenarioOptions = {
 
 export type Scenario = {
   /** One sentence: the question that the scenario answers. */
-  readonly about: string;
+  readonly description: string;
   /** What a machine must be able to do. */
-  readonly needs: readonly Capability[];
+  readonly requires: readonly Capability[];
   readonly network: NetworkWish;
   /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */
   readonly claims?: { readonly networks: readonly string[]; readonly names: readonly string[] };

@@ -18,13 +18,13 @@ t.test('a run whose answer is wrong fails, and its kept machine can be looked in
     t.equal(results.verdict, 'failed');
     t.match(results.run.failure, {
       step: 'HTTP from the board',
-      message: 'expected something else, came Another component.',
+      message: 'expected something else, got Another component.',
     });
     const step = results.steps.at(-1);
     t.match(step, { name: 'HTTP from the board', verdict: 'failed' });
     t.match(
-      step?.expectations.find(({ what }) => what === 'body'),
-      { expected: 'something else', came: 'Another component.\n' },
+      step?.expectations.find(({ name }) => name === 'body'),
+      { expected: 'something else', actual: 'Another component.\n' },
     );
     t.match(
       results.run.failure?.packets?.lines.join('\n'),

@@ -6,8 +6,8 @@ const library = fileURLToPath(new URL('../../lab/scenario/scenario.ts', import.m
 export const scenarioText = (body: string, needs: readonly string[] = ['bridge', 'serve']): string => `
 import { scenario } from ${JSON.stringify(library)};
 export default scenario({
-  about: 'A scenario of a user.',
-  needs: ${JSON.stringify(needs)},
+  description: 'A scenario of a user.',
+  requires: ${JSON.stringify(needs)},
   network: { topology: 'bridged', subnet: '10.10.0.0' },
   run: async ({ step, board, lab, deploy, undeploy, load }) => { ${body} },
 });

@@ -1,5 +1,5 @@
 import type { Results, Verdict } from '../model/results.ts';
-import { expectationLine, reasonOf } from './story.ts';
+import { expectationLine, reasonOf } from './format.ts';
 
 /** Text for XML 1.0: markup and white space escaped, characters that XML does not have replaced. */
 const xml = (text: string): string =>

@@ -10,9 +10,9 @@ import {
   plain,
   reasonOf,
   titleOf,
-  verdictWords,
   warningOf,
-} from './story.ts';
+} from './format.ts';
+import { verdictWords } from './verdict.ts';
 
 /** Text for a cell of a Markdown table: whatever it holds is shown, and ends neither the cell nor the table. */
 export const cell = (text: string): string =>
@@ -43,7 +43,7 @@ const stepRows = ({ steps }: Results): readonly (readonly string[])[] =>
     [name, place, verdictWords[verdict], '', ''],
     ...expectations
       .filter((one) => one.verdict !== 'passed')
-      .map((one) => [`↳ ${one.what}`, place, verdictWords[one.verdict], one.expected ?? '', one.came ?? '']),
+      .map((one) => [`↳ ${one.name}`, place, verdictWords[one.verdict], one.expected ?? '', one.actual ?? '']),
   ]);
 
 const countRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
@@ -90,10 +90,10 @@ export const summary = (results: Results): string => {
     '',
     ...(reason === undefined ? [] : [cell(reason), '']),
     ...(warning === undefined ? [] : [`> **${machine.fidelity.toUpperCase()}.** ${warning}`, '']),
-    `${cell(results.scenario.about)}`,
+    `${cell(results.scenario.description)}`,
     '',
     ...section('Failure', failureLines(results)),
-    ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'came'], stepRows(results))),
+    ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'actual'], stepRows(results))),
     ...section('Load', table(['load', ...Object.values(loadCounts)], countRows(run.metrics))),
     ...section('Rates and CPU time', table(rates.head, rates.rows)),
     ...section(

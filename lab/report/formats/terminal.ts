@@ -1,6 +1,6 @@
-import { Chalk, type ChalkInstance } from 'chalk';
+import { Chalk } from 'chalk';
 import { loadCounts } from '../model/load-record.ts';
-import type { Results, Verdict } from '../model/results.ts';
+import type { Results } from '../model/results.ts';
 import { columns } from './columns.ts';
 import {
   expectationLine,
@@ -13,9 +13,9 @@ import {
   plain,
   reasonOf,
   titleOf,
-  verdictWords,
   warningOf,
-} from './story.ts';
+} from './format.ts';
+import { verdictColours, verdictSigns, verdictWords } from './verdict.ts';
 
 export type TerminalOptions = {
   /** Colours as chalk counts them: 0 for none. */
@@ -23,14 +23,6 @@ export type TerminalOptions = {
   /** Where the report lies, shown before the verdict. */
   readonly folder?: string;
 };
-
-const paints: Readonly<Record<Verdict, (chalk: ChalkInstance) => ChalkInstance>> = {
-  passed: (chalk) => chalk.green,
-  failed: (chalk) => chalk.red,
-  error: (chalk) => chalk.magenta,
-  incomplete: (chalk) => chalk.yellow,
-};
-const signs: Readonly<Record<Verdict, string>> = { passed: '✓', failed: '✗', error: '!', incomplete: '?' };
 
 /** The report for a terminal: steps with their times, load, first answer, failure, and the verdict as the last line. */
 export const terminal = (results: Results, { colours, folder }: TerminalOptions): string => {
@@ -42,7 +34,7 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
   };
   const heads = columns(
     results.steps.map(({ name, place, verdict }) => [
-      paints[verdict](chalk)(signs[verdict]),
+      chalk[verdictColours[verdict]](verdictSigns[verdict]),
       plain(name),
       chalk.dim(place),
       chalk.dim(took(name)),
@@ -52,7 +44,7 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
     heads[i] ?? '',
     ...expectations
       .filter((one) => one.verdict !== 'passed')
-      .map((one) => `   ${paints[one.verdict](chalk)(plain(expectationLine(one)))}`),
+      .map((one) => `   ${chalk[verdictColours[one.verdict]](plain(expectationLine(one)))}`),
   ]);
   const loads = columns(
     [...metricsByLoad(run.metrics)].map(([load, metrics]) => [
@@ -82,7 +74,7 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
   );
   const warning = warningOf(results);
   const { failure } = run;
-  const verdict = paints[results.verdict](chalk).bold(verdictWords[results.verdict]);
+  const verdict = chalk[verdictColours[results.verdict]].bold(verdictWords[results.verdict]);
   const reason = reasonOf(results);
   const blocks: readonly (readonly string[])[] = [
     [chalk.bold(plain(titleOf(results)))],

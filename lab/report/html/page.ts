@@ -1,7 +1,6 @@
-import { verdictWords } from '../formats/story.ts';
+import { verdictSigns, verdictWords } from '../formats/verdict.ts';
 import type { Verdict } from '../model/results.ts';
 import { html, type Markup, type Part } from './markup.ts';
-import { verdictSigns } from './sections.ts';
 import { style } from './style.ts';
 
 /** The outcome as the first thing to see; `said` stands below it. */

@@ -6,18 +6,11 @@ import {
   loadFigureTable,
   metricsByLoad,
   otherFigures,
-  verdictWords,
-} from '../formats/story.ts';
+} from '../formats/format.ts';
+import { verdictSigns, verdictWords } from '../formats/verdict.ts';
 import { loadCounts } from '../model/load-record.ts';
-import type { Results, Step, Timing, Verdict } from '../model/results.ts';
+import type { Results, Step, Timing } from '../model/results.ts';
 import { html, type Markup, type Part } from './markup.ts';
-
-export const verdictSigns: Readonly<Record<Verdict, string>> = {
-  passed: '✓',
-  failed: '✗',
-  error: '!',
-  incomplete: '?',
-};
 
 /** A table that scrolls by itself, by keyboard too, when it is wider than the page; undefined without rows. */
 export const table = (

@@ -1,10 +1,11 @@
-import { formatValue, titleOf, warningOf } from '../formats/story.ts';
+import { formatValue, titleOf, warningOf } from '../formats/format.ts';
+import { verdictSigns } from '../formats/verdict.ts';
 import type { Verdict } from '../model/results.ts';
 import type { SuiteEntry } from '../suite.ts';
 import { html, type Markup } from './markup.ts';
 import { page, verdictBox } from './page.ts';
 import { sectionsOf } from './run.ts';
-import { table, verdictSigns } from './sections.ts';
+import { table } from './sections.ts';
 
 /** Parts of a run that stand open; the others are a click away. */
 const open = new Set(['failure', 'load', 'figures', 'notes']);
@@ -32,7 +33,7 @@ const runOf = (entry: SuiteEntry, i: number): Markup => {
   const { verdict, seconds, reason, results } = entry;
   const warning = results && warningOf(results);
   return html`<section aria-labelledby="run-${i}"><h2 id="run-${i}">${titleOfEntry(entry)}</h2>
-${results && html`<p>${results.scenario.about}</p>`}
+${results && html`<p>${results.scenario.description}</p>`}
 ${verdictBox(verdict, [reason, ' ', html`<small>${formatValue(seconds, 's')} ${own(entry)}</small>`])}
 ${warning && html`<p class="warning">${warning}</p>`}
 ${

@@ -1,11 +1,12 @@
 import { joinReplicates } from './metrics.ts';
 import type { Condition, Results, Verdict } from './results.ts';
 
-const rank: readonly Verdict[] = ['passed', 'incomplete', 'failed', 'error'];
+/** Verdicts from the best to the worst, which decides. */
+export const verdictRank: readonly Verdict[] = ['passed', 'incomplete', 'failed', 'error'];
 
 /** The verdict that matters most. */
 export const worstVerdict = (verdicts: readonly Verdict[]): Verdict =>
-  rank[Math.max(0, ...verdicts.map((verdict) => rank.indexOf(verdict)))] ?? 'passed';
+  verdictRank[Math.max(0, ...verdicts.map((verdict) => verdictRank.indexOf(verdict)))] ?? 'passed';
 
 /**
  * The condition before the first run and after the last one that say it. A Raspberry Pi's firmware says of throttling

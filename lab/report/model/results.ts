@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 
 /** Version of the document that {@link Results} describes; readers refuse what they don't know. */
-export const resultsVersion = 1;
+export const resultsVersion = 2;
 
 /** The accelerator of a machine that a run did not come to start. */
 export const notStarted = 'not started';
@@ -26,10 +26,10 @@ export const Fidelity = Type.Enum(['emulated', 'counted', 'native', 'hardware'])
 export type Fidelity = Static<typeof Fidelity>;
 
 const Expectation = Type.Object({
-  what: Type.String(),
+  name: Type.String(),
   verdict: Verdict,
   expected: Type.Optional(Type.String()),
-  came: Type.Optional(Type.String()),
+  actual: Type.Optional(Type.String()),
 });
 export type Expectation = Static<typeof Expectation>;
 
@@ -150,11 +150,11 @@ const Run = Type.Object({
 });
 export type Run = Static<typeof Run>;
 
-/** `results.json`: what was run with which inputs, what was expected and came, and, under `run`, this very run. */
+/** `results.json`: what was run with which inputs, what was expected and seen, and, under `run`, this run alone. */
 export const Results = Type.Object(
   {
     version: Type.Literal(resultsVersion),
-    scenario: Type.Object({ name: Type.String(), about: Type.String() }),
+    scenario: Type.Object({ name: Type.String(), description: Type.String() }),
     machine: Type.Object({
       name: Type.String(),
       architecture: Type.Enum(['aarch64', 'x86_64']),

@@ -69,7 +69,7 @@ export const describe = async (run: Described): Promise<Results> => {
   const chosen = [{ name: 'component', version: app.name, sha256: app.sha256 }];
   return {
     version: resultsVersion,
-    scenario: { name: options.name, about: scenario.about },
+    scenario: { name: options.name, description: scenario.description },
     machine: {
       name: kind.name,
       architecture: kind.architecture,

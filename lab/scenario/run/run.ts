@@ -61,7 +61,7 @@ const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
  */
 export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   const { scenario, kind } = options;
-  const missing = scenario.needs.filter((need) => !kind.capabilities.has(need));
+  const missing = scenario.requires.filter((need) => !kind.capabilities.has(need));
   if (missing.length > 0)
     throw new LabError(`${options.name} cannot run on ${kind.name}, which has no ${missing.join(', no ')}`, {
       fault: 'incomplete',

@@ -100,7 +100,7 @@ export class Steps {
         name,
         where,
         'failed',
-        failed.map(({ what, expected, came }) => `${what}: expected ${expected}, came ${came}`).join('\n'),
+        failed.map((one) => `${one.name}: expected ${one.expected}, got ${one.actual}`).join('\n'),
       );
     if (wanted === this.#until)
       throw new StepFailed(name, where, 'incomplete', `stopped after the step '${name}', as asked`);

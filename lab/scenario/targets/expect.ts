@@ -3,12 +3,12 @@ import type { Expectation } from '../../report/model/results.ts';
 
 /** What a step expects. Nothing throws here: a step goes on and is judged as a whole at its end. */
 export type Expect = {
-  /** `came` has to be deeply equal to `expected`. */
-  readonly equal: (what: string, came: unknown, expected: unknown) => void;
-  /** `came` has to match. */
-  readonly match: (what: string, came: string, pattern: RegExp) => void;
-  /** `holds` has to be true; `came` says what was seen instead. */
-  readonly ok: (what: string, holds: boolean, came?: string) => void;
+  /** `actual` has to be deeply equal to `expected`. */
+  readonly equal: (name: string, actual: unknown, expected: unknown) => void;
+  /** `actual` has to match. */
+  readonly match: (name: string, actual: string, pattern: RegExp) => void;
+  /** `holds` has to be true; `actual` says what was seen instead. */
+  readonly ok: (name: string, holds: boolean, actual?: string) => void;
 };
 
 const shown = (value: unknown): string =>
@@ -18,16 +18,16 @@ const short = (text: string): string => (text.length > 2000 ? `${text.slice(0, 2
 
 /** An {@link Expect} that hands every judged expectation to `judged`. */
 export const expecting = (judged: (expectation: Expectation) => void): Expect => {
-  const judge = (what: string, holds: boolean, expected: string, came: string) =>
+  const judge = (name: string, holds: boolean, expected: string, actual: string) =>
     judged({
-      what,
+      name,
       verdict: holds ? 'passed' : 'failed',
       expected: short(expected),
-      ...(holds ? {} : { came: short(came) }),
+      ...(holds ? {} : { actual: short(actual) }),
     });
   return {
-    equal: (what, came, expected) => judge(what, isDeepStrictEqual(came, expected), shown(expected), shown(came)),
-    match: (what, came, pattern) => judge(what, pattern.test(came), String(pattern), came),
-    ok: (what, holds, came = String(holds)) => judge(what, holds, 'true', came),
+    equal: (name, actual, expected) => judge(name, isDeepStrictEqual(actual, expected), shown(expected), shown(actual)),
+    match: (name, actual, pattern) => judge(name, pattern.test(actual), String(pattern), actual),
+    ok: (name, holds, actual = String(holds)) => judge(name, holds, 'true', actual),
   };
 };

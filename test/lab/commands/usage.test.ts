@@ -91,7 +91,7 @@ t.test('help is everywhere, says what there is, and is no failure', async (t) =>
 
 t.test('lists are for people, and with --json for programs', async (t) => {
   const Listed = Type.Array(
-    Type.Object({ name: Type.String(), about: Type.String(), needs: Type.Array(Type.String()) }),
+    Type.Object({ name: Type.String(), description: Type.String(), requires: Type.Array(Type.String()) }),
   );
   const json = await world.run(['scenario', '--list', '--json']);
   t.strictSame(

@@ -59,7 +59,7 @@ t.test('only the same thing is compared', async (t) => {
   const one = run([]);
   const refused = (other: Results, pattern: RegExp) =>
     t.throws(() => diff(one, other), { name: 'LabError', fault: 'incomplete', message: pattern });
-  refused({ ...one, scenario: { name: 'veth', about: '' } }, /scenario: "bridged" and "veth"/);
+  refused({ ...one, scenario: { name: 'veth', description: '' } }, /scenario: "bridged" and "veth"/);
   refused({ ...one, machine: { ...one.machine, fidelity: 'emulated' } }, /machine/);
   refused({ ...one, options: { connections: 8, duration: 4 } }, /options/);
   refused({ ...one, run: { ...one.run, host: { ...one.run.host, cpus: 64 } } }, /host/);

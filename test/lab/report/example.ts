@@ -31,8 +31,8 @@ const load = (name: string, fidelity: Fidelity, shape: number) =>
 export const passedResults = (fidelity: Fidelity = 'emulated'): Results => {
   const loads = [load('port mapping', fidelity, 1.4), load('bridge', fidelity, 1)];
   return {
-    version: 1,
-    scenario: { name: 'bridged', about: 'A service behind a bridge answers the board, itself and the lab.' },
+    version: 2,
+    scenario: { name: 'bridged', description: 'A service behind a bridge answers the board, itself and the lab.' },
     machine: { name: 'virt', architecture: 'aarch64', accelerator: 'tcg', fidelity },
     options: { connections: 4, duration: 4 },
     inputs: [
@@ -45,13 +45,13 @@ export const passedResults = (fidelity: Fidelity = 'emulated'): Results => {
         name: 'deploy',
         place: 'board',
         verdict: 'passed',
-        expectations: [{ what: 'status CREATED', verdict: 'passed' }],
+        expectations: [{ name: 'status CREATED', verdict: 'passed' }],
       },
       {
         name: 'http from the board',
         place: 'board',
         verdict: 'passed',
-        expectations: [{ what: 'status', verdict: 'passed', expected: '200', came: '200' }],
+        expectations: [{ name: 'status', verdict: 'passed', expected: '200', actual: '200' }],
       },
       { name: 'load', place: 'lab', verdict: 'passed', expectations: [] },
     ],
@@ -100,10 +100,10 @@ export const passedResults = (fidelity: Fidelity = 'emulated'): Results => {
 };
 
 const unmet = {
-  what: 'body',
+  name: 'body',
   verdict: 'failed',
   expected: '"Hello, wasi:http/proxy world!\\n"',
-  came: '"<b>Bad | gateway</b> & \u001b[31mred\u0000"',
+  actual: '"<b>Bad | gateway</b> & \u001b[31mred\u0000"',
 } as const;
 
 /** The same run with a body that was not the expected one. */

@@ -61,11 +61,36 @@ t.test('a report that cannot be read says why', async (t) => {
   const file = join(root, 'results.json');
   await t.rejects(readResults(root), { fault: 'usage', message: /no report at/ });
   await writeFile(file, JSON.stringify({ ...passedResults(), version: 0 }));
-  await t.rejects(readResults(root), { fault: 'incomplete', message: /has version 0; this lab reads version 1/ });
-  await writeFile(file, JSON.stringify({ version: 1 }));
+  await t.rejects(readResults(root), {
+    fault: 'incomplete',
+    message: /has version 0; this lab reads versions 1 and 2/,
+  });
+  await writeFile(file, JSON.stringify({ version: 2 }));
   await t.rejects(readResults(root), { fault: 'incomplete', message: /damaged/ });
 });
 
 t.test('the published schema is the one that reports are checked against', async (t) => {
   t.equal(await readFile(publishedSchema, 'utf8'), schemaText(), 'else run `node lab/report/publish-schema.ts`');
+});
+
+t.test('a report of version 1 is still read', async (t) => {
+  const current = failedResults();
+  const old = {
+    ...current,
+    version: 1,
+    scenario: { name: current.scenario.name, about: current.scenario.description },
+    steps: current.steps.map((step) => ({
+      ...step,
+      expectations: step.expectations.map(({ name, actual, ...rest }) => ({
+        ...rest,
+        what: name,
+        ...(actual === undefined ? {} : { came: actual }),
+      })),
+    })),
+  };
+  const file = join(t.testdir({}), 'results.json');
+  await writeFile(file, JSON.stringify(old));
+  t.strictSame(await readResults(file), JSON.parse(JSON.stringify(current)));
+  await writeFile(file, JSON.stringify({ ...old, steps: 7, scenario: null }));
+  await t.rejects(readResults(file), { fault: 'incomplete', message: /is damaged/ });
 });

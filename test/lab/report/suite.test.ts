@@ -28,12 +28,12 @@ t.test('what a machine cannot do does not count, unless it was asked for or noth
 t.test('what a service answered cannot end the table in the summary of a suite, or hide what follows', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lab-suite-'));
   t.teardown(() => rm(folder, { recursive: true }));
-  const reason = 'body, came <!-- </table> | `x` \u001b[31m[a](b)\r\n\n# end';
+  const reason = 'body, got <!-- </table> | `x` \u001b[31m[a](b)\r\n\n# end';
   const answered: SuiteEntry = { scenario: 'veth', machine: 'virt', verdict: 'failed', seconds: 3, reason };
   await writeSuite(folder, [answered, { ...answered, scenario: 'bridged' }]);
   const summary = await readFile(join(folder, 'summary.md'), 'utf8');
   const row = summary.split('\n').find((line) => line.startsWith('| veth |')) ?? '';
-  t.match(row, 'body, came \\<!-- \\</table\\> \\| \\`x\\` \\[a\\](b) # end |');
+  t.match(row, 'body, got \\<!-- \\</table\\> \\| \\`x\\` \\[a\\](b) # end |');
   t.equal(summary.split('\n').filter((line) => line.startsWith('|')).length, 4, 'one line a run below the head');
 });
 

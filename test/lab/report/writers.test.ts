@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import t from 'tap';
+import { formatValue } from '../../../lab/report/formats/format.ts';
 import { junit } from '../../../lab/report/formats/junit.ts';
-import { formatValue } from '../../../lab/report/formats/story.ts';
 import { summary } from '../../../lab/report/formats/summary.ts';
 import { terminal } from '../../../lab/report/formats/terminal.ts';
 import { histogramOf } from '../../../lab/report/model/latency.ts';

@@ -7,19 +7,19 @@ import { messageOf } from '../../../lab/system/errors.ts';
 
 const module = new URL('../../../lab/scenario/scenario.ts', import.meta.url).href;
 const source = `import { scenario } from '${module}';
-export default scenario({ about: 'Is it mine?', needs: [], network: { topology: 'bridged', subnet: '10.10.0.0' }, async run() {} });
+export default scenario({ description: 'Is it mine?', requires: [], network: { topology: 'bridged', subnet: '10.10.0.0' }, async run() {} });
 `;
 
 t.test('scenarios are found by name and by path', async (t) => {
   const names = await scenarioNames();
   t.ok(names.includes('bridged'));
-  for (const name of names) t.match(await findScenario(name), { name, scenario: { about: /\S/ } });
+  for (const name of names) t.match(await findScenario(name), { name, scenario: { description: /\S/ } });
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'lab-find-'));
   t.teardown(() => fs.rm(folder, { recursive: true }));
   await fs.writeFile(path.join(folder, 'mine.ts'), source);
-  t.match(await findScenario(path.join(folder, 'mine.ts')), { name: 'mine', scenario: { about: 'Is it mine?' } });
+  t.match(await findScenario(path.join(folder, 'mine.ts')), { name: 'mine', scenario: { description: 'Is it mine?' } });
 
-  await fs.writeFile(path.join(folder, 'other.ts'), 'export default { about: 7 };\n');
+  await fs.writeFile(path.join(folder, 'other.ts'), 'export default { description: 7 };\n');
   await t.rejects(findScenario(path.join(folder, 'other.ts')), { fault: 'usage', message: /exports no scenario/ });
   await fs.writeFile(path.join(folder, 'broken.ts'), 'export default {{\n');
   await t.rejects(findScenario(path.join(folder, 'broken.ts')), { fault: 'usage', message: /cannot load/ });

@@ -19,7 +19,12 @@ const kind = (prepare: MachineKind['prepare']): MachineKind => ({
 const options = (prepare: MachineKind['prepare'], needs: readonly ('bridge' | 'veth')[] = ['bridge']) => ({
   name: 'nothing',
   command: ['scenario', 'nothing'],
-  scenario: scenario({ about: '?', needs, network: { topology: 'bridged', subnet: '10.10.0.0' }, run: async () => {} }),
+  scenario: scenario({
+    description: '?',
+    requires: needs,
+    network: { topology: 'bridged', subnet: '10.10.0.0' },
+    run: async () => {},
+  }),
   kind: kind(prepare),
   machine: {},
   app: { name: 'x.wasm', bytes: new Uint8Array(), sha256: '0'.repeat(64) },

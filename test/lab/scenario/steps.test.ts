@@ -31,7 +31,7 @@ t.test('a step is judged at its end, by all of its expectations', async (t) => {
     step: 'wrong',
     verdict: 'failed',
     message:
-      'body: expected wanted, came came\nstatus: expected /200/, came HTTP 500\nanswered: expected true, came silence',
+      'body: expected wanted, got came\nstatus: expected /200/, got HTTP 500\nanswered: expected true, got silence',
   });
   t.strictSame(
     steps.done.map(({ name, verdict, expectations }) => [name, verdict, expectations.length]),
@@ -40,7 +40,7 @@ t.test('a step is judged at its end, by all of its expectations', async (t) => {
       ['wrong', 'failed', 3],
     ],
   );
-  t.equal(steps.done[0]?.expectations[0]?.came, undefined, 'what came is only said when it is not what was wanted');
+  t.equal(steps.done[0]?.expectations[0]?.actual, undefined, 'what came is only said when it is not what was wanted');
   t.strictSame(
     events.map(({ kind }) => kind),
     [

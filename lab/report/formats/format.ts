@@ -1,28 +1,19 @@
 import { stripVTControlCharacters } from 'node:util';
 import { loadFigures } from '../model/load-record.ts';
-import { type Expectation, type Metric, notStarted, type Results, type Verdict } from '../model/results.ts';
+import { verdictRank } from '../model/replicates.ts';
+import { type Expectation, type Metric, notStarted, type Results } from '../model/results.ts';
 import { median, medianInterval } from '../model/statistics.ts';
-
-/** The words that every writer uses for a verdict. */
-export const verdictWords: Readonly<Record<Verdict, string>> = {
-  passed: 'passed',
-  failed: 'failed',
-  error: 'the lab failed',
-  incomplete: 'incomplete',
-};
-
-const rank: readonly Verdict[] = ['error', 'failed', 'incomplete', 'passed'];
 
 /** `bridged on virt (aarch64)`. */
 export const titleOf = ({ scenario, machine }: Results): string =>
   `${scenario.name} on ${machine.name} (${machine.architecture})`;
 
-/** An expectation in one line: what was expected and what came, as far as it is known. */
-export const expectationLine = ({ what, expected, came }: Expectation): string =>
+/** An expectation in one line: what was expected and what was seen, as far as it is known. */
+export const expectationLine = ({ name, expected, actual }: Expectation): string =>
   [
-    what,
+    name,
     ...(expected === undefined ? [] : [`expected ${expected}`]),
-    ...(came === undefined ? [] : [`came ${came}`]),
+    ...(actual === undefined ? [] : [`got ${actual}`]),
   ].join(', ');
 
 /** Why a run did not pass, in one line; undefined when it did. */
@@ -31,7 +22,7 @@ export const reasonOf = ({ verdict, steps, run }: Results): string | undefined =
   if (run.failure) return `${run.failure.step}: ${run.failure.message}`;
   const worst = steps
     .filter((step) => step.verdict !== 'passed')
-    .toSorted((a, b) => rank.indexOf(a.verdict) - rank.indexOf(b.verdict))[0];
+    .toSorted((a, b) => verdictRank.indexOf(b.verdict) - verdictRank.indexOf(a.verdict))[0];
   if (!worst) return undefined;
   const expectation = worst.expectations.find((one) => one.verdict === worst.verdict);
   return expectation ? `${worst.name}: ${expectationLine(expectation)}` : worst.name;
