@@ -15,7 +15,8 @@ const virtualization = Type.Object({
 
 /**
  * `conf.json` of the node engine (contract, section 3). The misspelt keys are the contract's own, the right
- * spelling is accepted beside it. An empty or "0.0.0.0" `cluster_address` names no cluster.
+ * spelling is accepted beside it. An empty or "0.0.0.0" `cluster_address` names no cluster. `component_folders`,
+ * `allowed_local_hosts`, `insecure_registries` and `registry_auth_file` are this worker's own keys.
  */
 export const EngineConfig = Type.Object({
   conf_version: Type.Optional(Type.String()),
@@ -31,6 +32,10 @@ export const EngineConfig = Type.Object({
   addons: Type.Optional(Type.Array(Type.Unknown())),
   virtualizations: Type.Optional(Type.Array(virtualization)),
   csi_drivers: Type.Optional(Type.Array(Type.Unknown())),
+  component_folders: Type.Optional(Type.Array(Type.String())),
+  allowed_local_hosts: Type.Optional(Type.Array(Type.String())),
+  insecure_registries: Type.Optional(Type.Array(Type.String())),
+  registry_auth_file: Type.Optional(Type.String()),
 });
 export type EngineConfig = Static<typeof EngineConfig>;
 

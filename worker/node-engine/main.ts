@@ -30,7 +30,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   using _lock = await lockState(options.state);
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(`${signal} received`));
-  const artifacts = new ArtifactCache(options.cache);
+  const artifacts = new ArtifactCache(options.cache, settings.sources);
   const [wasmtime, groups] = await Promise.all([
     findWasmtime(options.wasmtime, log),
     findGroups(log),

@@ -3,6 +3,7 @@ import { InvalidData } from '../contract/check.ts';
 import { EngineConfig } from '../contract/config.ts';
 import { readHost } from '../contract/host.ts';
 import { type Note, readJson } from '../contract/read.ts';
+import type { Sources } from './artifacts/sources.ts';
 
 /** Where NetManager listens. */
 export type NetTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
@@ -18,6 +19,8 @@ export type Settings = {
   readonly runtimes: readonly string[];
   /** Set when components are to be compiled ahead of time on this node. */
   readonly compile: boolean;
+  /** Where components may come from. */
+  readonly sources: Sources;
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
 };
 
@@ -29,6 +32,13 @@ const networkOf = (config: EngineConfig, socket: string | undefined): NetTarget 
   const port = config.overlay_network_port ?? 0;
   return port > 0 ? { host: '127.0.0.1', port } : { socketPath: '/etc/netmanager/netmanager.sock' };
 };
+
+const sourcesOf = (config: EngineConfig): Sources => ({
+  folders: (config.component_folders ?? []).filter((folder) => folder.startsWith('/')),
+  localHosts: config.allowed_local_hosts ?? [],
+  httpRegistries: config.insecure_registries ?? [],
+  registryAuth: config.registry_auth_file || undefined,
+});
 
 type Runtime = { readonly name: string; readonly flags: readonly unknown[] };
 
@@ -58,6 +68,7 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
     logs: config.app_logs ?? '/tmp',
     runtimes: runtimes.length > 0 ? runtimes.map((runtime) => runtime.name) : ['wasm'],
     compile: runtimes.some((runtime) => runtime.flags.includes('precompile')),
+    sources: sourcesOf(config),
     certificate: cert === '' || key === '' ? undefined : { cert, key },
   };
 };

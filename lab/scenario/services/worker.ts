@@ -25,6 +25,8 @@ export const workerFiles = (cluster: Cluster, network: NetworkWish): Readonly<Re
     ...shippedEngine,
     cluster_address: cluster.address,
     cluster_port: cluster.registrationPort,
+    // The components are the lab's own, wherever it is, even on the board itself.
+    allowed_local_hosts: [cluster.address],
   };
   const { egress = 'on' } = network;
   const net: NetConfig = {

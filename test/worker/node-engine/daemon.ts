@@ -32,7 +32,14 @@ export const createDaemon = async (clusterPort: number, conf: Record<string, unk
   await chmod(folder, 0o755);
   const at = (name: string) => join(folder, name);
   const logs = at('logs');
-  const config = { cluster_address: '127.0.0.1', cluster_port: clusterPort, app_logs: logs, ...conf };
+  const config = {
+    cluster_address: '127.0.0.1',
+    cluster_port: clusterPort,
+    app_logs: logs,
+    allowed_local_hosts: ['127.0.0.1'],
+    component_folders: [folder],
+    ...conf,
+  };
   await writeFile(at('conf.json'), JSON.stringify(config));
   const folders = ['--cache', at('cache'), '--precompiled', at('precompiled'), '--state', at('state')];
   const files = ['--config', at('conf.json'), '--net-manager', at('nm.sock'), '--wasmtime', wasmtime];

@@ -72,6 +72,14 @@ t.test('images', async (t) => {
   t.match(parseReference('ghcr.io/org/app:1.0'), { registry: 'ghcr.io', repository: 'org/app', tag: '1.0' });
   t.match(parseReference('oci://localhost:5000/app'), { registry: 'localhost:5000', repository: 'app', tag: 'latest' });
   t.match(parseReference(`r.io/a@sha256:${'0'.repeat(64)}`), { tag: `sha256:${'0'.repeat(64)}` });
+  t.match(parseReference('oci://nginx'), { registry: 'docker.io', repository: 'library/nginx', tag: 'latest' });
+  t.match(parseReference('org/app:1'), { registry: 'docker.io', repository: 'org/app', tag: '1' });
+  t.match(parseReference('docker.io/app'), { registry: 'docker.io', repository: 'library/app' });
+  t.match(parseReference('index.docker.io/a/b'), { registry: 'docker.io', repository: 'a/b' });
+  t.match(parseReference('GHCR.io/x/y/z'), { registry: 'ghcr.io', repository: 'x/y/z' });
+  t.match(parseReference('[fd00::5]:5000/app'), { registry: '[fd00::5]:5000', repository: 'app' });
+  t.match(parseReference('localhost/app'), { registry: 'localhost', repository: 'app' });
+  t.match(parseReference('/srv/components/../../etc/shadow'), { kind: 'file', path: '/etc/shadow' });
   for (const [image, reason] of [
     ['http://h/f#sha256=12', /64 hex digits/],
     ['ftp://h/f', /scheme 'ftp' is unknown/],
@@ -79,7 +87,9 @@ t.test('images', async (t) => {
     ['file:///a%2fb', /encoded/],
     ['../x.wasm', /expected http/],
     ['http://', /no URL/],
-    ['nginx', /expected http/],
+    ['Nginx', /expected http/],
+    ['r.io/a//b', /expected http/],
+    ['r.io:99999/a', /no host/],
   ] as const)
     t.throws(() => parseReference(image), { name: 'InvalidData', message: reason }, image);
 });

@@ -119,26 +119,30 @@ t.test('limits of control groups', async (t) => {
   await groups?.group('none.none.none.none.instance.1').remove();
 });
 
-t.test('what was not used for longest leaves a full cache, and nothing that is in use', async () => {
-  const item = fc.record({ size: fc.nat(100), usedAt: fc.nat(1000), held: fc.boolean() });
-  fc.assert(
-    fc.property(fc.array(item), fc.nat(1000), (items, most) => {
-      const cached = items.map((one, index) => ({ ...one, digest: String(index) }));
-      const held = new Set(cached.filter((one) => one.held).map(({ digest }) => digest));
-      const removed = new Set(surplus(cached, most, held));
-      const left = cached.filter(({ digest }) => !removed.has(digest));
-      const free = left.filter(({ digest }) => !held.has(digest));
-      const bytes = left.reduce((sum, { size }) => sum + size, 0);
-      const newest = Math.max(0, ...cached.filter(({ digest }) => removed.has(digest)).map(({ usedAt }) => usedAt));
-      return (
-        (bytes <= most || free.length === 0) &&
-        free.every(({ usedAt }) => usedAt >= newest) &&
-        [...held].every((digest) => !removed.has(digest))
-      );
-    }),
-    seeded,
-  );
-});
+t.test(
+  'what was not used for longest leaves a full cache, what is old leaves any, and nothing that is in use',
+  async () => {
+    const item = fc.record({ size: fc.nat(100), usedAt: fc.nat(1000), held: fc.boolean() });
+    const budgets = fc.record({ bytes: fc.nat(1000), unusedMs: fc.nat(1500) });
+    fc.assert(
+      fc.property(fc.array(item), budgets, (items, budget) => {
+        const cached = items.map((one, index) => ({ ...one, name: String(index) }));
+        const held = new Set(cached.filter((one) => one.held).map(({ name }) => name));
+        const removed = new Set(surplus(cached, budget, 1000, (name) => held.has(name)));
+        const left = cached.filter(({ name }) => !removed.has(name));
+        const free = left.filter(({ name }) => !held.has(name));
+        const bytes = left.reduce((sum, { size }) => sum + size, 0);
+        const newest = Math.max(0, ...cached.filter(({ name }) => removed.has(name)).map(({ usedAt }) => usedAt));
+        return (
+          (bytes <= budget.bytes || free.length === 0) &&
+          free.every(({ usedAt }) => usedAt >= newest && 1000 - usedAt <= budget.unusedMs) &&
+          [...held].every((name) => !removed.has(name))
+        );
+      }),
+      seeded,
+    );
+  },
+);
 
 t.test('undo runs backwards and does not stop at a failure', async (t) => {
   await fc.assert(

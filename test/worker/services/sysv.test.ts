@@ -22,7 +22,12 @@ const daemonPid = async (name: string): Promise<number> => {
 };
 
 const configure = async (registrationPort: number, brokerPort: number): Promise<void> => {
-  const conf = { cluster_address: '127.0.0.1', cluster_port: registrationPort, app_logs: '/var/log/instances' };
+  const conf = {
+    cluster_address: '127.0.0.1',
+    cluster_port: registrationPort,
+    app_logs: '/var/log/instances',
+    allowed_local_hosts: ['127.0.0.1'],
+  };
   const net = { NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterMqttPort: String(brokerPort) };
   await writeFile('/etc/oakestra/conf.json', JSON.stringify(conf));
   await writeFile('/etc/oakestra/netmanager/netcfg.json', JSON.stringify(net));

@@ -43,7 +43,7 @@ inSandbox(import.meta.url, () => {
         await cluster.refused;
         t.same(cluster.registrations, [], 'a cluster whose certificate nobody vouches for is told nothing');
       }
-      await t.rejects(get(url, {}, AbortSignal.timeout(10_000)), /does not answer/);
+      await t.rejects(get(url, { localHosts: [url.hostname], signal: AbortSignal.timeout(10_000) }), /does not answer/);
       t.match((await daemon.post('/register', registration)).json()['message'], /certificate/);
       await writeFile('/etc/ssl/certs/revoked.crl', 'not a certificate');
       await intoStore();
@@ -52,7 +52,11 @@ inSandbox(import.meta.url, () => {
       await using _worker = await startWorker(cluster, { conf });
       await cluster.subscribed();
       t.same(cluster.violations, []);
-      t.equal((await get(url, {}, AbortSignal.timeout(10_000))).statusCode, 200, 'a download');
+      t.equal(
+        (await get(url, { localHosts: [url.hostname], signal: AbortSignal.timeout(10_000) })).statusCode,
+        200,
+        'a download',
+      );
       await daemon.end('SIGTERM');
     },
   );

@@ -1,55 +1,70 @@
-import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ComponentInfo, inspectComponent } from '../../contract/component.ts';
+import type { ComponentInfo } from '../../contract/component.ts';
 import { mostFetchMs } from '../../contract/limits.ts';
 import { serialByKey } from '../../system/serial.ts';
+import { Slots } from '../../system/slots.ts';
 import { deadline } from '../wait.ts';
-import { FetchError, type Incoming } from './download.ts';
+import { freeBytes, pruneFolder, removeParts } from './cache-folder.ts';
 import { openReference } from './fetch.ts';
-import { type Cached, surplus } from './prune.ts';
+import { FetchError } from './fetch-error.ts';
+import { inspectFile } from './inspect.ts';
+import type { Budget } from './prune.ts';
 import { parseReference, type Reference } from './reference.ts';
+import { digestOf, mostBytes, save, tooLarge } from './save.ts';
+import { defaultSources, type Sources } from './sources.ts';
 
 /** A component that lies in the cache, checked and inspected. */
 export type Artifact = { readonly file: string; readonly digest: string; readonly info: ComponentInfo };
 
-/** The most bytes that a component may have. */
-export const mostBytes = 128 * 1024 * 1024;
+const day = 86_400_000;
 
-/** The bytes that the cache may have before what was not used for longest is removed from it. */
-const mostCachedBytes = 4 * mostBytes;
+/** What may stay of components that nobody uses. */
+const usualBudget: Budget = { bytes: 4 * mostBytes, unusedMs: 30 * day };
 
-const tooLarge = (): never => {
-  throw new FetchError(`the component is larger than ${mostBytes / 1024 / 1024} MB`);
-};
+/** How many downloads are under way at the same time on a node; the others wait. */
+const mostDownloads = 4;
+
+/** What has to be left free for others on the disk of the cache, in bytes. */
+const leftFree = 32 * 1024 * 1024;
+
+const cachedName = /^[0-9a-f]{64}\.wasm$/;
+
+const megabytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
 
 /** Components in a folder, each named by its SHA-256; instances share them. */
 export class ArtifactCache {
   readonly #folder: string;
-  readonly #most: number;
+  readonly #sources: Sources;
+  readonly #budget: Budget;
   readonly #serial = serialByKey();
+  readonly #downloads = new Slots(mostDownloads);
   /** How many instances use a component, by its digest. */
   readonly #users = new Map<string, number>();
   #incoming = 0;
+  /** Bytes that downloads under way will still need. */
+  #reserved = 0;
 
-  /** `most` is how many bytes may stay when nobody uses them. */
-  constructor(folder: string, most = mostCachedBytes) {
+  constructor(folder: string, sources: Sources = defaultSources, budget: Budget = usualBudget) {
     this.#folder = folder;
-    this.#most = most;
+    this.#sources = sources;
+    this.#budget = budget;
   }
 
-  /** Makes the folder and removes what interrupted downloads left in it. */
+  /** Makes the folder and removes from it what interrupted downloads have left, and what is beyond its budget. */
   async prepare(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o755 });
-    const partial = (await readdir(this.#folder)).filter((name) => name.endsWith('.part'));
-    await Promise.all(partial.map((name) => rm(join(this.#folder, name), { force: true })));
+    await removeParts(this.#folder);
+    await this.#prune();
   }
 
   /**
    * The component that `image` names: from the cache when the image says its digest, else fetched, once even when
-   * several instances ask for it. The bytes get their place only after size, digest and format are checked, and cached
-   * ones are checked again. It stays there until {@link release}, however full the cache is. Throws {@link FetchError},
-   * {@link NotWebAssembly} or {@link InvalidData}.
+   * several instances ask for it; few are fetched at the same time. The bytes get their place only after size, digest
+   * and format are checked, and cached ones are checked again; until then nobody else can read them. It stays there
+   * until {@link release}, however full the cache is. Throws {@link FetchError}, {@link NotWebAssembly} or
+   * {@link InvalidData}.
    */
   async fetch(image: string, signal: AbortSignal): Promise<Artifact> {
     const reference = parseReference(image);
@@ -70,22 +85,12 @@ export class ArtifactCache {
   }
 
   async #load(reference: Reference, signal: AbortSignal): Promise<Artifact> {
-    signal.throwIfAborted();
+    using _slot = await this.#downloads.take(signal);
+    using limit = deadline(signal, mostFetchMs, 'the download');
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
-    using limit = deadline(signal, mostFetchMs, 'the download');
     try {
-      const incoming = await openReference(reference, limit);
-      const expected = new Set([reference.digest, incoming.digest].filter((digest) => digest !== undefined));
-      const digest = await save(incoming, part);
-      for (const wanted of expected)
-        if (wanted !== digest) throw new FetchError(`the component's SHA-256 is ${digest}, expected ${wanted}`);
-      const info = inspectComponent(await readFile(part));
-      const file = this.#place(digest);
-      await rename(part, file);
-      this.#hold(digest);
-      await this.#prune();
-      return { file, digest, info };
+      return await this.#receive(reference, part, limit);
     } catch (error) {
       throw limit.aborted ? limit.reason : error;
     } finally {
@@ -93,19 +98,43 @@ export class ArtifactCache {
     }
   }
 
+  async #receive(reference: Reference, part: string, signal: AbortSignal): Promise<Artifact> {
+    const incoming = await openReference(reference, this.#sources, signal);
+    await using file = await open(part, 'wx+', 0o600);
+    using _room = await this.#reserve(incoming.size ?? 0).catch((error: unknown) => {
+      incoming.bytes.destroy();
+      throw error;
+    });
+    const digest = await save(incoming, file);
+    for (const wanted of [reference.digest, incoming.digest]) {
+      if (wanted === undefined || wanted === digest) continue;
+      // A digest can tell what is in a file of this node.
+      const found = reference.kind === 'file' ? 'another one' : digest;
+      throw new FetchError(`the component's SHA-256 is ${found}, expected ${wanted}`);
+    }
+    const info = await inspectFile(file);
+    const place = this.#place(digest);
+    await file.chmod(0o644);
+    await file.sync();
+    await rename(part, place);
+    this.#hold(digest);
+    await this.#prune();
+    return { file: place, digest, info };
+  }
+
   #place(digest: string): string {
     return join(this.#folder, `${digest}.wasm`);
   }
 
   async #cached(digest: string): Promise<Artifact | undefined> {
-    const file = this.#place(digest);
+    const place = this.#place(digest);
     this.#hold(digest);
     try {
-      const bytes = await readFile(file);
+      await using file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
       const now = new Date();
-      if (createHash('sha256').update(bytes).digest('hex') === digest) {
-        await utimes(file, now, now);
-        return { file, digest, info: inspectComponent(bytes) };
+      if ((await digestOf(file)) === digest) {
+        await file.utimes(now, now);
+        return { file: place, digest, info: await inspectFile(file) };
       }
     } catch {
       // Not there, or not to be read: it is fetched.
@@ -114,42 +143,24 @@ export class ArtifactCache {
     return undefined;
   }
 
-  async #prune(): Promise<void> {
-    const names = (await readdir(this.#folder)).filter((name) => name.endsWith('.wasm'));
-    const cached = await Promise.all(
-      names.map(async (name): Promise<Cached> => {
-        const { size, mtimeMs } = await stat(join(this.#folder, name));
-        return { digest: name.slice(0, -'.wasm'.length), size, usedAt: mtimeMs };
-      }),
-    ).catch(() => []); // Another deployment is pruning.
-    for (const digest of surplus(cached, this.#most, this.#users)) await rm(this.#place(digest), { force: true });
+  /** Sees to it that there is room for `size` bytes, if need be by removing what nobody uses. */
+  async #reserve(size: number): Promise<Disposable> {
+    if (size > mostBytes) tooLarge();
+    this.#reserved += size;
+    const room: Disposable = {
+      [Symbol.dispose]: () => {
+        this.#reserved -= size;
+      },
+    };
+    const enough = async () => (await freeBytes(this.#folder)) >= this.#reserved + leftFree;
+    if (size === 0 || (await enough())) return room;
+    await this.#prune({ ...this.#budget, bytes: 0 });
+    if (await enough()) return room;
+    room[Symbol.dispose]();
+    throw new FetchError(`the component has ${megabytes(size)} MB, for which there is no room in ${this.#folder}`);
+  }
+
+  #prune(budget = this.#budget): Promise<void> {
+    return pruneFolder(this.#folder, cachedName, budget, (name) => this.#users.has(name.slice(0, 64)));
   }
 }
-
-/** The same bytes; a source that fails says that it was a download. */
-const wholly = async function* (bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    yield* bytes;
-  } catch (error) {
-    throw new FetchError('the download broke off', { cause: error });
-  }
-};
-
-/** Writes bytes to a new file and resolves with their SHA-256. */
-const save = async (incoming: Incoming, file: string): Promise<string> => {
-  if ((incoming.size ?? 0) > mostBytes) tooLarge();
-  const hash = createHash('sha256');
-  let size = 0;
-  await using handle = await open(file, 'wx', 0o644);
-  for await (const chunk of wholly(incoming.bytes)) {
-    size += chunk.length;
-    if (size > mostBytes) tooLarge();
-    hash.update(chunk);
-    await handle.writeFile(chunk);
-  }
-  if (incoming.size !== undefined && size !== incoming.size)
-    throw new FetchError(`the download ended after ${size} of ${incoming.size} bytes`);
-  await handle.datasync();
-  const digest = hash.digest('hex');
-  return digest;
-};

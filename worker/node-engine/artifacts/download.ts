@@ -1,47 +1,82 @@
 import type { IncomingMessage } from 'node:http';
+import { FetchError } from './fetch-error.ts';
 import { send } from './http.ts';
+import { bareHost, lookupFor } from './local-address.ts';
 
-/** A component could not be had. The message says from where. */
-export class FetchError extends Error {
-  override readonly name = 'FetchError';
-}
-
-/** Bytes on their way, with the size and the SHA-256 that the source announced. Whoever reads them checks both. */
+/**
+ * Bytes on their way, with the size and the SHA-256 that the source announced. Whoever reads them checks both, and
+ * destroys them when they are not read to their end.
+ */
 export type Incoming = {
-  readonly bytes: AsyncIterable<Buffer>;
+  readonly bytes: AsyncIterable<Buffer> & { readonly destroy: () => unknown };
   readonly size?: number | undefined;
   readonly digest?: string;
+};
+
+/** What a request carries. `headers` go to the first host alone. */
+type GetOptions = {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as a form by POST; without it the request is a GET. */
+  readonly form?: Readonly<Record<string, string>>;
+  /** Hosts that may be this node itself or its link. */
+  readonly localHosts: readonly string[];
+  readonly signal: AbortSignal;
 };
 
 const redirects = new Set([301, 302, 303, 307, 308]);
 const mostRedirects = 5;
 
-/** Gets a URL, following up to five redirects (never from https to http). Throws {@link FetchError}. */
-export const get = async (
+const request = (
   url: URL,
   headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
+  options: GetOptions,
 ): Promise<IncomingMessage> => {
+  const { form, localHosts, signal } = options;
+  const body = form === undefined ? undefined : new URLSearchParams(form).toString();
+  const lookup = lookupFor(url, localHosts);
+  return send({
+    protocol: url.protocol,
+    hostname: bareHost(url),
+    port: url.port,
+    path: `${url.pathname}${url.search}`,
+    headers: {
+      'accept-encoding': 'identity',
+      ...(body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+      ...headers,
+    },
+    agent: false,
+    signal,
+    ...(lookup === undefined ? {} : { lookup }),
+    ...(body === undefined ? {} : { method: 'POST', body }),
+  }).catch((error: unknown) => {
+    throw error instanceof FetchError ? error : new FetchError(`${url.origin} does not answer`, { cause: error });
+  });
+};
+
+const target = (location: string, from: URL): URL => {
+  if (!URL.canParse(location, from.href)) throw new FetchError(`${from.origin} redirects to what is no URL`);
+  const next = new URL(location, from);
+  const secure = from.protocol === 'https:';
+  if (next.protocol !== 'https:' && (secure || next.protocol !== 'http:'))
+    throw new FetchError(`${from.origin} redirects from ${from.protocol} to ${next.protocol}, which is refused`);
+  return next;
+};
+
+/**
+ * Gets a URL, following up to five redirects (never from https to http). What a request carries does not follow to
+ * another host (OCI distribution specification). Throws {@link FetchError}.
+ */
+export const get = async (url: URL, options: GetOptions): Promise<IncomingMessage> => {
   let at: URL = url;
+  let headers = options.headers ?? {};
   for (let hops = 0; hops <= mostRedirects; hops += 1) {
-    const answer = await send({
-      protocol: at.protocol,
-      hostname: at.hostname.replace(/^\[|\]$/g, ''),
-      port: at.port,
-      path: `${at.pathname}${at.search}`,
-      headers: { 'accept-encoding': 'identity', ...(at.origin === url.origin ? headers : {}) },
-      agent: false,
-      signal,
-    }).catch((error: unknown) => {
-      throw new FetchError(`${at.origin} does not answer`, { cause: error });
-    });
+    const answer = await request(at, headers, options);
     const { location } = answer.headers;
     if (!redirects.has(answer.statusCode ?? 0) || location === undefined) return answer;
     answer.destroy();
-    if (!URL.canParse(location, at.href)) throw new FetchError(`${at.origin} redirects to '${location.slice(0, 200)}'`);
-    const next: URL = new URL(location, at);
-    if (next.protocol !== 'https:' && next.protocol !== at.protocol)
-      throw new FetchError(`${at.origin} redirects from ${at.protocol} to ${next.protocol}, which is refused`);
+    if (options.form !== undefined) throw new FetchError(`${at.origin} redirects a request with credentials`);
+    const next = target(location, at);
+    if (next.origin !== at.origin) headers = {};
     at = next;
   }
   throw new FetchError(`${url.origin} redirects more than ${mostRedirects} times`);

@@ -1,17 +1,25 @@
-/** A component in the cache: `size` in bytes, `usedAt` in ms. */
-export type Cached = { readonly digest: string; readonly size: number; readonly usedAt: number };
+/** A file in a cache: `size` in bytes, `usedAt` in ms since 1970. */
+export type Cached = { readonly name: string; readonly size: number; readonly usedAt: number };
 
-/** Whether somebody has an item now; both a set and a map can tell. */
-type Holders = { readonly has: (digest: string) => boolean };
+/** What a cache may hold: bytes, and ms for which nobody has used a file. */
+export type Budget = { readonly bytes: number; readonly unusedMs: number };
 
-/** The digests to remove, the longest unused first, so that `most` bytes are left; nothing that somebody has. */
-export const surplus = (cached: readonly Cached[], most: number, held: Holders): readonly string[] => {
+/**
+ * The names to remove at the time `now`: what was not used for too long, and then the longest unused first, so that the
+ * budget's bytes are left; nothing that somebody has.
+ */
+export const surplus = (
+  cached: readonly Cached[],
+  budget: Budget,
+  now: number,
+  held: (name: string) => boolean,
+): readonly string[] => {
   let total = cached.reduce((sum, { size }) => sum + size, 0);
   const removed: string[] = [];
-  for (const { digest, size } of cached.toSorted((a, b) => a.usedAt - b.usedAt)) {
-    if (total <= most) break;
-    if (held.has(digest)) continue;
-    removed.push(digest);
+  for (const { name, size, usedAt } of cached.toSorted((a, b) => a.usedAt - b.usedAt)) {
+    if (total <= budget.bytes && now - usedAt <= budget.unusedMs) break;
+    if (held(name)) continue;
+    removed.push(name);
     total -= size;
   }
   return removed;

@@ -1,3 +1,4 @@
+import { normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidData } from '../../contract/check.ts';
 
@@ -17,25 +18,44 @@ const fail = (text: string, why: string): never => {
   throw new InvalidData('image', [`'${text.slice(0, 200)}': ${why}`]);
 };
 
-const ociPattern =
-  /^(?<registry>[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?)\/(?<repository>[a-z0-9][a-z0-9._/-]*?)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<manifest>sha256:[0-9a-f]{64}))?$/;
+/** What the first part of a name is when it is a registry and not a part of the repository (distribution/reference). */
+const registryPattern = /^(?:localhost|[^/]*[.:A-Z][^/]*)$/;
+const hostPattern = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/;
+const repositoryPattern =
+  /^(?<repository>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<manifest>sha256:[0-9a-f]{64}))?$/;
 
+const dockerHub = 'docker.io';
+
+/** Docker's short names: without a registry it is Docker Hub, whose own repositories are below `library`. */
 const ociReference = (text: string, digest: string | undefined, whole: string): Reference => {
-  const match = ociPattern.exec(text);
-  if (!match?.groups) return fail(whole, 'expected http(s)://…, file:///…, /path or registry/repository:tag');
-  const { registry = '', repository = '', tag = 'latest', manifest } = match.groups;
-  return { kind: 'oci', registry, repository, tag: manifest ?? tag, digest };
+  const expected = 'expected http(s)://…, file:///…, /path or [registry/]repository[:tag][@sha256:…]';
+  const slash = text.indexOf('/');
+  const first = slash < 0 ? '' : text.slice(0, slash);
+  const named = registryPattern.test(first);
+  const registry = named ? first.toLowerCase().replace(/^index\.docker\.io$/, dockerHub) : dockerHub;
+  const match = repositoryPattern.exec(named ? text.slice(slash + 1) : text);
+  if (!hostPattern.test(registry) || text.length > 512 || !match?.groups) return fail(whole, expected);
+  if (!URL.canParse(`https://${registry}/`)) return fail(whole, `'${registry}' is no host`);
+  const { repository = '', tag = 'latest', manifest } = match.groups;
+  const official = registry === dockerHub && !repository.includes('/');
+  return {
+    kind: 'oci',
+    registry,
+    repository: official ? `library/${repository}` : repository,
+    tag: manifest ?? tag,
+    digest,
+  };
 };
 
 /**
- * Reads a job's `image`: http(s) or file URL, absolute path, or OCI reference (`oci://` may stand before it), each
- * with an optional `#sha256=<64 hex digits>`. Throws {@link InvalidData}.
+ * Reads a job's `image`: http(s) or file URL, absolute path, or OCI reference (`oci://` may stand before it; without a
+ * registry it is Docker Hub's), each with an optional `#sha256=<64 hex digits>`. Throws {@link InvalidData}.
  */
 export const parseReference = (text: string): Reference => {
   const [bare = '', fragment] = text.split('#', 2);
   const digest = fragment === undefined ? undefined : /^sha256=([0-9a-fA-F]{64})$/.exec(fragment)?.[1]?.toLowerCase();
   if (fragment !== undefined && digest === undefined) return fail(text, 'after # stands sha256= and 64 hex digits');
-  if (bare.startsWith('/')) return { kind: 'file', path: bare, digest };
+  if (bare.startsWith('/')) return { kind: 'file', path: normalize(bare), digest };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(bare)?.[1]?.toLowerCase();
   if (scheme === undefined) return ociReference(bare, digest, text);
   if (scheme === 'oci') return ociReference(bare.slice('oci://'.length), digest, text);

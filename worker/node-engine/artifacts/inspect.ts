@@ -1,0 +1,69 @@
+import type { FileHandle } from 'node:fs/promises';
+import { type ComponentInfo, inspectComponent, NotWebAssembly } from '../../contract/component.ts';
+
+/**
+ * Sections that say nothing of imports and exports and may be large: custom sections, and of a component its modules
+ * and nested components, of a module its code and data (WebAssembly core specification, 5.5; component model, Binary.md).
+ */
+const skipped = { component: new Set([0, 1, 4]), module: new Set([0, 10, 11]) } as const;
+
+/** The most bytes of other sections that are read, and the most sections of any kind. */
+const mostRead = 16 * 1024 * 1024;
+const mostSections = 100_000;
+
+const preamble = 8;
+/** An id of one byte and a size of up to five. */
+const longestHeader = 6;
+
+const read = async (file: FileHandle, at: number, size: number): Promise<Buffer> => {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(size), 0, size, at);
+  return buffer.subarray(0, bytesRead);
+};
+
+type Header = { readonly id: number; readonly length: number; readonly size: number };
+
+/** The head of a section; undefined when its size is no number of 32 bits. */
+const headerOf = (bytes: Buffer): Header | undefined => {
+  let size = 0;
+  for (let at = 1; at < Math.min(bytes.length, longestHeader); at += 1) {
+    const byte = bytes[at] ?? 0;
+    size += (byte & 0x7f) * 2 ** (7 * (at - 1));
+    if (byte < 0x80) return { id: bytes[0] ?? 0, length: at + 1, size };
+  }
+  return undefined;
+};
+
+/**
+ * What {@link inspectComponent} says of a file, which is read by its sections: its code is skipped, so that little
+ * memory is needed however large the file is. Throws {@link NotWebAssembly}.
+ */
+export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
+  const { size: end } = await file.stat();
+  const kept = [await read(file, 0, preamble)];
+  // With nothing behind it, this tells at once what is no WebAssembly at all.
+  const { kind } = inspectComponent(kept[0] as Buffer);
+  let total = 0;
+  let sections = 0;
+  for (let at = preamble; at < end; ) {
+    sections += 1;
+    if (sections > mostSections) throw new NotWebAssembly(`more than ${mostSections} sections`);
+    const bytes = await read(file, at, longestHeader);
+    const header = headerOf(bytes);
+    if (header === undefined) {
+      kept.push(bytes);
+      break;
+    }
+    const next = at + header.length + header.size;
+    if (next > end)
+      throw new NotWebAssembly(
+        `truncated: a section of ${header.size} bytes at byte ${at + header.length}, ${end - at - header.length} are left`,
+      );
+    if (!skipped[kind].has(header.id)) {
+      total += header.size;
+      if (total > mostRead) throw new NotWebAssembly(`its imports and exports need more than ${mostRead} bytes`);
+      kept.push(await read(file, at, header.length + header.size));
+    }
+    at = next;
+  }
+  return inspectComponent(Buffer.concat(kept));
+};
