@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import { execa } from 'execa';
+import { compileOptions, nativeName } from '../../worker/contract/native.ts';
 import { cached, cachePath } from '../system/cache.ts';
 import type { Architecture } from '../system/elf.ts';
 import type { App } from './app.ts';
@@ -16,12 +17,13 @@ export const compileAhead = (
   signal?: AbortSignal,
 ): Promise<string> =>
   cached(
-    cachePath('compiled', `${app.sha256}-${compiler.sha256.slice(0, 16)}-${architecture}.cwasm`),
+    cachePath('compiled', nativeName(app.sha256, compiler.sha256.slice(0, 16), architecture)),
     async (temporary) => {
       const source = `${temporary}.wasm`;
       await fs.writeFile(source, app.bytes);
       try {
-        const args = ['compile', '--target', `${architecture}-unknown-linux-gnu`, source, '-o', temporary];
+        const target = ['--target', `${architecture}-unknown-linux-gnu`];
+        const args = ['compile', ...target, ...compileOptions, source, '-o', temporary];
         await execa(compiler.file, args, { stdin: 'ignore', ...(signal ? { cancelSignal: signal } : {}) });
       } finally {
         await fs.rm(source, { force: true });
@@ -32,4 +34,4 @@ export const compileAhead = (
 
 /** Where a worker looks for a compiled component. */
 export const precompiledPath = (app: App, version: string, architecture: Architecture): string =>
-  `/var/lib/oakestra/precompiled/${app.sha256}-${version}-${architecture}.cwasm`;
+  `/var/lib/oakestra/precompiled/${nativeName(app.sha256, version, architecture)}`;

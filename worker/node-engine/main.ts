@@ -36,6 +36,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     findGroups(log),
     artifacts.prepare(),
   ]);
+  for (const problem of settings.serving.problems) log.warn(`${options.config}: ${problem}`);
   log.info(`wasmtime ${wasmtime.version} (${wasmtime.path})`);
   const node = {
     network: settings.network === undefined ? undefined : new NetClient(settings.network, log),
@@ -47,6 +48,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     logs: settings.logs,
     precompiled: options.precompiled,
     compile: settings.compile,
+    serving: settings.serving.serving,
   };
   await work(cluster, settings, options.dialect, node, usualPace, stopping.signal);
   log.info('stopped; running instances go on and are taken over at the next start');

@@ -4,6 +4,7 @@ import { EngineConfig } from '../contract/config.ts';
 import { readHost } from '../contract/host.ts';
 import { type Note, readJson } from '../contract/read.ts';
 import type { Sources } from './artifacts/sources.ts';
+import { servingOf } from './runtime/serving.ts';
 
 /** Where NetManager listens. */
 export type NetTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
@@ -21,6 +22,8 @@ export type Settings = {
   readonly compile: boolean;
   /** Where components may come from. */
   readonly sources: Sources;
+  /** How HTTP services run on this node, and what of that could not be read. */
+  readonly serving: ReturnType<typeof servingOf>;
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
 };
 
@@ -53,7 +56,8 @@ const runtimesOf = (config: EngineConfig): readonly Runtime[] =>
 
 /**
  * The settings in a checked conf.json; `socket` overrides where NetManager listens. The virtualization's
- * configuration list may hold "precompile": compile components ahead of time on this node.
+ * configuration list may hold "precompile": compile components ahead of time on this node, and what
+ * {@link servingOf} reads.
  */
 export const settingsOf = (config: EngineConfig, socket: string | undefined): Settings => {
   const host = readHost(config.cluster_address, 'cluster_address', 'cluster_port');
@@ -69,6 +73,7 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
     runtimes: runtimes.length > 0 ? runtimes.map((runtime) => runtime.name) : ['wasm'],
     compile: runtimes.some((runtime) => runtime.flags.includes('precompile')),
     sources: sourcesOf(config),
+    serving: servingOf(runtimes.flatMap((runtime) => runtime.flags)),
     certificate: cert === '' || key === '' ? undefined : { cert, key },
   };
 };

@@ -5,10 +5,9 @@ import { engineTopics } from '../../../worker/contract/topics.ts';
 import { parseReference } from '../../../worker/node-engine/artifacts/reference.ts';
 import { readOrder } from '../../../worker/node-engine/cluster/inbox.ts';
 import { parseOptions, UsageError } from '../../../worker/node-engine/options.ts';
-import { checkJob, planRun } from '../../../worker/node-engine/runtime/command.ts';
+import { checkJob } from '../../../worker/node-engine/runtime/command.ts';
 import { settingsOf } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
-import { job } from './jobs.ts';
 
 const seeded = inputs(20_260_802, 3000);
 const ignore = () => undefined;
@@ -92,57 +91,6 @@ t.test('images', async (t) => {
     ['r.io:99999/a', /no host/],
   ] as const)
     t.throws(() => parseReference(image), { name: 'InvalidData', message: reason }, image);
-});
-
-t.test('words of a job stay whole arguments, whatever they hold', async () => {
-  const info = { kind: 'component', exports: ['wasi:cli/run@0.2.0'], imports: [] } as const;
-  const word = fc.string().filter((text) => !text.includes('\0'));
-  const entry = fc
-    .tuple(
-      word.filter((key) => key !== '' && !key.includes('=')),
-      word,
-    )
-    .map((pair) => pair.join('='));
-  fc.assert(
-    fc.property(fc.array(word), fc.array(entry), (cmd, environment) => {
-      const request = { ...job('/x.wasm'), cmd, environment };
-      checkJob(request);
-      const plan = planRun(request, info);
-      const options = plan.before.filter((_, index) => plan.before[index - 1] === '--env');
-      const given = options.map((one) => (one.includes('=') ? one : `${one}=${plan.environment[one]}`));
-      const last = new Map(environment.map((one) => [one.slice(0, one.indexOf('=')), one]));
-      return JSON.stringify([plan.after, given]) === JSON.stringify([cmd, [...last.values()]]);
-    }),
-    seeded,
-  );
-});
-
-t.test('no variable of a job is obeyed by the programs that start it', async (t) => {
-  const info = { kind: 'component', exports: ['wasi:cli/run@0.2.0'], imports: [] } as const;
-  const obeyed = ['LD_PRELOAD', 'PATH', 'GLIBC_TUNABLES', 'GCONV_PATH', 'MALLOC_ARENA_MAX', 'TOKIO_WORKER_THREADS'];
-  const more = ['RUST_LOG', 'OAKESTRA_INSTANCE', 'WASMTIME_LOG', 'BASH_ENV', 'BASH_FUNC_echo%%', 'IFS', 'a.b'];
-  const environment = [...obeyed, ...more, 'TOKEN', '__proto__'].map((name) => `${name}=1`);
-  const plan = planRun({ ...job('/x.wasm'), vcpus: 0, environment }, info);
-  t.same(Object.entries(plan.environment), [
-    ['TOKEN', '1'],
-    ['__proto__', '1'],
-  ]);
-});
-
-t.test('a service listens on the first TCP mapping, on both families where there are both', async (t) => {
-  const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [] } as const;
-  const address = (port: string, ipv6: boolean) => planRun({ ...job('/x'), port }, info, ipv6).before.at(-1);
-  t.equal(address('53/udp;8080:9000;81', true), '[::]:9000');
-  t.equal(address('', true), '[::]:80');
-  t.equal(address('7', false), '0.0.0.0:7');
-  const plan = planRun({ ...job('/x'), cmd: ['a'], vcpus: 1.5 }, info);
-  t.match(plan, { notes: [/cmd is not used/], environment: { TOKIO_WORKER_THREADS: '2' } });
-  t.throws(() => checkJob({ ...job('/x'), environment: ['HOME'] }), /expected K=V/);
-});
-
-t.test('what a component exports instead is told in a few words', async (t) => {
-  const info = { kind: 'module', exports: Array.from({ length: 20 }, () => 'x'.repeat(1000)), imports: [] } as const;
-  t.throws(() => planRun(job('/x'), info), { message: /^.{1,1200}, but not '_start'$/ });
 });
 
 t.test('conf.json in both spellings', async (t) => {

@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { compileOptions, nativeName } from '../../../worker/contract/native.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon, fetchText, fixture, noWasmtime, wasmtime } from './daemon.ts';
@@ -56,7 +57,7 @@ const precompiledName = async (): Promise<string> => {
     .update(await readFile(fixture('hello-wasi-http')))
     .digest('hex');
   const version = execFileSync(wasmtime, ['--version'], { encoding: 'utf8' }).split(' ')[1];
-  return `${digest}-${version}-${architecture}.cwasm`;
+  return nativeName(digest, version ?? '', architecture);
 };
 
 inSandbox(import.meta.url, () => {
@@ -66,7 +67,7 @@ inSandbox(import.meta.url, () => {
     const folder = daemon.at('precompiled');
     await mkdir(folder, { mode: 0o755 });
     const file = join(folder, await precompiledName());
-    execFileSync(wasmtime, ['compile', fileURLToPath(fixture('hello-wasi-http')), '-o', file]);
+    execFileSync(wasmtime, ['compile', ...compileOptions, fileURLToPath(fixture('hello-wasi-http')), '-o', file]);
     await chmod(file, 0o644);
     const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
     const deploy = async (instance: number) => {

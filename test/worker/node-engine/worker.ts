@@ -5,6 +5,7 @@ import type { EngineConfig } from '../../../worker/contract/config.ts';
 import type { Dialect } from '../../../worker/contract/registration.ts';
 import { ArtifactCache } from '../../../worker/node-engine/artifacts/artifacts.ts';
 import { Journal } from '../../../worker/node-engine/instances/journal.ts';
+import { usualServing } from '../../../worker/node-engine/runtime/serving.ts';
 import { settingsOf } from '../../../worker/node-engine/settings.ts';
 import { work } from '../../../worker/node-engine/worker.ts';
 import type { Cluster } from './cluster.ts';
@@ -30,6 +31,7 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
     logs: folder,
     precompiled: folder,
     compile: false,
+    serving: usualServing,
   };
   const pace = { report: 50, silence, betweenRegistrations: 100 };
   const working = work(address, settings, dialect, node, pace, stopping.signal);

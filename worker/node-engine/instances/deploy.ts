@@ -14,7 +14,7 @@ import {
 } from '../process/launch.ts';
 import { tail } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
-import { planRun, type RunPlan } from '../runtime/command.ts';
+import { planRun, type RunPlan, thisHost } from '../runtime/command.ts';
 import { findPrecompiled, type Program } from '../runtime/wasmtime.ts';
 import { type Addresses, type NetClient, NetworkError } from './net-client.ts';
 import { logFile, type Node, namespaceFile } from './node.ts';
@@ -150,7 +150,7 @@ const nativeCode = async ({ node, signal }: Deployment, artifact: Artifact): Pro
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, address: string): Promise<Deployed> => {
   const { job, node, signal, task } = deployment;
-  const plan = planRun(job, artifact.info);
+  const plan = planRun(job, artifact.info, thisHost(node.serving));
   const startPortable = (...notes: readonly string[]): Promise<Deployed> => {
     for (const note of notes) node.log.warn(`${task}: ${note}`);
     const portable: Program = { file: artifact.file, precompiled: false };

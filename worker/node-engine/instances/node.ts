@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '../../system/log.ts';
 import type { ArtifactCache } from '../artifacts/artifacts.ts';
 import type { Groups } from '../process/limits.ts';
+import type { Serving } from '../runtime/serving.ts';
 import type { Wasmtime } from '../runtime/wasmtime.ts';
 import type { Journal } from './journal.ts';
 import type { NetClient } from './net-client.ts';
@@ -22,6 +23,8 @@ export type Node = {
   readonly precompiled: string;
   /** True when this node makes such code itself. */
   readonly compile: boolean;
+  /** How HTTP services run unless their job says otherwise. */
+  readonly serving: Serving;
 };
 
 /** The file that holds an instance's output (contract, section 2). */

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { InvalidData } from '../../contract/check.ts';
 import { type ComponentInfo, worldOf } from '../../contract/component.ts';
 import type { DeployRequest } from '../../contract/job.ts';
 import { parsePorts } from '../../contract/ports.ts';
+import { environmentOf, isInheritable } from './environment.ts';
+import { type Serving, servingOptions, splitServing, threadsOf, timeoutOption, usualServing } from './serving.ts';
 
 /** How a component is run, and what of the job could not be given to it. */
 export type RunPlan = {
@@ -23,34 +26,6 @@ export type RunPlan = {
 const megabyte = 1024 * 1024;
 const defaultPort = 80;
 
-/** The job's environment by name; of entries with the same name the last one counts. */
-const environmentOf = (entries: readonly string[]): ReadonlyMap<string, string> =>
-  new Map(
-    entries.map((entry) => {
-      if (!/^[^=\0]+=[^\0]*$/.test(entry))
-        throw new InvalidData('environment', [`'${entry.slice(0, 80)}': expected K=V`]);
-      const end = entry.indexOf('=');
-      return [entry.slice(0, end), entry.slice(end + 1)];
-    }),
-  );
-
-/** A name that every shell takes over from its environment and gives on. */
-const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-/** What glibc's loader and library obey: what they keep from privileged programs (glibc, unsecvars.h), and locales. */
-const obeyedByLoader =
-  /^(?:LD_.*|MALLOC_.*|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|HOSTALIASES|LOCALDOMAIN|LOCPATH|NIS_PATH|NLSPATH|RES_OPTIONS|RESOLV_.*|TMPDIR|TZ|TZDIR|LC_.*|LANG|LANGUAGE)$/;
-const obeyedByShell =
-  /^(?:PATH|ENV|IFS|PS\d|PWD|OLDPWD|OPTIND|OPTARG|OPTERR|SHELLOPTS|SHLVL|BASH.*|POSIXLY_CORRECT|PPID|E?UID|LINENO|_)$/;
-const obeyedByWasmtime = /^(?:OAKESTRA_|WASMTIME_|TOKIO_|RAYON_|RUST)/;
-
-/**
- * True for a variable that may stand in the environment of the programs that lead to a component, of which some are
- * privileged: none of them obeys it.
- */
-const isInheritable = (name: string): boolean =>
-  plainName.test(name) && ![obeyedByLoader, obeyedByShell, obeyedByWasmtime].some((obeyed) => obeyed.test(name));
-
 const addressOf = (port: number, ipv6: boolean): string => (ipv6 ? `[::]:${port}` : `0.0.0.0:${port}`);
 
 const startable = (info: ComponentInfo): RunPlan['world'] => {
@@ -65,7 +40,7 @@ const startable = (info: ComponentInfo): RunPlan['world'] => {
 /** Asks before anything is done whether a job can be run at all. Throws {@link InvalidData}. */
 export const checkJob = (job: DeployRequest): void => {
   parsePorts(job.port ?? '');
-  environmentOf(job.environment ?? []);
+  splitServing(environmentOf(job.environment ?? []), usualServing);
   for (const argument of job.cmd ?? [])
     if (argument.includes('\0')) throw new InvalidData('cmd', ['an argument holds a zero byte']);
 };
@@ -80,39 +55,44 @@ const volumeNotes = ({ volumes }: DeployRequest): string[] => {
   return named.length > 0 ? [`volumes are not mounted on this node: ${named.slice(0, 10).join(', ')}`] : [];
 };
 
+/** What of a node decides how its components run. */
+export type Host = { readonly serving: Serving; readonly processors: number; readonly ipv6: boolean };
+
+/** The computer that this runs on. */
+export const thisHost = (serving: Serving): Host => ({
+  serving,
+  processors: availableParallelism(),
+  ipv6: existsSync('/proc/net/if_inet6'),
+});
+
 /**
  * The arguments that run a component as its job asks. HTTP services listen on the first TCP mapping's inner port (80
  * without one) and on both address families when the kernel has IPv6. Throws {@link InvalidData} for a component that
  * cannot be started.
  */
-export const planRun = (
-  job: DeployRequest,
-  info: ComponentInfo,
-  ipv6: boolean = existsSync('/proc/net/if_inet6'),
-): RunPlan => {
+export const planRun = (job: DeployRequest, info: ComponentInfo, host: Host): RunPlan => {
   const world = startable(info);
   const notes = volumeNotes(job);
   const memory = job.memory ?? 0;
-  const given = [...environmentOf(job.environment ?? [])];
+  const { serving, given } = splitServing(environmentOf(job.environment ?? []), host.serving);
   const common = [
     '-C',
     'cache=n',
     ...(memory > 0 ? ['-W', `max-memory-size=${Math.round(memory * megabyte)}`] : []),
-    ...given.flatMap(([name, value]) => ['--env', isInheritable(name) ? name : `${name}=${value}`]),
+    ...[...given].flatMap(([name, value]) => ['--env', isInheritable(name) ? name : `${name}=${value}`]),
   ];
-  const threads = Math.ceil(job.vcpus ?? 0);
   const environment = Object.fromEntries([
-    ...given.filter(([name]) => isInheritable(name)),
-    ...(threads > 0 ? [['TOKIO_WORKER_THREADS', String(threads)] as const] : []),
+    ...[...given].filter(([name]) => isInheritable(name)),
+    ['TOKIO_WORKER_THREADS', String(threadsOf(job.vcpus ?? 0, host.processors))] as const,
   ]);
   if (world === 'proxy') {
     const port = parsePorts(job.port ?? '').find((mapping) => mapping.protocol === 'tcp')?.inner ?? defaultPort;
     if ((job.cmd ?? []).length > 0) notes.push('cmd is not used: an HTTP service takes no arguments');
-    const before = ['serve', '-S', 'cli', ...common, '--addr', addressOf(port, ipv6)];
+    const before = ['serve', '-S', 'cli', ...common, ...servingOptions(serving), '--addr', addressOf(port, host.ipv6)];
     return { world, port, before, after: [], environment, notes };
   }
   if (world === 'module') notes.push('a core module has no sockets: it runs without network');
   const sockets = world === 'command' ? ['-S', 'inherit-network,allow-ip-name-lookup'] : [];
-  const before = ['run', ...sockets, ...common];
+  const before = ['run', ...sockets, ...common, ...timeoutOption(0)];
   return { world, port: undefined, before, after: job.cmd ?? [], environment, notes };
 };

@@ -3,6 +3,7 @@ import { chown, mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { mostCompileMs } from '../../contract/limits.ts';
+import { compileOptions } from '../../contract/native.ts';
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
 import { serialByKey } from '../../system/serial.ts';
@@ -29,6 +30,7 @@ const compile = async (file: string, artifact: Artifact, wasmtime: Wasmtime, sig
       'compile',
       '-C',
       'cache=n',
+      ...compileOptions,
       artifact.file,
       '-o',
       output,

@@ -1,5 +1,6 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { nativeName } from '../../contract/native.ts';
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
@@ -61,7 +62,7 @@ const rootOnly = async (path: string): Promise<boolean> => {
 
 /** Where the precompiled form of a component lies, if there is one for this runtime and processor. */
 export const precompiledFile = (folder: string, digest: string, version: string): string =>
-  join(folder, `${digest}-${version}-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.cwasm`);
+  join(folder, nativeName(digest, version, process.arch === 'arm64' ? 'aarch64' : 'x86_64'));
 
 /**
  * The precompiled form of an artifact, or undefined. It is native code, so it counts only when file and folder belong
