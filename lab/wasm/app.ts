@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { inspectComponent, NotWebAssembly } from '../../worker/contract/component.ts';
+import { handlers, inspectComponent, servesHttp, UnusableBinary } from '../../worker/contract/component.ts';
 import { sha256 } from '../system/digest.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 
@@ -28,7 +28,7 @@ export const fixtureApp = async (name: string): Promise<App> => {
 
 /**
  * A component in a file, checked to be one that answers HTTP. Throws a usage fault that says what it is instead: no
- * such file, no WebAssembly, truncated, a core module, a component without `incoming-handler`.
+ * such file, no WebAssembly, truncated, a core module, a component that exports none of {@link handlers}.
  */
 export const openApp = async (file: string | URL, body?: string): Promise<App> => {
   const name = path.basename(file instanceof URL ? file.pathname : file);
@@ -37,15 +37,17 @@ export const openApp = async (file: string | URL, body?: string): Promise<App> =
   });
   const refuse = (reason: string) =>
     usageFault(`${name} cannot be served: ${reason}`, [
-      'build a wasi:http/proxy component, for example with: cargo build --target wasm32-wasip2',
+      'build a component for wasi:http/proxy or wasi:http/service, for example with: cargo build --target wasm32-wasip2',
     ]);
   try {
-    const { kind, exports } = inspectComponent(bytes);
-    if (kind === 'module') throw refuse('it is a core module, not a component');
-    if (!exports.some((exported) => /^wasi:http\/incoming-handler@/.test(exported)))
-      throw refuse(`it exports no wasi:http/incoming-handler (but ${exports.join(', ') || 'nothing'})`);
+    const info = inspectComponent(bytes);
+    if (info.kind === 'module') throw refuse('it is a core module, not a component');
+    if (!servesHttp(info)) {
+      const exported = info.exports.slice(0, 10).join(', ') || 'nothing';
+      throw refuse(`it exports neither ${handlers.join(' nor ')} (but ${exported})`);
+    }
   } catch (error) {
-    throw error instanceof NotWebAssembly ? refuse(error.reason) : error;
+    throw error instanceof UnusableBinary ? refuse(error.reason) : error;
   }
   return { name, bytes, sha256: sha256(bytes), ...(body === undefined ? {} : { body }) };
 };

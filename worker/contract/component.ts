@@ -1,194 +1,110 @@
-/** What the binary of a WebAssembly module or component says about itself. Names as they stand in the file. */
+import { type Needs, readAlias, readDescription, readName, readType, skipExported } from './wasm/component-types.ts';
+import { moduleSections, readModuleExport, readModuleImport } from './wasm/module.ts';
+import { NotWebAssembly, Reader, UnknownForm } from './wasm/reader.ts';
+
+export { BeyondLimit, NotWebAssembly, UnusableBinary } from './wasm/reader.ts';
+
+/** What the binary of a WebAssembly module or component says about itself. */
 export type ComponentInfo = {
   readonly kind: 'component' | 'module';
-  /** Names that the file exports, `wasi:http/incoming-handler@0.2.0` for one. */
+  /**
+   * Names that the file exports, `wasi:http/incoming-handler@0.2.0` for one: all that a runtime starts, and of others
+   * the first {@link mostNames}, each to {@link mostCharacters} characters.
+   */
   readonly exports: readonly string[];
-  /** Names that a component imports; for a core module the modules that it imports from, each once. */
+  /** Names that a component imports; for a core module the modules that it imports from. Each once, bounded alike. */
   readonly imports: readonly string[];
+  /** Those of the imports that are known to need somebody who provides them: not those that hold only types. */
+  readonly needs: readonly string[];
 };
 
-/** Bytes that are no WebAssembly binary that could be run. `reason` completes "this is not WebAssembly: …". */
-export class NotWebAssembly extends Error {
-  override readonly name = 'NotWebAssembly';
-  readonly reason: string;
-  constructor(reason: string) {
-    super(`not a WebAssembly binary: ${reason}`);
-    this.reason = reason;
+const mostNames = 1000;
+const mostCharacters = 200;
+
+/** Names that decide how a binary is run: they are kept however many others there are. */
+const decides = (name: string): boolean => name === '_start' || name.startsWith('wasi');
+
+const keep = (names: Set<string>, name: string): void => {
+  if (names.size < mostNames || decides(name)) names.add(name.slice(0, mostCharacters));
+};
+
+/** Collects what one section after the other says. */
+type Collector = {
+  /** Reads a section when it says something of imports and exports. */
+  readonly section: (id: number, content: Reader) => void;
+  readonly info: () => ComponentInfo;
+};
+
+/** A form that is newer than this reader ends its section: what was read before it counts. */
+const asFarAsKnown = (read: () => void, unknown: () => void = () => undefined): void => {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof UnknownForm)) throw error;
+    unknown();
   }
-}
-
-/** The most that is read of a file whose sections may say anything: far more than real ones have. */
-const most = { names: 10_000, nameBytes: 1000, sections: 100_000 } as const;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** A bounded view on the file; every read past `end` is a {@link NotWebAssembly}. */
-class Reader {
-  readonly #bytes: Uint8Array;
-  readonly #end: number;
-  #at: number;
-
-  constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#bytes = bytes;
-    this.#at = start;
-    this.#end = end;
-  }
-
-  get done(): boolean {
-    return this.#at >= this.#end;
-  }
-
-  byte(): number {
-    const value = this.#at < this.#end ? this.#bytes[this.#at] : undefined;
-    if (value === undefined) throw new NotWebAssembly(`truncated at byte ${this.#at}`);
-    this.#at += 1;
-    return value;
-  }
-
-  /** An unsigned LEB128 number of up to `bits` bits; only as exact as a double, which any index or size is. */
-  unsigned(bits: 32 | 64 = 32): number {
-    let value = 0;
-    for (let shift = 0; shift < bits; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
-    }
-    throw new NotWebAssembly(`a number before byte ${this.#at} is too long`);
-  }
-
-  /** The next `size` bytes as a reader of their own. */
-  part(size: number, what: string): Reader {
-    const start = this.#at;
-    if (size > this.#end - start)
-      throw new NotWebAssembly(`truncated: ${what} of ${size} bytes at byte ${start}, ${this.#end - start} are left`);
-    this.#at = start + size;
-    return new Reader(this.#bytes, start, this.#at);
-  }
-
-  text(): string {
-    const size = this.unsigned();
-    if (size > most.nameBytes) throw new NotWebAssembly(`a name of ${size} bytes; at most ${most.nameBytes} are read`);
-    const part = this.part(size, 'a name');
-    try {
-      return utf8.decode(this.#bytes.subarray(part.#at, part.#end));
-    } catch {
-      throw new NotWebAssembly(`the name at byte ${part.#at} is not UTF-8`);
-    }
-  }
-
-  /** Reads a vector, its length and then as many names, to the end of `names`. */
-  appendTo(names: string[], name: (reader: Reader) => string): void {
-    const count = this.unsigned();
-    if (names.length + count > most.names)
-      throw new NotWebAssembly(`${names.length + count} imports or exports; at most ${most.names} are read`);
-    for (let left = count; left > 0; left -= 1) names.push(name(this));
-  }
-}
-
-const unknown = (what: string, value: number): never => {
-  throw new NotWebAssembly(`${what} 0x${value.toString(16).padStart(2, '0')} is unknown`);
 };
 
-const skipLimits = (reader: Reader): void => {
-  const flags = reader.byte();
-  reader.unsigned(64);
-  if ((flags & 1) !== 0) reader.unsigned(64);
-  if ((flags & 8) !== 0) reader.unsigned();
+const collectModule = (): Collector => {
+  const exports = new Set<string>();
+  const imports = new Set<string>();
+  return {
+    section: (id, content) => {
+      if (id === moduleSections.import)
+        asFarAsKnown(() => content.each('imports', () => readModuleImport(content, (name) => keep(imports, name))));
+      if (id === moduleSections.export)
+        content.each('exports', () => readModuleExport(content, (name) => keep(exports, name)));
+    },
+    info: () => ({ kind: 'module', exports: [...exports], imports: [...imports], needs: [...imports] }),
+  };
 };
 
-/** A value or reference type: one byte, and a heap type after the two bytes that announce one. */
-const skipType = (reader: Reader): void => {
-  const form = reader.byte();
-  if (form === 0x63 || form === 0x64) reader.unsigned(64);
-};
+/** The sections of a component that are read (component model, Binary.md). */
+const componentSections = { alias: 6, type: 7, import: 10, export: 11 } as const;
+const sorts = { type: 0x03, instance: 0x05 } as const;
 
-const moduleImport = (reader: Reader): string => {
-  const from = reader.text();
-  reader.text();
-  const sort = reader.byte();
-  if (sort === 0x00) reader.unsigned();
-  else if (sort === 0x01) {
-    skipType(reader);
-    skipLimits(reader);
-  } else if (sort === 0x02) skipLimits(reader);
-  else if (sort === 0x03) {
-    skipType(reader);
-    reader.byte();
-  } else if (sort === 0x04) {
-    reader.byte();
-    reader.unsigned();
-  } else unknown('import kind', sort);
-  return from;
-};
-
-const moduleExport = (reader: Reader): string => {
-  const name = reader.text();
-  reader.byte();
-  reader.unsigned();
-  return name;
-};
-
-const componentName = (reader: Reader): string => {
-  const form = reader.byte();
-  return form <= 0x01 ? reader.text() : unknown('name form', form);
-};
-
-const skipDescription = (reader: Reader): void => {
-  const sort = reader.byte();
-  if (sort === 0x00) reader.byte();
-  if (sort === 0x02 || sort === 0x03) {
-    const bound = reader.byte();
-    if (sort === 0x03 && bound === 0x01) return;
-  }
-  if (sort > 0x05) unknown('description', sort);
-  reader.unsigned(64);
-};
-
-const componentImport = (reader: Reader): string => {
-  const name = componentName(reader);
-  skipDescription(reader);
-  return name;
-};
-
-const componentExport = (reader: Reader): string => {
-  const name = componentName(reader);
-  if (reader.byte() === 0x00) reader.byte();
-  reader.unsigned();
-  if (reader.byte() === 0x01) skipDescription(reader);
-  return name;
-};
-
-type Layout = {
-  readonly kind: ComponentInfo['kind'];
-  readonly lastSection: number;
-  readonly importSection: number;
-  readonly exportSection: number;
-  readonly readImport: (reader: Reader) => string;
-  readonly readExport: (reader: Reader) => string;
-};
-
-const moduleLayout: Layout = {
-  kind: 'module',
-  lastSection: 13,
-  importSection: 2,
-  exportSection: 7,
-  readImport: moduleImport,
-  readExport: moduleExport,
-};
-
-const componentLayout: Layout = {
-  kind: 'component',
-  lastSection: 12,
-  importSection: 10,
-  exportSection: 11,
-  readImport: componentImport,
-  readExport: componentExport,
+const collectComponent = (): Collector => {
+  const exports = new Set<string>();
+  const imports = new Set<string>();
+  const needs = new Set<string>();
+  /** The index space of types; undefined once something was met that may have added to it. */
+  let types: Needs[] | undefined = [];
+  const lost = (): void => {
+    types = undefined;
+  };
+  const readImport = (content: Reader): void => {
+    const name = readName(content);
+    keep(imports, name);
+    const { sort, type, alias } = readDescription(content);
+    const needed = sort === sorts.instance ? types?.[type ?? -1] : !alias;
+    if (needed) keep(needs, name);
+    if (sort === sorts.type) types?.push(undefined);
+  };
+  const readExport = (content: Reader): void => {
+    keep(exports, readName(content));
+    if (skipExported(content) === sorts.type) types?.push(undefined);
+  };
+  const readers: Readonly<Record<number, (content: Reader) => void>> = {
+    [componentSections.type]: (content) => types?.push(readType(content)),
+    [componentSections.alias]: (content) => {
+      if (readAlias(content) === sorts.type) types?.push(undefined);
+    },
+    [componentSections.import]: readImport,
+    [componentSections.export]: readExport,
+  };
+  return {
+    section: (id, content) => {
+      const read = readers[id];
+      if (read !== undefined) asFarAsKnown(() => content.each('items', () => read(content)), lost);
+    },
+    info: () => ({ kind: 'component', exports: [...exports], imports: [...imports], needs: [...needs] }),
+  };
 };
 
 const startsWith = (bytes: Uint8Array, prefix: readonly number[]): boolean =>
   prefix.every((byte, index) => bytes[index] === byte);
 
-const layoutOf = (bytes: Uint8Array): Layout => {
+const collectorFor = (bytes: Uint8Array): Collector => {
   if (bytes.length === 0) throw new NotWebAssembly('the file is empty');
   if (startsWith(bytes, [0x7f, 0x45, 0x4c, 0x46]))
     throw new NotWebAssembly('it is native code (ELF); a precompiled artifact is never accepted as a component');
@@ -198,8 +114,8 @@ const layoutOf = (bytes: Uint8Array): Layout => {
     throw new NotWebAssembly(String.raw`it does not begin with '\0asm'`);
   if (bytes.length < 8) throw new NotWebAssembly('truncated in its first 8 bytes');
   const version = bytes.subarray(4, 8);
-  if (startsWith(version, [0x01, 0x00, 0x00, 0x00])) return moduleLayout;
-  if (startsWith(version, [0x0d, 0x00, 0x01, 0x00])) return componentLayout;
+  if (startsWith(version, [0x01, 0x00, 0x00, 0x00])) return collectModule();
+  if (startsWith(version, [0x0d, 0x00, 0x01, 0x00])) return collectComponent();
   throw new NotWebAssembly(
     `version ${[...version].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')} is unknown`,
   );
@@ -207,33 +123,43 @@ const layoutOf = (bytes: Uint8Array): Layout => {
 
 /**
  * Reads the outermost sections of a WebAssembly binary: whether it is a component or a core module, and what it
- * imports and exports. Nothing is compiled and function bodies are not looked at. Throws {@link NotWebAssembly} with a
- * reason for anything else, truncated files included.
+ * imports and exports. Nothing is compiled and function bodies are not looked at; sections and forms that are newer
+ * than this are passed over, as a runtime will say what it thinks of them. Throws {@link NotWebAssembly} for anything
+ * else, truncated files included, and {@link BeyondLimit} for more than engines read.
  * Source: WebAssembly core specification, chapter 5, and Binary.md of the component model.
  */
 export const inspectComponent = (bytes: Uint8Array): ComponentInfo => {
-  const layout = layoutOf(bytes);
+  const collector = collectorFor(bytes);
   const file = new Reader(bytes, 8, bytes.length);
-  const exports: string[] = [];
-  const imports: string[] = [];
-  for (let sections = 1; !file.done; sections += 1) {
-    if (sections > most.sections) throw new NotWebAssembly(`more than ${most.sections} sections`);
+  while (!file.done) {
     const id = file.byte();
-    if (id > layout.lastSection) unknown('section', id);
-    const section = file.part(file.unsigned(), 'a section');
-    if (id === layout.importSection) section.appendTo(imports, layout.readImport);
-    if (id === layout.exportSection) section.appendTo(exports, layout.readExport);
+    collector.section(id, file.part(file.unsigned(), 'a section'));
   }
-  return { kind: layout.kind, exports, imports: [...new Set(imports)] };
+  return collector.info();
+};
+
+/** What a runtime can do with a binary: answer HTTP requests, run it once, or run a core module as a preview 1 command. */
+export type World = 'proxy' | 'command' | 'module';
+
+const interfacesOf = (info: ComponentInfo): ReadonlySet<string> =>
+  new Set(info.exports.map((name) => name.split('@')[0] ?? ''));
+
+/** The interfaces that answer HTTP requests: WASI 0.2's and 0.3's. */
+export const handlers = ['wasi:http/incoming-handler', 'wasi:http/handler'] as const;
+
+/** True for a component that answers HTTP requests. */
+export const servesHttp = (info: ComponentInfo): boolean => {
+  const interfaces = interfacesOf(info);
+  return info.kind === 'component' && handlers.some((name) => interfaces.has(name));
 };
 
 /**
- * What a runtime can do with a binary: `proxy` answers HTTP requests, `command` runs once, `module` is a core module
- * run as a preview 1 command; undefined when nothing is exported that a runtime could start.
+ * How a binary is run; undefined when nothing is exported that a runtime could start. Of a component that can be both a
+ * service and a command, `once` says which it is.
  */
-export const worldOf = (info: ComponentInfo): 'proxy' | 'command' | 'module' | undefined => {
+export const worldOf = (info: ComponentInfo, once = false): World | undefined => {
   if (info.kind === 'module') return info.exports.includes('_start') ? 'module' : undefined;
-  const interfaces = new Set(info.exports.map((name) => name.split('@')[0]));
-  if (interfaces.has('wasi:http/incoming-handler')) return 'proxy';
-  return interfaces.has('wasi:cli/run') ? 'command' : undefined;
+  const runs = interfacesOf(info).has('wasi:cli/run');
+  if (servesHttp(info)) return once && runs ? 'command' : 'proxy';
+  return runs ? 'command' : undefined;
 };

@@ -28,7 +28,10 @@ t.test('whatever cannot be served is refused with the reason', async (t) => {
   await refused('', /x\.wasm cannot be served/);
   await refused('#!/bin/sh\n', /x\.wasm cannot be served/);
   await refused(Buffer.from('0061736d01000000', 'hex'), /it is a core module, not a component/);
-  await refused(Buffer.from('0061736d0d000100', 'hex'), /exports no wasi:http\/incoming-handler \(but nothing\)/);
+  await refused(
+    Buffer.from('0061736d0d000100', 'hex'),
+    /exports neither wasi:http\/incoming-handler nor wasi:http\/handler \(but nothing\)/,
+  );
   const whole = await fs.readFile(fixture('hello-wasi-http'));
   for (const part of [0.1, 0.5, 0.9, 0.999])
     await refused(whole.subarray(0, Math.floor(whole.length * part)), /x\.wasm cannot be served/);

@@ -17,6 +17,7 @@ import { type Note, read, readJson } from '../../../worker/contract/read.ts';
 import { RegistrationAnswer } from '../../../worker/contract/registration.ts';
 import { parseConfig } from '../../../worker/net-manager/config.ts';
 import { planRun } from '../../../worker/node-engine/runtime/command.ts';
+import { usualServing } from '../../../worker/node-engine/runtime/serving.ts';
 import { parseSettings } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
 
@@ -245,13 +246,14 @@ t.test('the job of the dashboard runs without its blank rows, and what is not mo
   const job = readDeployRequest(JSON.stringify(document('job-as-the-dashboard-sends-it')), note);
   t.match(job, { cmd: [], environment: [], port: '5000:80/tcp;6000:6000/udp' });
   t.same(notes, []);
-  const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [] } as const;
-  t.match(planRun(job, info), { port: 80, notes: ['volumes are not mounted on this node: v1 at /data'] });
+  const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [], needs: [] } as const;
+  const host = { serving: usualServing, processors: 4, ipv6: true };
+  t.match(planRun(job, info, host), { port: 80, notes: ['volumes are not mounted on this node: v1 at /data'] });
   const odd = { ...job, environment: ['A=1', ' ', 'B', { name: 'C' }], volumes: ['v2', null] };
   const left = readDeployRequest(JSON.stringify(odd), note);
   t.same(left.environment, ['A=1']);
   t.match(notes, [/environment\.3 must be string/, /'B' is not K=V; left out/]);
-  t.match(planRun(left, info).notes, ['volumes are not mounted on this node: v2, a volume']);
+  t.match(planRun(left, info, host).notes, ['volumes are not mounted on this node: v2, a volume']);
 });
 
 t.test('a host is written in more ways than one, and never with a scheme, a path or a port', async (t) => {

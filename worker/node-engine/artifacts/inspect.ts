@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type ComponentInfo, inspectComponent, NotWebAssembly } from '../../contract/component.ts';
+import { BeyondLimit, type ComponentInfo, inspectComponent, NotWebAssembly } from '../../contract/component.ts';
 
 /**
  * Sections that say nothing of imports and exports and may be large: custom sections, and of a component its modules
@@ -35,7 +35,7 @@ const headerOf = (bytes: Buffer): Header | undefined => {
 
 /**
  * What {@link inspectComponent} says of a file, which is read by its sections: its code is skipped, so that little
- * memory is needed however large the file is. Throws {@link NotWebAssembly}.
+ * memory is needed however large the file is. Throws {@link NotWebAssembly}, and {@link BeyondLimit} for more than is read.
  */
 export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
   const { size: end } = await file.stat();
@@ -46,7 +46,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
   let sections = 0;
   for (let at = preamble; at < end; ) {
     sections += 1;
-    if (sections > mostSections) throw new NotWebAssembly(`more than ${mostSections} sections`);
+    if (sections > mostSections) throw new BeyondLimit(`more than ${mostSections} sections`);
     const bytes = await read(file, at, longestHeader);
     const header = headerOf(bytes);
     if (header === undefined) {
@@ -60,7 +60,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
       );
     if (!skipped[kind].has(header.id)) {
       total += header.size;
-      if (total > mostRead) throw new NotWebAssembly(`its imports and exports need more than ${mostRead} bytes`);
+      if (total > mostRead) throw new BeyondLimit(`its imports, exports and types have more than ${mostRead} bytes`);
       kept.push(await read(file, at, header.length + header.size));
     }
     at = next;

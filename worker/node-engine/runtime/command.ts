@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { InvalidData } from '../../contract/check.ts';
-import { type ComponentInfo, worldOf } from '../../contract/component.ts';
+import { type ComponentInfo, handlers, type World, worldOf } from '../../contract/component.ts';
 import type { DeployRequest } from '../../contract/job.ts';
 import { parsePorts } from '../../contract/ports.ts';
 import { environmentOf, isInheritable } from './environment.ts';
-import { type Serving, servingOptions, splitServing, threadsOf, timeoutOption, usualServing } from './serving.ts';
+import { type Serving, servingOptions, splitServing, threadsOf, timeoutOption } from './serving.ts';
 
 /** How a component is run, and what of the job could not be given to it. */
 export type RunPlan = {
-  readonly world: 'proxy' | 'command' | 'module';
+  readonly world: World;
   /** The port that answers HTTP; only a `proxy` has one. */
   readonly port: number | undefined;
   /** wasmtime's arguments before and after the file. */
@@ -28,19 +28,19 @@ const defaultPort = 80;
 
 const addressOf = (port: number, ipv6: boolean): string => (ipv6 ? `[::]:${port}` : `0.0.0.0:${port}`);
 
-const startable = (info: ComponentInfo): RunPlan['world'] => {
-  const world = worldOf(info);
+const startable = (info: ComponentInfo, once: boolean): World => {
+  const world = worldOf(info, once);
   if (world !== undefined) return world;
   const some = info.exports.slice(0, 10).map((name) => name.slice(0, 100));
   const exported = some.length > 0 ? some.join(', ') : 'nothing';
-  const wanted = info.kind === 'module' ? "'_start'" : 'wasi:http/incoming-handler or wasi:cli/run';
+  const wanted = info.kind === 'module' ? "'_start'" : `${handlers.join(', ')} or wasi:cli/run`;
   throw new InvalidData('image', [`the ${info.kind} exports ${exported}, but not ${wanted}`]);
 };
 
 /** Asks before anything is done whether a job can be run at all. Throws {@link InvalidData}. */
 export const checkJob = (job: DeployRequest): void => {
   parsePorts(job.port ?? '');
-  splitServing(environmentOf(job.environment ?? []), usualServing);
+  environmentOf(job.environment ?? []);
   for (const argument of job.cmd ?? [])
     if (argument.includes('\0')) throw new InvalidData('cmd', ['an argument holds a zero byte']);
 };
@@ -71,10 +71,10 @@ export const thisHost = (serving: Serving): Host => ({
  * cannot be started.
  */
 export const planRun = (job: DeployRequest, info: ComponentInfo, host: Host): RunPlan => {
-  const world = startable(info);
-  const notes = volumeNotes(job);
+  const world = startable(info, job.one_shot === true);
   const memory = job.memory ?? 0;
-  const { serving, given } = splitServing(environmentOf(job.environment ?? []), host.serving);
+  const { serving, given, notes: unread } = splitServing(environmentOf(job.environment ?? []), host.serving);
+  const notes = [...volumeNotes(job), ...unread];
   const common = [
     '-C',
     'cache=n',

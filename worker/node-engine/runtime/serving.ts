@@ -1,5 +1,3 @@
-import { InvalidData } from '../../contract/check.ts';
-
 /** How HTTP services are run unless a job says otherwise. */
 export type Serving = {
   /** The most seconds that one request may take; 0 for no limit. */
@@ -46,11 +44,12 @@ const jobKeys: readonly (readonly [key: string, name: keyof Serving])[] = [
   ['OAKESTRA_REUSE', 'reuse'],
 ];
 
-/** Parts a job's environment into what this worker obeys and what the component gets. Throws {@link InvalidData}. */
+/** Parts a job's environment into what this worker obeys and what the component gets; `notes` tell what is neither. */
 export const splitServing = (
   environment: ReadonlyMap<string, string>,
   node: Serving,
-): { readonly serving: Serving; readonly given: ReadonlyMap<string, string> } => {
+): { readonly serving: Serving; readonly given: ReadonlyMap<string, string>; readonly notes: readonly string[] } => {
+  const notes: string[] = [];
   const given = new Map(environment);
   const own: Partial<Record<keyof Serving, number>> = {};
   for (const [key, name] of jobKeys) {
@@ -58,10 +57,10 @@ export const splitServing = (
     if (text === undefined) continue;
     given.delete(key);
     const value = readValue(name, text);
-    if (value === undefined) throw new InvalidData('environment', [`${key}=${text.slice(0, 40)}: ${expected(name)}`]);
-    own[name] = value;
+    if (value === undefined) notes.push(`${key}=${text.slice(0, 40)} is left out: ${expected(name)}`);
+    else own[name] = value;
   }
-  return { serving: { ...node, ...own }, given };
+  return { serving: { ...node, ...own }, given, notes };
 };
 
 /** As good as no time-out in seconds, and still one: without any wasmtime refuses code that can be interrupted. */
