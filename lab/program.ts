@@ -10,8 +10,9 @@ import { addReportCommand } from './commands/report.ts';
 import { addScenarioCommand } from './commands/scenario.ts';
 import { addShellCommand } from './commands/shell.ts';
 import { addSuiteCommand } from './commands/suite.ts';
+import { describeTrouble } from './commands/trouble.ts';
 import { addUpCommands } from './commands/up.ts';
-import { exitCodeOf, isAbort, LabError, messageOf } from './system/errors.ts';
+import { exitCodeOf, isAbort } from './system/errors.ts';
 import { removeOwnRuns } from './system/runs.ts';
 
 const usageExit = 64;
@@ -70,11 +71,8 @@ for (const add of [
 const fail = (error: unknown): number => {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExit;
   if (unforeseen === undefined && interruption.signal.aborted && isAbort(error)) return interruptedExit;
-  const steps = error instanceof LabError ? error.next : [];
-  process.stderr.write(`lab: ${messageOf(error)}\n${steps.map((step) => `  ${step}\n`).join('')}`);
-  if (unforeseen === undefined && interruption.signal.aborted) return interruptedExit;
-  if (!(error instanceof LabError) && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
-  return exitCodeOf(error);
+  process.stderr.write(`lab: ${describeTrouble(error)}`);
+  return unforeseen === undefined && interruption.signal.aborted ? interruptedExit : exitCodeOf(error);
 };
 
 try {
@@ -83,6 +81,9 @@ try {
   process.exitCode = fail(error);
 }
 if (unforeseen !== undefined) process.exitCode = fail(unforeseen);
-await removeOwnRuns();
+await removeOwnRuns().catch((error: unknown) => {
+  process.stderr.write(`lab: something of this run is left: ${describeTrouble(error)}`);
+  if (!process.exitCode) process.exitCode = exitCodeOf(error);
+});
 // a timer or a server that a scenario left must not keep this process alive
 process.stdout.write('', () => process.exit());

@@ -3,13 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { Argument, type Command, Option } from 'commander';
 import { buildrootBoards } from '../image/buildroot/output.ts';
 import { buildDebianImage } from '../image/debian/build.ts';
-import { type ImageKind, imageKinds } from '../machine/machines.ts';
+import { type ImageKind, imageKinds, machineKind } from '../machine/machines.ts';
 import { cachePath, writeWhole } from '../system/cache.ts';
 import { usageFault } from '../system/errors.ts';
 import { relock } from '../system/packages/relock.ts';
 import { type BuildrootFlags, buildBuildroot, diffImages } from './buildroot.ts';
 import { addFlashCommand, buildCard } from './card.ts';
 import { type CommandContext, printJson } from './context.ts';
+import { preflight } from './preflight/preflight.ts';
 
 const lockFile = fileURLToPath(new URL('../system/packages/packages.lock.json', import.meta.url));
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -58,12 +59,14 @@ const list = async () => {
 
 type BuildFlags = QuickFlags & Omit<BuildrootFlags, 'board'> & { readonly board: BuildrootFlags['board'] | 'raspi4' };
 
-const buildKind = (kind: ImageKind, { board, ...flags }: BuildFlags, context: CommandContext): Promise<void> => {
+const buildKind = async (kind: ImageKind, { board, ...flags }: BuildFlags, context: CommandContext): Promise<void> => {
   if (kind === 'debian' && board !== 'virt' && board !== 'raspi4')
     throw usageFault(`the quick image is for virt and raspi4, not for ${board}`);
-  if (kind === 'debian') return board === 'raspi4' ? buildCard(flags, context) : build(flags, context);
-  if (board === 'raspi4') throw usageFault('Buildroot calls this board rpi4');
-  return buildBuildroot({ ...flags, board }, context);
+  if (kind === 'buildroot' && board === 'raspi4') throw usageFault('Buildroot calls this board rpi4');
+  await preflight({ kinds: [machineKind('virt')], wasmtime: flags.wasmtime }, context.signal);
+  if (board === 'raspi4') await buildCard(flags, context);
+  else if (kind === 'debian') await build(flags, context);
+  else await buildBuildroot({ ...flags, board }, context);
 };
 
 export const addImageCommand = (program: Command, context: CommandContext): void => {

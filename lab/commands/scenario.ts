@@ -19,7 +19,9 @@ import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
+import { preflight } from './preflight/preflight.ts';
 import { coloursOf, showProgress } from './progress.ts';
+import { leaveReport } from './trouble.ts';
 
 type ScenarioFlags = {
   readonly machine: string;
@@ -77,6 +79,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
     throw usageFault(`${kind.name} is put back as it was after each run: --keep is not for it`);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
   const machine = machineOptions(flags, kind);
+  await preflight({ kinds: [kind], reports: flags.reports, wasmtime: flags.wasmtime }, context.signal);
   await kind.enter?.(machine, context.signal);
   await reapRuns();
   using progress = showProgress(process.stderr);
@@ -104,12 +107,11 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   const results = joinRuns(outcomes.map((outcome) => outcome.results));
   const files = outcomes.find((outcome) => outcome.results.run.id === results.run.id)?.files ?? [];
   const folder = path.join(flags.reports, `${results.run.id}-${found}-${kind.name}`);
-  await writeReport(folder, results, files);
   progress[Symbol.dispose]();
-  if (flags.json) printJson({ folder, results });
-  process.stderr.write(
-    `\n${terminal(results, { colours: coloursOf(process.stderr), folder: path.relative('', folder) })}`,
-  );
+  const isWritten = await leaveReport(folder, () => writeReport(folder, results, files));
+  if (flags.json) printJson({ ...(isWritten ? { folder } : {}), results });
+  const where = isWritten ? { folder: path.relative('', folder) } : {};
+  process.stderr.write(`\n${terminal(results, { colours: coloursOf(process.stderr), ...where })}`);
   if (outcomes.some(({ kept }) => kept))
     process.stderr.write('the machine was kept: npm run lab -- shell, and npm run lab -- clean --kept when done\n');
   exitWith(context, results.verdict);

@@ -1,8 +1,10 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { execa } from 'execa';
+import Type from 'typebox';
+import { parseJson } from '../../worker/contract/check.ts';
 import { type ImageKind, imageKinds, type MachineKind, machineKind, machineNames } from '../machine/machines.ts';
-import { readResults } from '../report/read.ts';
+import { Results } from '../report/model/results.ts';
 import {
   countedEntries,
   entryReason,
@@ -15,9 +17,14 @@ import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { entryMark, newId, reapRuns } from '../system/runs.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
+import { preflight } from './preflight/preflight.ts';
 import { coloursOf } from './progress.ts';
+import { leaveReport } from './trouble.ts';
 
 const killMs = 30_000;
+
+/** What a scenario prints with --json; it has no folder where its report could not be written. */
+const ScenarioOutput = Type.Object({ folder: Type.Optional(Type.String()), results: Results });
 
 type SuiteFlags = {
   readonly machine: readonly string[];
@@ -60,9 +67,9 @@ const runOne = async (
   const entry = { ...entryOf(name, kind), seconds: (performance.now() - began) / 1000 };
   const cut = child.timedOut ? `it did not end within ${flags.limit} s` : signal.aborted ? 'interrupted' : undefined;
   try {
-    const { folder } = JSON.parse(child.stdout) as { readonly folder: string };
-    const results = await readResults(folder);
-    const found = { ...entry, ...entryReason(results), report: path.basename(folder), results };
+    const { folder, results } = parseJson(ScenarioOutput, child.stdout, 'what the scenario printed');
+    const report = folder === undefined ? {} : { report: path.basename(folder) };
+    const found = { ...entry, ...entryReason(results), ...report, results };
     if (cut !== undefined) return { ...found, verdict: 'incomplete', reason: cut };
     if (left.length === 0) return { ...found, verdict: results.verdict };
     return { ...found, verdict: 'error', reason: `it left ${left.map(({ id }) => id).join(', ')} behind` };
@@ -71,7 +78,7 @@ const runOne = async (
     return {
       ...entry,
       verdict: 'error',
-      reason: `it left no report (exit code ${child.exitCode}): ${messageOf(error)}`,
+      reason: `it left no results (exit code ${child.exitCode}): ${messageOf(error)}`,
     };
   }
 };
@@ -83,10 +90,12 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   const names = wanted.length > 0 ? wanted : await scenarioNames();
   const scenarios = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
   const folder = path.join(flags.reports, `${newId()}-suite`);
+  await preflight({ kinds, reports: flags.reports }, context.signal);
   await reapRuns();
   const ran: SuiteEntry[] = [];
   const unable: SuiteEntry[] = [];
   const counted = () => countedEntries(ran, unable, wanted.length > 0);
+  const write = () => writeSuite(folder, counted());
   for (const kind of kinds)
     for (const { name, requires: needs } of scenarios) {
       if (context.signal.aborted) break;
@@ -96,13 +105,15 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
         process.stderr.write(`${name}: ${reason}\n`);
         unable.push({ ...entryOf(name, kind), seconds: 0, verdict: 'incomplete', reason });
       } else ran.push(await runOne(name, kind, flags, context));
-      await writeSuite(folder, counted());
+      // for whoever is interrupted; what is in the way is said at the end
+      await write().catch(() => {});
     }
   const entries = counted();
-  if (flags.json) printJson({ folder, entries: entries.map(({ results: _, ...entry }) => entry) });
-  process.stderr.write(
-    `\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}report: ${path.relative('', folder)}\n`,
-  );
+  const isWritten = await leaveReport(folder, write);
+  const listed = entries.map(({ results: _, ...entry }) => entry);
+  if (flags.json) printJson({ ...(isWritten ? { folder } : {}), entries: listed });
+  const where = isWritten ? `report: ${path.relative('', folder)}\n` : '';
+  process.stderr.write(`\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}${where}`);
   exitWith(context, suiteVerdict(entries));
 };
 

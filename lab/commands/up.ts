@@ -8,6 +8,7 @@ import { reapRuns, removeRun } from '../system/runs.ts';
 import { helloApp } from '../wasm/app.ts';
 import { type CommandContext, exitWith } from './context.ts';
 import { execKept, keptRun } from './kept.ts';
+import { preflight } from './preflight/preflight.ts';
 import { coloursOf, showProgress } from './progress.ts';
 
 type Topology = 'bridged' | 'veth';
@@ -26,6 +27,7 @@ const standing = (topology: Topology) =>
 const up = async (topology: Topology, flags: { readonly machine: string }, context: CommandContext) => {
   const kind = machineKind(flags.machine);
   if (kind.isBorrowed) throw usageFault(`${kind.name} is put back as it was after each run: nothing can be left there`);
+  await preflight({ kinds: [kind] }, context.signal);
   await kind.enter?.({}, context.signal);
   await reapRuns();
   using progress = showProgress(process.stderr);

@@ -1,11 +1,10 @@
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { acquireLock } from './pid-lock.mjs';
+import { cacheHome } from './user-folders.ts';
 
 /** The lab's cache folder: `$XDG_CACHE_HOME/oakestra-wasm-lab`. Everything in it can be made again. */
-export const cacheRoot = (): string =>
-  path.join(process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'oakestra-wasm-lab');
+export const cacheRoot = (): string => path.join(cacheHome(), 'oakestra-wasm-lab');
 
 /** A place in the cache. */
 export const cachePath = (...parts: readonly string[]): string => path.join(cacheRoot(), ...parts);

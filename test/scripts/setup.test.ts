@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { until } from '../../lab/system/wait.ts';
+import { otherUser, withoutOtherUser } from '../support/other-user.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -189,13 +190,16 @@ t.test('an install that is not whole is no install', async (t) => {
   }
 });
 
-t.test('a checkout that cannot be written is said in a sentence', async (t) => {
+t.test('a checkout that cannot be written is said in a sentence', { skip: withoutOtherUser() }, async (t) => {
   await using made = await project();
   const scripts = path.join(made.checkout, 'scripts/setup.mjs');
-  const asOther = process.getuid?.() === 0 ? { uid: 54_321, gid: 54_321 } : {};
   await fs.chmod(path.dirname(made.checkout), 0o755);
   await fs.chmod(made.checkout, 0o555);
-  const { status, stderr } = spawnSync(process.execPath, [scripts, 'runtime'], { encoding: 'utf8', ...asOther });
+  const { status, stderr } = spawnSync(process.execPath, [scripts, 'runtime'], {
+    encoding: 'utf8',
+    uid: otherUser,
+    gid: otherUser,
+  });
   await fs.chmod(made.checkout, 0o755);
   t.equal(status, 3);
   t.match(stderr, /^setup: cannot install into \S+ \(EACCES\): this user may not write there/);

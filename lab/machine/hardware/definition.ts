@@ -1,10 +1,10 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { InvalidData, parse } from '../../../worker/contract/check.ts';
 import { messageOf, usageFault } from '../../system/errors.ts';
 import { refuseUnknown } from '../../system/nearest.ts';
+import { configHome } from '../../system/user-folders.ts';
 
 /** A machine file: how a board on the bench is reached. It holds no secret: keys stay where ssh has them. */
 const MachineFile = Type.Object(
@@ -27,8 +27,7 @@ export type HardwareDefinition = Static<typeof MachineFile>;
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
-const folder = (): string =>
-  path.join(process.env['XDG_CONFIG_HOME'] || path.join(os.homedir(), '.config'), 'oakestra-wasm-lab', 'machines');
+const folder = (): string => path.join(configHome(), 'oakestra-wasm-lab', 'machines');
 
 /** The file that describes a machine. */
 export const machineFile = (name: string): string => path.join(folder(), `${name}.json`);

@@ -1,8 +1,9 @@
 import { LabError, messageOf } from '../../system/errors.ts';
+import type { Finding } from '../../system/finding.ts';
 import { openRun } from '../../system/runs.ts';
 import { openConsole } from './console.ts';
 import type { HardwareDefinition } from './definition.ts';
-import { type Finding, findingsOf } from './findings.ts';
+import { findingsOf } from './findings.ts';
 import { surveyBoard } from './hardware.ts';
 import { BoardShell } from './ssh/board-shell.ts';
 import { Connection } from './ssh/connection.ts';

@@ -1,16 +1,8 @@
 import type { Architecture } from '../../system/elf.ts';
+import type { Finding } from '../../system/finding.ts';
 import type { HardwareDefinition } from './definition.ts';
 import { addressBits, type Survey, throttling } from './survey.ts';
 import { chamberLink, letIn } from './worker/chamber.ts';
-
-/** One thing that was looked at. With `fatal` nothing can be run before that is remedied. */
-export type Finding = {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly detail: string;
-  readonly remedy?: string;
-  readonly fatal?: boolean;
-};
 
 const fullAddressBits = 47;
 const neededKb = 20_000;

@@ -7,6 +7,9 @@ import { findProgram, systemFolders } from '../../system/programs.ts';
 /** Set in the environment of a lab that runs in namespaces of its own. */
 const marker = 'OAKESTRA_LAB_NAMESPACES';
 
+/** Whether this process is the one that {@link enterNamespaces} made of another one. */
+export const isInNamespaces = (): boolean => process.env[marker] !== undefined;
+
 const lasting = ['--user', '--map-root-user', '--net', '--mount'] as const;
 
 /** Programs of util-linux, procps and coreutils that no package of the lab's can stand in for. */
@@ -82,7 +85,7 @@ export const namespaceTrouble = async (signal: AbortSignal): Promise<LabError | 
  * Throws a lab fault that names the setting where this computer forbids that, or the programs that it lacks.
  */
 export const enterNamespaces = async (signal: AbortSignal): Promise<void> => {
-  if (process.env[marker] !== undefined) return;
+  if (isInNamespaces()) return;
   const trouble = await namespaceTrouble(signal);
   if (trouble) throw trouble;
   const unshare = findProgram('unshare') ?? '';

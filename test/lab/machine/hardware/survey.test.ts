@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { Finding } from '../../../../lab/machine/hardware/findings.ts';
 import { findingsOf } from '../../../../lab/machine/hardware/findings.ts';
 import {
   addressBits,
@@ -9,6 +8,7 @@ import {
   parseSurvey,
   throttling,
 } from '../../../../lab/machine/hardware/survey.ts';
+import type { Finding } from '../../../../lab/system/finding.ts';
 
 /** A Raspberry Pi 4 with Debian's kernel, without a worker. */
 const pi = `

@@ -1,0 +1,77 @@
+import os from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { namespaceTrouble } from '../../machine/local/namespaces.ts';
+import { installTrouble } from '../../system/installation.mjs';
+import { findProgram } from '../../system/programs.ts';
+import { bad, type Check, good } from './check.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const leastNode = 24;
+
+const system: Check = {
+  name: 'system',
+  need: 'every run',
+  look: () => {
+    const detail = `${process.platform} ${process.arch}, Node ${process.version}`;
+    if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64'))
+      return bad(detail, 'the lab runs on Linux, x86-64 or arm64');
+    if (Number.parseInt(process.versions.node, 10) < leastNode)
+      return bad(detail, 'start it by npm run lab, which has the Node that it needs');
+    return good(detail);
+  },
+};
+
+const packages: Check = {
+  name: 'npm packages',
+  need: 'doctor', // before a run set-up has looked at them already
+  look: () => {
+    const trouble = installTrouble(root, 'runtime');
+    return trouble === undefined ? good('all there') : bad(trouble, 'npm run lab -- doctor, which installs them');
+  },
+};
+
+/** Whether the user database has an entry for this user; ssh and ssh-keygen end at once without one. */
+const hasEntry = (): boolean => {
+  try {
+    return os.userInfo().username !== '';
+  } catch {
+    return false;
+  }
+};
+
+const user: Check = {
+  name: 'user',
+  need: 'ssh',
+  look: () =>
+    hasEntry()
+      ? good(`${process.getuid?.()} (${os.userInfo().username})`)
+      : bad(
+          `user ${process.getuid?.()} has no entry in the user database: ssh refuses to work`,
+          'for a board of your own: add an entry to /etc/passwd, or start the container with a user that has one',
+        ),
+};
+
+const ssh: Check = {
+  name: 'ssh',
+  need: 'ssh',
+  look: () => {
+    const file = findProgram('ssh');
+    return file === undefined
+      ? bad('this computer has no ssh', 'for a board of your own: install openssh-client')
+      : good(file);
+  },
+};
+
+const namespaces: Check = {
+  name: 'namespaces',
+  need: 'namespaces',
+  look: async ({ signal }) => {
+    const trouble = await namespaceTrouble(signal);
+    return trouble === undefined
+      ? good('allowed: --machine local works')
+      : bad(`--machine local does not work: ${trouble.message}`, trouble.next.join('\n    '));
+  },
+};
+
+/** What this computer and its user have to be. */
+export const computerChecks: readonly Check[] = [system, packages, namespaces, user, ssh];

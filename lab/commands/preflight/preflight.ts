@@ -1,0 +1,88 @@
+import { access } from 'node:fs/promises';
+import { isInNamespaces } from '../../machine/local/namespaces.ts';
+import type { MachineKind } from '../../machine/machines.ts';
+import { cachePath } from '../../system/cache.ts';
+import { labFault } from '../../system/errors.ts';
+import type { Finding } from '../../system/finding.ts';
+import { pinnedVersion } from '../../wasm/wasmtime.ts';
+import { boardFiles } from './board-files.ts';
+import type { Check, Need, Subject } from './check.ts';
+import { computerChecks } from './computer.ts';
+import { folderChecks } from './folders.ts';
+import { internetChecks } from './internet.ts';
+
+/** Everything that can be known about this computer before a run, for `doctor` and for the runs themselves. */
+export const checks: readonly Check[] = [...computerChecks, ...folderChecks, boardFiles, ...internetChecks];
+
+/** What the checks for some needs find, made one after another: one may rest on what an earlier one did. */
+export const examineComputer = async (needs: ReadonlySet<Need>, subject: Subject): Promise<readonly Finding[]> => {
+  const findings: Finding[] = [];
+  for (const { name, need, look } of checks) {
+    if (!needs.has(need)) continue;
+    const found = await look(subject);
+    if (found !== undefined) findings.push({ what: name, ...found });
+  }
+  return findings;
+};
+
+const isThere = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+/** What has to come from the internet before the first run on such a machine. */
+const downloadsFor = async (kind: MachineKind, wasmtime: string | undefined): Promise<readonly Need[]> => {
+  const folders: readonly (readonly [Need, string])[] = [
+    ...(wasmtime === undefined
+      ? [['wasmtime', cachePath('wasmtime', `${pinnedVersion}-${kind.architecture}`)] as const]
+      : []),
+    ...(kind.fidelity === 'emulated' ? [['mirror', cachePath('packages')] as const] : []),
+  ];
+  const missing = await Promise.all(folders.map(async ([need, file]) => ((await isThere(file)) ? [] : [need])));
+  return missing.flat();
+};
+
+const needsOf = async (kind: MachineKind, wasmtime: string | undefined): Promise<readonly Need[]> => [
+  'board files',
+  ...(kind.fidelity === 'native' ? (['namespaces'] as const) : []),
+  ...(kind.fidelity === 'hardware' ? (['ssh'] as const) : []),
+  ...(await downloadsFor(kind, wasmtime)),
+];
+
+/** Throws a lab fault with everything that stands in the way of a run. */
+const refuse = (findings: readonly Finding[]): void => {
+  const fatal = findings.filter((finding) => finding.fatal);
+  if (fatal.length === 0) return;
+  throw labFault(
+    fatal.map(({ what, detail }) => `${what}: ${detail}`).join('; '),
+    fatal.flatMap(({ remedy }) => remedy ?? []),
+  );
+};
+
+/** What a command is about to do with this computer. */
+export type Undertaking = {
+  /** The kinds of machines that are started, or whose image is built. */
+  readonly kinds: readonly MachineKind[];
+  /** Where reports go, if there will be any. */
+  readonly reports?: string;
+  /** A wasmtime of the user's own choice in place of the pinned one. */
+  readonly wasmtime?: string | undefined;
+};
+
+/**
+ * Checks what a run needs and can be known before it. Says remarks on stderr, and throws a lab fault with all that stands
+ * in the way. A process that has entered namespaces was checked before it did.
+ */
+export const preflight = async ({ kinds, reports, wasmtime }: Undertaking, signal: AbortSignal): Promise<void> => {
+  if (isInNamespaces()) return;
+  const subject = { reports: reports ?? '', signal };
+  const basic: readonly Need[] = ['every run', ...(reports === undefined ? [] : (['reports'] as const))];
+  const folders = await examineComputer(new Set(basic), subject);
+  refuse(folders);
+  const needs = await Promise.all(kinds.map((kind) => needsOf(kind, wasmtime)));
+  const others = await examineComputer(new Set(needs.flat()), subject);
+  refuse(others);
+  for (const { what, detail, remedy } of [...folders, ...others])
+    if (remedy !== undefined) process.stderr.write(`${what}: ${detail}\n  ${remedy}\n`);
+};
