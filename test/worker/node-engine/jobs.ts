@@ -18,11 +18,11 @@ export const job = (image: string, more: Record<string, unknown> = {}) => ({
   ...more,
 });
 
-/** The pids of the instances of the engine that keeps its state in `folder`. */
-export const processes = async (folder: string): Promise<readonly string[]> => {
+/** The pids of the instances of the engine that keeps its state in `folder`, or of what else carries a mark of it. */
+export const processes = async (folder: string, mark = 'OAKESTRA_INSTANCE'): Promise<readonly string[]> => {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const environments = await Promise.all(
     pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')] as const),
   );
-  return environments.filter(([, text]) => text.includes(`OAKESTRA_INSTANCE=${folder}`)).map(([pid]) => pid);
+  return environments.filter(([, text]) => text.includes(`${mark}=${folder}`)).map(([pid]) => pid);
 };

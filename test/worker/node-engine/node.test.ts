@@ -145,6 +145,7 @@ t.test(
 );
 
 t.test('undo runs backwards and does not stop at a failure', async (t) => {
+  const { signal } = new AbortController();
   await fc.assert(
     fc.asyncProperty(fc.array(fc.boolean()), async (failing) => {
       const undo = new UndoStack();
@@ -154,13 +155,32 @@ t.test('undo runs backwards and does not stop at a failure', async (t) => {
           undone.push(index);
           if (fails) throw new Error('no');
         });
-      await undo.unwind(silent);
-      await undo.unwind(silent);
+      await undo.unwind(silent, signal);
+      await undo.unwind(silent, signal);
       return JSON.stringify(undone) === JSON.stringify([...failing.keys()].reverse());
     }),
     seeded,
   );
   t.pass();
+});
+
+t.test('what breaks a removal off leaves the rest of it for later', async (t) => {
+  const undo = new UndoStack();
+  const stopping = new AbortController();
+  const undone: string[] = [];
+  undo.push('first', async () => void undone.push('first'));
+  undo.push('owed', async (signal) => {
+    undone.push('owed');
+    if (signal === stopping.signal) {
+      stopping.abort(new Error('stopping'));
+      signal.throwIfAborted();
+    }
+  });
+  undo.push('last', async () => void undone.push('last'));
+  await t.rejects(undo.unwind(silent, stopping.signal), { message: 'stopping' });
+  t.same(undone, ['last', 'owed']);
+  await undo.unwind(silent, new AbortController().signal);
+  t.same(undone, ['last', 'owed', 'owed', 'first']);
 });
 
 t.test('messages arrive in order, each once, however often the line breaks', async (t) => {

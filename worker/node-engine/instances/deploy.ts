@@ -16,8 +16,9 @@ import { tail } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
 import { planRun, type RunPlan, thisHost } from '../runtime/command.ts';
 import { findPrecompiled, type Program } from '../runtime/wasmtime.ts';
-import { type Addresses, type NetClient, NetworkError } from './net-client.ts';
-import { logFile, type Node, namespaceFile } from './node.ts';
+import { startHolder, stopHolder } from './holder.ts';
+import { type Attachment, type NetClient, NetworkError } from './net-client.ts';
+import { logFile, type Node } from './node.ts';
 import { firstResponse, started } from './readiness.ts';
 import type { UndoStack } from './undo.ts';
 
@@ -41,16 +42,22 @@ type Deployment = {
 
 /** Puts the removal of an instance's network on `undo`. */
 export const undoNetwork = (job: DeployRequest, network: NetClient, undo: UndoStack): void => {
-  undo.push('the network', () => network.undeploy(job.job_name, job.instance_number));
+  undo.push('the network', (signal) => network.undeploy(job.job_name, job.instance_number, signal));
 };
 
-const makeNetwork = async ({ job, network, undo, signal }: Deployment): Promise<Addresses> => {
+const makeNetwork = async ({ job, task, node, network, undo, signal }: Deployment): Promise<Attachment> => {
+  const hold = async () => {
+    const holder = await startHolder(node.journal.file(task), node.wasmtime.user);
+    undo.push('the namespace', () => stopHolder(holder));
+    return holder;
+  };
+  const { job_name: service, instance_number: instance, port: ports = '' } = job;
   try {
-    const addresses = await network.deploy(job.job_name, job.instance_number, job.port ?? '', signal);
+    const attachment = await network.deploy({ service, instance, ports: ports ?? '', hold }, signal);
     undoNetwork(job, network, undo);
-    return addresses;
+    return attachment;
   } catch (error) {
-    if (!(error instanceof NetworkError && error.refused)) undoNetwork(job, network, undo);
+    if (!(error instanceof NetworkError) || error.outcome === 'unknown') undoNetwork(job, network, undo);
     throw error;
   }
 };
@@ -62,7 +69,7 @@ const getComponent = async ({ node, job, undo }: Deployment, signal: AbortSignal
 };
 
 /** Network and component side by side. Both have settled when this returns or throws, so that undoing sees it all. */
-const prepare = async (deployment: Deployment): Promise<readonly [Addresses, Artifact]> => {
+const prepare = async (deployment: Deployment): Promise<readonly [Attachment, Artifact]> => {
   const { signal } = deployment;
   const failed = new AbortController();
   const watch = async <T>(work: Promise<T>): Promise<T> => {
@@ -108,11 +115,16 @@ const limitNotes = ({ job, node }: Deployment): readonly string[] => {
   return ['memory and processor are limited by wasmtime itself: this node has no control groups for instances'];
 };
 
-const start = async (deployment: Deployment, plan: RunPlan, program: Program, address: string): Promise<Deployed> => {
+const start = async (
+  deployment: Deployment,
+  plan: RunPlan,
+  program: Program,
+  attachment: Attachment,
+): Promise<Deployed> => {
   const { job, node, task, undo } = deployment;
   const group = await node.groups?.create(task, job);
   if (group !== undefined) undo.push('the control group', group.remove);
-  const words = launchWords(namespaceFile(task), node.wasmtime, userOf(node.wasmtime, address), plan, program);
+  const words = launchWords(attachment.namespace, node.wasmtime, userOf(node.wasmtime, attachment.v4), plan, program);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
   const log = logFile(node, task);
   const running = await (job.one_shot === true
@@ -120,7 +132,7 @@ const start = async (deployment: Deployment, plan: RunPlan, program: Program, ad
     : launch(words, environment, log));
   undo.push('the process', () => stop(running));
   await group?.enter(running.id.pid);
-  const notes = await ready(deployment, running, plan, program, address);
+  const notes = await ready(deployment, running, plan, program, attachment.v4);
   return { running, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
 };
 
@@ -148,13 +160,13 @@ const nativeCode = async ({ node, signal }: Deployment, artifact: Artifact): Pro
 };
 
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
-const startBest = async (deployment: Deployment, artifact: Artifact, address: string): Promise<Deployed> => {
+const startBest = async (deployment: Deployment, artifact: Artifact, attachment: Attachment): Promise<Deployed> => {
   const { job, node, signal, task } = deployment;
   const plan = planRun(job, artifact.info, thisHost(node.serving));
   const startPortable = (...notes: readonly string[]): Promise<Deployed> => {
     for (const note of notes) node.log.warn(`${task}: ${note}`);
     const portable: Program = { file: artifact.file, precompiled: false };
-    return start(deployment, { ...plan, notes: [...plan.notes, ...notes] }, portable, address);
+    return start(deployment, { ...plan, notes: [...plan.notes, ...notes] }, portable, attachment);
   };
   let native: Program | undefined;
   try {
@@ -165,7 +177,7 @@ const startBest = async (deployment: Deployment, artifact: Artifact, address: st
   }
   if (native === undefined) return startPortable();
   try {
-    return await start(deployment, plan, native, address);
+    return await start(deployment, plan, native, attachment);
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
     return startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
@@ -185,15 +197,15 @@ export const deployInstance = async (
 ): Promise<Deployed> => {
   const { network } = node;
   if (network === undefined)
-    throw new NetworkError('networking is switched off: set overlay_network in conf.json', true);
+    throw new NetworkError('networking is switched off: set overlay_network in conf.json', 'refused');
   const task = taskId(job.job_name, job.instance_number);
   const deployment: Deployment = { job, task, node, network, undo, signal };
   undo.push('the journal', async () => {
     if (!(signal.reason instanceof EngineStopping)) await node.journal.remove(task);
   });
   await Promise.all([node.journal.put({ job, ready: false }), makeLog(node, task)]);
-  const [addresses, artifact] = await prepare(deployment);
-  const deployed = await startBest(deployment, artifact, addresses.v4);
+  const [attachment, artifact] = await prepare(deployment);
+  const deployed = await startBest(deployment, artifact, attachment);
   await node.journal.put({ job, ready: true });
   return deployed;
 };

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeleteRequest, DeployRequest, JobStatus } from '../../contract/job.ts';
-import { isServiceName, taskId } from '../../contract/names.ts';
+import { taskId } from '../../contract/names.ts';
 import { serialByKey } from '../../system/serial.ts';
 import { type InstanceUsage, mostDetail } from '../cluster/messages.ts';
 import { explain } from '../explain.ts';
@@ -7,28 +8,22 @@ import { adopt, type Exit, markVariable, type Running, stop } from '../process/l
 import { processesMarked } from '../process/proc.ts';
 import { recordedExit } from '../process/record.ts';
 import { rotate } from '../process/rotate.ts';
-import { checkJob } from '../runtime/command.ts';
 import { deployInstance, EngineStopping, undoNetwork } from './deploy.ts';
+import { holderMark, stopHolder } from './holder.ts';
+import { checkHere, type Instance, newInstance, Refused } from './instance.ts';
 import { logFile, type Node } from './node.ts';
+import { networkLost } from './reachability.ts';
 import { describeExit } from './readiness.ts';
-import { UndoStack } from './undo.ts';
 import { usageMeter } from './usage.ts';
 
 /** Tells the cluster of a change; called once for each. */
 type Report = (job: string, instance: number, status: JobStatus, detail: string) => void;
 
-type Instance = {
-  readonly job: DeployRequest;
-  readonly undo: UndoStack;
-  readonly abort: AbortController;
-  /** Set while the instance runs: never before it was ready, never after it has ended. */
-  usage: ((memoryTotal: number) => Promise<InstanceUsage>) | undefined;
-};
+/** The longest that it is kept back how an instance ended, in ms. */
+const tellMs = 5000;
 
-/** A job that this node cannot run. */
-export class Refused extends Error {
-  override readonly name = 'Refused';
-}
+/** How long an engine that stops takes deployments back, in ms. */
+const undoMs = 1500;
 
 /** The instances of this node: one change at a time for each of them, different ones side by side. */
 export class Engine {
@@ -37,6 +32,8 @@ export class Engine {
   readonly #report: Report;
   readonly #instances = new Map<string, Instance>();
   readonly #serial = serialByKey();
+  /** Aborts when what is owed is left to the next engine. */
+  readonly #stopping = new AbortController();
 
   constructor(node: Node, runtimes: readonly string[], report: Report) {
     this.#node = node;
@@ -52,18 +49,17 @@ export class Engine {
         this.#node.log.info(`${task} is already deployed: left alone`);
         return;
       }
-      const instance: Instance = { job, undo: new UndoStack(), abort: new AbortController(), usage: undefined };
+      const instance = newInstance(job);
       try {
-        this.#check(job);
+        checkHere(job, this.#runtimes);
         this.#instances.set(task, instance);
         this.#tell(job, 'CREATING', '');
         const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
         this.#watch(task, instance, deployed.running);
         this.#tell(job, 'CREATED', deployed.notes.join('; '));
       } catch (error) {
-        await instance.undo.unwind(this.#node.log);
-        this.#instances.delete(task);
-        if (!instance.abort.signal.aborted) this.#tell(job, 'FAILED', explain(error));
+        const told = instance.abort.signal.aborted ? undefined : () => this.#tell(job, 'FAILED', explain(error));
+        await this.#finish(task, instance, told);
       }
     });
   }
@@ -74,8 +70,7 @@ export class Engine {
     this.#instances.get(task)?.abort.abort(new Refused('the instance was deleted while it was being deployed'));
     return this.#serial(task, async () => {
       const instance = this.#instances.get(task);
-      if (instance !== undefined) await this.#remove(task, instance);
-      this.#tell(request, 'UNDEPLOYED', '');
+      if (instance === undefined || (await this.#remove(task, instance))) this.#tell(request, 'UNDEPLOYED', '');
     });
   }
 
@@ -90,13 +85,19 @@ export class Engine {
    */
   async adopt(signal: AbortSignal): Promise<void> {
     const { journal, log, network, groups } = this.#node;
-    const [entries, processes] = await Promise.all([journal.read(log), processesMarked(markVariable)]);
+    const [entries, processes, holders] = await Promise.all([
+      journal.read(log),
+      processesMarked(markVariable),
+      processesMarked(holderMark),
+    ]);
     for (const { job, ready } of entries) {
       const task = taskId(job.job_name, job.instance_number);
       const id = processes.get(journal.file(task));
-      const instance: Instance = { job, undo: new UndoStack(), abort: new AbortController(), usage: undefined };
+      const instance = newInstance(job);
       this.#instances.set(task, instance);
       instance.undo.push('the journal', () => journal.remove(task));
+      const holder = holders.get(journal.file(task));
+      if (holder !== undefined) instance.undo.push('the namespace', () => stopHolder(holder));
       if (network !== undefined) undoNetwork(job, network, instance.undo);
       const running = id === undefined ? undefined : adopt(id, journal.record(task), signal);
       if (groups !== undefined) instance.undo.push('the control group', groups.group(task).remove);
@@ -116,19 +117,21 @@ export class Engine {
    */
   async close(): Promise<void> {
     const unfinished = [...this.#instances].filter(([, instance]) => instance.usage === undefined);
+    const late = setTimeout(() => this.#stopping.abort(new EngineStopping('the engine is stopping')), undoMs);
     await Promise.all(
       unfinished.map(([task, instance]) => {
         instance.abort.abort(new EngineStopping('the engine is stopping'));
         return this.#serial(task, async () => undefined);
       }),
     );
+    clearTimeout(late);
   }
 
   /** What the running instances use; one that has ended is never among them. `memoryTotal` is the node's, in bytes. */
   async usage(memoryTotal: number): Promise<readonly InstanceUsage[]> {
     const measured = [...this.#instances.values()].map(async (instance) => {
       const usage = await instance.usage?.(memoryTotal);
-      return instance.usage === undefined ? undefined : usage;
+      return instance.usage === undefined || !instance.reachable ? undefined : usage;
     });
     return (await Promise.all(measured)).filter((usage) => usage !== undefined);
   }
@@ -146,14 +149,6 @@ export class Engine {
     }
   }
 
-  #check(job: DeployRequest): void {
-    if (!isServiceName(job.job_name))
-      throw new Refused('a job name has four parts of 1 to 30 letters and digits, joined by dots');
-    if (!this.#runtimes.includes(job.virtualization))
-      throw new Refused(`unknown runtime '${job.virtualization}': this node has ${this.#runtimes.join(', ')}`);
-    checkJob(job);
-  }
-
   #watch(task: string, instance: Instance, running: Running): void {
     const meter = usageMeter(instance.job, running.id, logFile(this.#node, task));
     instance.usage = meter;
@@ -162,35 +157,68 @@ export class Engine {
       return this.#serial(task, () => this.#ended(task, instance, exit));
     };
     running.exited.then(ended, () => undefined);
+    this.#watchNetwork(task, instance, running).catch(() => undefined);
+  }
+
+  /** An instance whose network has gone runs on for nobody. */
+  async #watchNetwork(task: string, instance: Instance, running: Running): Promise<void> {
+    const end = new AbortController();
+    running.exited.then(
+      () => end.abort(),
+      () => end.abort(),
+    );
+    const seen = (present: boolean) => {
+      if (!present) this.#node.log.warn(`${task}: its network is missing`);
+      instance.reachable = present;
+    };
+    const reason = await networkLost(running.id, seen, end.signal);
+    await this.#serial(task, async () => {
+      if (this.#instances.get(task) !== instance) return;
+      await this.#finish(task, instance, () => this.#tell(instance.job, 'DEAD', `the network is gone: ${reason}`));
+    });
   }
 
   async #ended(task: string, instance: Instance, exit: Exit, when = ''): Promise<void> {
     if (this.#instances.get(task) !== instance) return;
     const starved = (await this.#node.groups?.group(task).ranOutOfMemory()) ?? false;
-    await this.#remove(task, instance);
     const completed = exit.code === 0 && instance.job.one_shot === true;
     const why = starved ? `; the kernel ended it at its limit of ${instance.job.memory} MB` : '';
-    this.#tell(instance.job, completed ? 'COMPLETED' : 'DEAD', `wasmtime ${describeExit(exit)}${when}${why}`);
+    const detail = `wasmtime ${describeExit(exit)}${when}${why}`;
+    await this.#finish(task, instance, () => this.#tell(instance.job, completed ? 'COMPLETED' : 'DEAD', detail));
   }
 
   async #abandon(task: string, instance: Instance, wasReady: boolean): Promise<void> {
-    const { signal } = instance.abort;
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([this.#node.network?.registered, stopped]);
-    if (signal.aborted) return;
+    if (instance.abort.signal.aborted) return;
     if (wasReady) {
       const exit = await recordedExit(this.#node.journal.record(task));
       await this.#ended(task, instance, exit, ' while the engine was not running');
     } else {
-      await this.#remove(task, instance);
-      this.#tell(instance.job, 'FAILED', 'the engine was stopped during the deployment');
+      const reason = 'the engine was stopped during the deployment';
+      await this.#finish(task, instance, () => this.#tell(instance.job, 'FAILED', reason));
     }
   }
 
-  async #remove(task: string, instance: Instance): Promise<void> {
+  /** Takes an instance away; false when the engine stops before all of it is gone, which the next one finishes. */
+  async #remove(task: string, instance: Instance): Promise<boolean> {
     instance.usage = undefined;
-    await instance.undo.unwind(this.#node.log);
+    try {
+      await instance.undo.unwind(this.#node.log, this.#stopping.signal);
+    } catch (error) {
+      this.#node.log.warn(`${task} is not removed whole: ${explain(error)}`);
+      return false;
+    }
     this.#instances.delete(task);
+    return true;
+  }
+
+  /** Takes away what has ended, and says so in time: its network may be owed for long while NetManager is away. */
+  async #finish(task: string, instance: Instance, tell: (() => void) | undefined): Promise<void> {
+    const removed = this.#remove(task, instance);
+    const told = new AbortController();
+    await Promise.race([removed, sleep(tellMs, undefined, { signal: told.signal })]);
+    told.abort();
+    tell?.();
+    await removed;
   }
 
   #tell(job: DeleteRequest, status: JobStatus, whole: string): void {

@@ -29,6 +29,3 @@ export type Node = {
 
 /** The file that holds an instance's output (contract, section 2). */
 export const logFile = (node: Node, task: string): string => join(node.logs, task);
-
-/** An instance's network namespace, by the name that NetManager gives it (ip-netns(8)). */
-export const namespaceFile = (task: string): string => join('/run/netns', task);
