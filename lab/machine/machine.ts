@@ -28,6 +28,8 @@ export type ExecOptions = {
   readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** How its output is read: as text, or one byte a character. UTF-8 when left out. */
+  readonly encoding?: 'utf8' | 'latin1';
 };
 
 /** Where on this computer a port of the board is reached. */

@@ -1,6 +1,5 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { execa } from 'execa';
 import { buildWorker } from '../../../scripts/build-worker.ts';
 import { cachePath } from '../../system/cache.ts';
 import { hostMachine } from '../../system/elf.ts';
@@ -9,8 +8,9 @@ import type { RunFolder } from '../../system/runs.ts';
 import type { Wasmtime } from '../../wasm/wasmtime.ts';
 import { type Capability, type Machine, networkCapabilities } from '../machine.ts';
 import { type Board, startBoard } from './board.ts';
-import { pidFile } from './kept.ts';
-import { type BoardRoot, boardRoot, hostname, writeTree } from './root.ts';
+import { enterBoard, pidFile } from './kept.ts';
+import { mountRoot, run, sealRoot } from './mounts.ts';
+import { boardRoot, hostname } from './root.ts';
 
 /** What namespaces on this computer can do. */
 export const localCapabilities: ReadonlySet<Capability> = new Set([...networkCapabilities, 'performance']);
@@ -18,24 +18,7 @@ export const localCapabilities: ReadonlySet<Capability> = new Set([...networkCap
 /** The same addresses as the emulator's user-mode network, so that a scenario cannot tell them apart. */
 const network = { board: '10.0.2.15', lab: '10.0.2.2', prefix: 24, link: 'uplink' } as const;
 
-/** Runs a program on the lab's side that has to succeed; the error has what it printed. */
-const run = async (file: string, args: readonly string[], signal?: AbortSignal): Promise<void> => {
-  await execa(file, args, { stdin: 'ignore', ...(signal ? { cancelSignal: signal } : {}) });
-};
-
 const ip = (words: string, signal?: AbortSignal): Promise<void> => run('ip', words.split(' '), signal);
-
-/** Makes the root file system on a tmpfs in the lab's own mount namespace. */
-const mountRoot = async (root: string, { entries, binds }: BoardRoot, signal: AbortSignal): Promise<void> => {
-  await fs.mkdir(root, { recursive: true });
-  await run('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'board', root], signal);
-  writeTree(root, entries);
-  for (const [from, to] of binds) {
-    const target = path.join(root, to);
-    if ((await fs.stat(from)).isDirectory()) await fs.mkdir(target, { recursive: true });
-    await run('mount', ['--rbind', from, target], signal);
-  }
-};
 
 /** Gives both ends of the link between the lab and the board their addresses. */
 const setUpUplink = async ({ pid }: Board, signal: AbortSignal): Promise<void> => {
@@ -51,7 +34,8 @@ const setUpUplink = async ({ pid }: Board, signal: AbortSignal): Promise<void> =
 
 /**
  * Starts a board on this computer's own kernel. This process has to be in the lab's namespaces. Nothing outside of
- * them is touched, and nothing survives this process unless it is released.
+ * them is touched: the board's root can only read what is this computer's, also where an administrator runs the lab.
+ * Nothing survives this process unless it is released.
  */
 export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signal: AbortSignal): Promise<Machine> => {
   const { folder, env, lock } = runFolder;
@@ -73,13 +57,15 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
   await mountRoot(root, tree, signal);
   const environment = { PATH: process.env['PATH'] ?? '', HOME: '/root', ...env };
   const board = stack.use(await startBoard(root, hostname, { env: environment, lock }, signal));
+  await sealRoot(root, board.pid, signal);
+  await board.enterRoot(signal);
   await ip(`link add name ${network.link} type veth peer name eth0 netns ${board.pid}`, signal);
   stack.defer(() => ip(`link delete ${network.link}`));
   await setUpUplink(board, signal);
   await fs.writeFile(path.join(folder, pidFile), `${board.pid}\n`);
   const resources = stack.move();
 
-  const enter = ['nsenter', '--target', String(board.pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--'];
+  const enter = enterBoard(board.pid);
   // set on the command line: what debuggers and test runners add to the environment of children must not get in
   const clean = (variables: Readonly<Record<string, string>>) => [
     'env',
@@ -110,7 +96,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
     gone: board.gone,
     exec: async (argv, options) => {
       const { code, stdout, stderr } = await program(argv, options);
-      return { code, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') };
+      return { code, stdout: stdout.toString(options?.encoding ?? 'utf8'), stderr: stderr.toString('utf8') };
     },
     writeFile: async (file, content, mode = 0o644) => {
       const script = 'mkdir -p "$1" && cat >"$2" && chmod "$3" "$2"';

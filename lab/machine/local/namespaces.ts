@@ -66,7 +66,9 @@ export const namespaceTrouble = async (signal: AbortSignal): Promise<LabError | 
     return labFault(`the machine 'local' needs programs that this computer has not got: ${lacking.join(', ')}`, [
       'install util-linux, procps and findutils, or use another machine: --machine virt',
     ]);
-  const attempt = await execa('unshare', [...lasting, '--pid', '--fork', 'mount', '-t', 'tmpfs', 'lab', '/tmp'], {
+  // the board's own are made within the lab's
+  const nested = ['unshare', ...lasting, '--pid', '--fork', 'mount', '-t', 'tmpfs', 'lab', '/tmp'];
+  const attempt = await execa('unshare', [...lasting, ...nested], {
     reject: false,
     stdin: 'ignore',
     cancelSignal: signal,

@@ -35,9 +35,7 @@ export type BoardRoot = {
 /** What the board has of its own. */
 const ownEntries = async (worker: string): Promise<readonly TreeEntry[]> => [
   ...mirrored.map((name) => folderEntry(name)),
-  ...['dev', 'proc', 'sys', 'host/sys', 'mnt', 'old', 'run', 'var/lib', 'var/log', 'var/cache'].map((name) =>
-    folderEntry(name),
-  ),
+  ...['dev', 'proc', 'sys', 'mnt', 'old', 'run', 'var/lib', 'var/log', 'var/cache'].map((name) => folderEntry(name)),
   folderEntry('root', 0o700),
   ...['tmp', 'var/tmp'].map((name) => folderEntry(name, 0o1777)),
   linkEntry('var/run', '../run'),
@@ -85,7 +83,6 @@ export const boardRoot = async (
       ...[...shown, ...top.folders.filter((name) => !taken.has(name))].map(
         (name) => [`/${name}`, shown.includes(name) ? `host/${name}` : name] as const,
       ),
-      ['/dev', 'dev'],
       [programs.node, 'usr/bin/node'],
       [programs.wasmtime, 'usr/bin/wasmtime'],
       ...visible.map((folder) => [folder, folder.slice(1)] as const),
