@@ -1,6 +1,7 @@
 import { examine, explainOutput } from '../lab/machine/troubles.ts';
 import { changes } from '../lab/scenario/board/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
+import { expectAnswer, expectFirst } from '../lab/scenario/targets/answer.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 
 const component = '/root/hello-wasi-http.wasm';
@@ -17,8 +18,10 @@ export default scenario({
     names: ['mytestns', 'veth-host', 'veth-br', 'veth-ns', 'br0'],
   },
 
-  async run({ step, board, app, machine, footprint, firstAnswer }) {
+  async run({ step, board, app, wanted, machine, footprint, firstAnswer }) {
     const doctor = () => examine((argv) => machine.exec(argv));
+    // an address alone stands for the path /, as the report types it
+    const path = wanted.path === '/' ? '' : wanted.path;
     const before = await step('take down what is on the board', board, async ({ $ }) => {
       await machine.writeFile(component, app.bytes);
       await $`mkdir -p /root/.cache`;
@@ -45,11 +48,12 @@ export default scenario({
       await $`ip netns exec mytestns wasmtime serve --addr 0.0.0.0:80 ${component} >/tmp/serve.log 2>&1 &`;
       const answers = async () => (await $({ nothrow: true })`curl -s http://10.0.0.2:80/`).exitCode === 0 || undefined;
       await until(answers, deadline(serveMs * machine.slowness, 'an answer', signal));
-      const outside = await get('http://10.0.0.2:80/');
+      const outside = await get(`http://10.0.0.2:80${wanted.path}`);
       firstAnswer(outside);
-      const inside = (await $`ip netns exec mytestns curl -s localhost:80`).stdout;
-      expect.equal('outside', outside.status, 200);
-      expect.equal('the same inside', inside, outside.body);
+      const expected = expectFirst(expect, outside, wanted);
+      const inside = (await $`ip netns exec mytestns curl -s localhost:80${path} | base64`).stdout;
+      const bytes = Buffer.from(inside, 'base64');
+      expectAnswer(expect, { ...outside, bytes, body: bytes.toString('utf8') }, expected);
     });
     await step('trouble: a step is repeated', board, async ({ $, expect }) => {
       const again = await $({ nothrow: true })`ip link add veth-host type veth peer name veth-ns`;
@@ -97,7 +101,7 @@ export default scenario({
       const answers = async () =>
         (await $({ nothrow: true })`curl -s http://10.10.0.2:80/`).exitCode === 0 || undefined;
       await until(answers, deadline(serveMs * machine.slowness, 'an answer', signal));
-      expect.equal('status', (await get('http://10.10.0.2:80/')).status, 200);
+      expect.equal('status', (await get(`http://10.10.0.2:80${wanted.path}`)).status, wanted.status);
       const still = (await doctor()).filter(({ what }) => what.includes('-tcplisten'));
       expect.equal('nothing is left of the trouble', still, []);
     });
@@ -109,7 +113,8 @@ export default scenario({
       const found = (await doctor()).find(({ what }) => what.includes('No route to host'));
       expect.ok('it is found on the board', found !== undefined, 'nothing found');
       for (const command of found?.remedy ?? []) await $`sh -c ${command}`;
-      expect.equal('status on the other network', (await get('http://10.10.0.2:80/')).status, 200);
+      const again = await get(`http://10.10.0.2:80${wanted.path}`);
+      expect.equal('status on the other network', again.status, wanted.status);
     });
 
     await step('clean up', board, async ({ $ }) => {

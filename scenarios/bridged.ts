@@ -1,5 +1,6 @@
 import { changes } from '../lab/scenario/board/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
+import { expectAnswer, expectFirst } from '../lab/scenario/targets/answer.ts';
 
 export default scenario({
   description:
@@ -7,7 +8,7 @@ export default scenario({
   requires: ['bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
-  async run({ step, board, lab, app, deploy, undeploy, forward, load, footprint, firstAnswer }) {
+  async run({ step, board, lab, wanted, deploy, undeploy, forward, load, footprint, firstAnswer }) {
     const before = await step('take down what is on the board', board, footprint);
 
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
@@ -31,21 +32,17 @@ export default scenario({
     });
 
     const expected = await step('HTTP from the board', board, async ({ get, expect }) => {
-      const answer = await get(`http://${v4}/`);
+      const answer = await get(`http://${v4}${wanted.path}`);
       firstAnswer(answer);
-      expect.equal('status', answer.status, 200);
-      if (app.body !== undefined) expect.equal('body', answer.body, app.body);
-      return { status: 200, body: answer.body };
+      return expectFirst(expect, answer, wanted);
     });
     await step('HTTP from the instance', service.instance, async ({ get, expect }) => {
-      const { status, body } = await get('http://127.0.0.1/');
-      expect.equal('status and body', { status, body }, expected);
+      expectAnswer(expect, await get(`http://127.0.0.1${wanted.path}`), expected);
     });
     const url = await step('HTTP from the lab through the port mapping', lab, async ({ get, expect }) => {
       const endpoint = await forward(8080);
-      const mapped = `http://${endpoint.host}:${endpoint.port}/`;
-      const { status, body } = await get(mapped);
-      expect.equal('status and body', { status, body }, expected);
+      const mapped = `http://${endpoint.host}:${endpoint.port}${wanted.path}`;
+      expectAnswer(expect, await get(mapped), expected);
       return mapped;
     });
 

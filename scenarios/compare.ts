@@ -1,5 +1,6 @@
 import type { Metric } from '../lab/report/model/results.ts';
 import { type Figure, type Service, scenario } from '../lab/scenario/scenario.ts';
+import { answersLike } from '../lab/scenario/targets/answer.ts';
 import type { Where } from '../lab/scenario/targets/places.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 
@@ -43,7 +44,7 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 600,
 
-  async run({ step, board, lab, machine, options, app, deploy, undeploy, configure, load, record, note }) {
+  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, configure, load, record, note }) {
     const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
     const seconds = options.duration / loadShare;
     note("The native server is Node's own HTTP server, one thread; the service is wasmtime, with as many as it likes.");
@@ -73,23 +74,19 @@ export default scenario({
             return pid;
           },
         );
-        const wasmText =
-          app.body ??
-          (await step(
-            `${round}: its first answer, ${topology}`,
-            board,
-            async ({ get }) => (await get(`http://${service.address.v4}/`)).body,
-          ));
+        const expected = await step(`${round}: its first answer, ${topology}`, board, async ({ get }) =>
+          answersLike(wanted, await get(`http://${service.address.v4}${wanted.path}`)),
+        );
         const cells = waysTo(service, topology).flatMap((way) => [
-          { way, kind: 'wasm' as const, inner: 80, body: wasmText },
-          { way, kind: 'native' as const, inner: 81, body: nativeText },
+          { way, kind: 'wasm' as const, inner: 80, path: wanted.path, answers: expected },
+          { way, kind: 'native' as const, inner: 81, path: '/', answers: { status: 200, body: nativeText } },
         ]);
         const spent = await step(`${round}: load, ${topology}`, board, async () => {
           const took: Spent[] = [];
-          for (const { way, kind, inner, body } of shuffled(cells)) {
+          for (const { way, kind, inner, path, answers } of shuffled(cells)) {
             const [name, from, host, mapped] = way;
-            const url = `http://${host}:${mapped + inner}/`;
-            const result = await load(`${name}, ${kind}`, url, { status: 200, body }, { from, service, seconds });
+            const url = `http://${host}:${mapped + inner}${path}`;
+            const result = await load(`${name}, ${kind}`, url, answers, { from, service, seconds });
             if (result.cpu !== undefined) took.push({ way: name, kind, cpu: result.cpu });
           }
           return took;

@@ -1,6 +1,7 @@
 import { median } from '../lab/report/model/statistics.ts';
 import { changes } from '../lab/scenario/board/footprint.ts';
 import { type Service, scenario } from '../lab/scenario/scenario.ts';
+import { expectFirst } from '../lab/scenario/targets/answer.ts';
 
 const steps = [1, 2, 4, 8, 16, 32, 61];
 const few = 8;
@@ -15,7 +16,7 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 300,
 
-  async run({ step, board, lab, machine, options, deploy, undeploy, load, record, footprint }) {
+  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, load, record, footprint }) {
     const before = await step('take down what is on the board', board, footprint);
     const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
     const counts = steps.filter((count) => measured || count <= few);
@@ -35,7 +36,8 @@ export default scenario({
       });
       record({ name: 'deploy', unit: 'ms', kind: 'performance', where: 'lab', dimensions, samples });
       await step(`${count}: memory of each, and the first one under load`, board, async ({ $, get, expect }) => {
-        for (const { address } of services) expect.equal(address.v4, (await get(`http://${address.v4}/`)).status, 200);
+        for (const { address } of services)
+          expect.equal(address.v4, (await get(`http://${address.v4}${wanted.path}`)).status, wanted.status);
         const rollups = (await $`cat /proc/[0-9]*/smaps_rollup 2>/dev/null | grep -c Pss: || true`).stdout;
         expect.ok('memory can be read', Number(rollups) >= count, rollups);
         const script = 'for pid in $(pgrep -x wasmtime); do cat /proc/$pid/smaps_rollup; done';
@@ -56,10 +58,10 @@ export default scenario({
         });
         const [first] = services;
         if (!first) return;
-        const url = `http://${first.address.v4}/`;
-        const { status, body } = await get(url);
+        const url = `http://${first.address.v4}${wanted.path}`;
+        const expected = expectFirst(expect, await get(url), wanted);
         const how = { from: board, service: first, seconds, connections };
-        const result = await load(`with ${count} instances`, url, { status, body }, how);
+        const result = await load(`with ${count} instances`, url, expected, how);
         const p99 = result.latency.getValueAtPercentile(99);
         alone ??= p99;
         const ratio = { unit: 'x', kind: 'performance', where: 'board', dimensions } as const;

@@ -4,6 +4,7 @@ import { fixtureApp } from '../lab/wasm/app.ts';
 export default scenario({
   description: 'Does a service that cargo built for wasm32-wasip2 run as it is, as most people will build theirs?',
   requires: ['bridge', 'nft', 'serve', 'port-forward'],
+  ownApps: true,
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
   async run({ step, board, lab, deploy, undeploy, forward, load, precompile, firstAnswer }) {

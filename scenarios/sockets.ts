@@ -24,6 +24,7 @@ if (kind === 'udp') {
 export default scenario({
   description: 'Does a component with sockets of its own speak TCP and UDP, on the bridge and through mapped ports?',
   requires: ['bridge', 'nft', 'port-forward'],
+  ownApps: true,
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
   async run({ step, board, lab, machine, deploy, undeploy, forward }) {

@@ -1,5 +1,6 @@
 import { changes } from '../lab/scenario/board/footprint.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
+import { expectFirst } from '../lab/scenario/targets/answer.ts';
 import { fixtureApp } from '../lab/wasm/app.ts';
 
 const fromLab = 'Hello from the lab\n';
@@ -9,7 +10,7 @@ export default scenario({
   requires: ['veth', 'nft', 'serve'],
   network: { topology: 'veth', subnet: '10.0.0.0', subnet6: 'fd00::', egress: 'off' },
 
-  async run({ step, board, lab, app, deploy, undeploy, serve, configure, footprint, firstAnswer }) {
+  async run({ step, board, lab, wanted, deploy, undeploy, serve, configure, footprint, firstAnswer }) {
     const before = await step('take down what is on the board', board, footprint);
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
       const deployed = await deploy();
@@ -17,13 +18,12 @@ export default scenario({
       return deployed;
     });
     await step('HTTP on localhost from the instance', service.instance, async ({ get, expect }) => {
-      const answer = await get('http://localhost:80/');
+      const answer = await get(`http://localhost:80${wanted.path}`);
       firstAnswer(answer);
-      expect.equal('status', answer.status, 200);
-      if (app.body !== undefined) expect.equal('body', answer.body, app.body);
+      expectFirst(expect, answer, wanted);
     });
     await step('HTTP on 10.0.0.2 from the board', board, async ({ $, get, expect }) => {
-      expect.equal('status', (await get('http://10.0.0.2/')).status, 200);
+      expect.equal('status', (await get(`http://10.0.0.2${wanted.path}`)).status, wanted.status);
       expect.match('the gateway is on the pair', (await $`ip -brief address show to 10.0.0.1`).stdout, /^veth/);
       const bridges = (await $`ip -brief link show type bridge`).stdout;
       expect.equal('there is no bridge', bridges, '');
@@ -45,7 +45,7 @@ export default scenario({
     await step('forbid it again', board, () => configure({ egress: 'off' }));
     await step('without egress it gets no answer again, and both still serve', board, async ({ get, expect }) => {
       expect.equal('status of the one that asks', (await get(url)).status, 502);
-      expect.equal('status of the other', (await get('http://10.0.0.2/')).status, 200);
+      expect.equal('status of the other', (await get(`http://10.0.0.2${wanted.path}`)).status, wanted.status);
     });
 
     await step('undeploy', lab, async () => {

@@ -18,20 +18,19 @@ import { type Outcome, runScenario } from '../scenario/run/run.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
+import { type AnswerFlags, addAnswerOptions, wantedAnswer } from './answer.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { preflight } from './preflight/preflight.ts';
 import { coloursOf, showProgress } from './progress.ts';
 import { leaveReport } from './trouble.ts';
 
-type ScenarioFlags = {
+type ScenarioFlags = AnswerFlags & {
   readonly machine: string;
   readonly connections: number;
   readonly duration: number;
   readonly rate?: number;
   readonly keepAlive: boolean;
   readonly replicates: number;
-  readonly app?: string;
-  readonly expectBody?: string;
   readonly wasmtime?: string;
   readonly image: ImageKind;
   readonly boot: BootSource;
@@ -73,11 +72,11 @@ const typed = (command: Command): readonly string[] =>
 const run = async (name: string, flags: ScenarioFlags, command: Command, context: CommandContext): Promise<void> => {
   const { scenario, name: found } = await findScenario(name);
   const kind = machineKind(flags.machine);
-  if (flags.app === undefined && flags.expectBody !== undefined) throw usageFault('--expect-body goes with --app');
+  const wanted = await wantedAnswer(flags, name, scenario);
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
   if (flags.keep && kind.isBorrowed)
     throw usageFault(`${kind.name} is put back as it was after each run: --keep is not for it`);
-  const app = flags.app === undefined ? await helloApp() : await openApp(flags.app, flags.expectBody);
+  const app = flags.app === undefined ? await helloApp() : await openApp(flags.app);
   const machine = machineOptions(flags, kind);
   await preflight({ kinds: [kind], reports: flags.reports, wasmtime: flags.wasmtime }, context.signal);
   await kind.enter?.(machine, context.signal);
@@ -90,6 +89,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
       scenario,
       kind,
       app,
+      wanted,
       machine,
       options: {
         connections: flags.connections,
@@ -118,7 +118,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
 };
 
 export const addScenarioCommand = (program: Command, context: CommandContext): void => {
-  program
+  const scenario = program
     .command('scenario')
     .description('run a scenario on a machine and leave a report')
     .argument('[name]', 'a scenario by name, or the path of a file that exports one')
@@ -129,8 +129,8 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .option('--rate <n>', 'requests a second on a fixed schedule, not as many as are answered', wholeNumber(1, 100_000))
     .option('--no-keep-alive', 'a new connection for every request')
     .option('--replicates <n>', 'how often it runs, each time on a fresh machine', wholeNumber(1, 100), 1)
-    .option('--app <file>', 'another wasi:http/proxy component to deploy')
-    .option('--expect-body <text>', "what the other component's answer has to be")
+    .option('--app <file>', 'another wasi:http/proxy component to deploy');
+  addAnswerOptions(scenario)
     .addOption(new Option('--image <kind>', 'what the emulated board boots').choices(imageKinds).default('debian'))
     .option('--wasmtime <version|path>', 'another wasmtime on the board')
     .addOption(
@@ -153,6 +153,7 @@ Examples:
   npm run lab -- scenario bridged --connections 16 --duration 30
   npm run lab -- scenario bridged --machine local --rate 500 --connections 64
   npm run lab -- scenario bridged --app ./my-service.wasm --expect-body 'hello'
+  npm run lab -- scenario bridged --app ./my-service.wasm --path '/time?zone=utc' --any-body
   npm run -s lab -- scenario bridged --json > results.json
   npm run lab -- scenario ./my-scenario.ts`,
     )

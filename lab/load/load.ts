@@ -2,7 +2,7 @@ import type { Histogram } from 'hdr-histogram-js';
 import { freshConnections, keepAlive } from './closed-loop.ts';
 import { type GeneratorUse, GeneratorWatch } from './generator.ts';
 import { runOpenLoop } from './open-loop.ts';
-import { type Expected, type LoadCounts, type LoadTimes, Tally } from './tally.ts';
+import { type BodySizes, type Expected, type LoadCounts, type LoadTimes, Tally } from './tally.ts';
 
 /** GET requests: in a closed loop, or on a fixed schedule where `perSecond` says so. */
 export type LoadPlan = {
@@ -27,6 +27,8 @@ export type LoadResult = LoadCounts &
     /** Latency of every response in microseconds. */
     readonly latency: Histogram;
     readonly generator: GeneratorUse;
+    /** Of the bodies that came; undefined when none did. */
+    readonly bodies?: BodySizes | undefined;
     /** On a schedule: requests that were due but not sent because too many were under way. */
     readonly shed?: number;
     /** On a schedule: how late requests left, in microseconds: the generator's own honesty. */
@@ -49,5 +51,6 @@ export const runLoad = async (plan: LoadPlan): Promise<LoadResult> => {
   const tally = new Tally(plan.expect);
   using generator = new GeneratorWatch();
   await generate(plan, plan.durationMs, tally);
-  return { ...tally.counts(), ...tally.times(), latency: tally.latency, generator: generator.read() };
+  const { latency } = tally;
+  return { ...tally.counts(), ...tally.times(), bodies: tally.bodies(), latency, generator: generator.read() };
 };

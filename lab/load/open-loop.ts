@@ -66,5 +66,7 @@ export const runOpenLoop = async (plan: OpenLoopPlan): Promise<OpenLoopResult> =
   const tally = new Tally(plan.expect);
   using generator = new GeneratorWatch();
   const schedule = await follow(plan, plan.durationMs, tally);
-  return { ...tally.counts(), ...tally.times(), latency: tally.latency, generator: generator.read(), ...schedule };
+  const { latency } = tally;
+  const counted = { ...tally.counts(), ...tally.times(), bodies: tally.bodies() };
+  return { ...counted, latency, generator: generator.read(), ...schedule };
 };

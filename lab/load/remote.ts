@@ -19,10 +19,16 @@ const Result = Type.Object({
   rate: Type.Number(),
   perSecond: Type.Array(Type.Integer()),
   generator: Type.Object({ cpuShare: Type.Number(), eventLoopDelayP99Us: Type.Number(), bound: Type.Boolean() }),
+  bodies: Type.Optional(Type.Object({ least: Type.Integer(), most: Type.Integer() })),
   hdr: Type.String(),
   shed: Type.Optional(Type.Integer()),
   lateness: Type.Optional(Type.String()),
 });
+
+/** A plan as JSON: the expected body is in base64. */
+export type WrittenPlan = Omit<LoadPlan, 'signal' | 'expect'> & {
+  readonly expect: { readonly status: number; readonly body?: string };
+};
 
 /** The load generator in one file that any Node runs. */
 export const loadProgram = async (): Promise<string> => {
@@ -42,10 +48,11 @@ export const loadProgram = async (): Promise<string> => {
 };
 
 const readResult = (printed: string): LoadResult => {
-  const { hdr, lateness, shed, ...counted } = parseJson(Result, printed, "the load generator's result");
+  const { hdr, lateness, shed, bodies, ...counted } = parseJson(Result, printed, "the load generator's result");
   const decode = (text: string) => decodeFromCompressedBase64(text, 32, false);
   return {
     ...counted,
+    bodies,
     latency: decode(hdr),
     ...(shed === undefined ? {} : { shed }),
     ...(lateness === undefined ? {} : { lateness: decode(lateness) }),
@@ -60,8 +67,13 @@ export const runRemoteLoad = async (
   plan: LoadPlan,
   run: (stdin: string, signal: AbortSignal) => Promise<Ended>,
 ): Promise<LoadResult> => {
-  const { signal, ...rest } = plan;
-  const { code, stdout, stderr } = await run(JSON.stringify(rest), signal);
+  const { signal, expect, ...rest } = plan;
+  const { status, body } = expect;
+  const written: WrittenPlan = {
+    ...rest,
+    expect: { status, ...(body === undefined ? {} : { body: Buffer.from(body).toString('base64') }) },
+  };
+  const { code, stdout, stderr } = await run(JSON.stringify(written), signal);
   if (code !== 0) throw labFault(`the load generator ended with ${code}: ${stderr.trim()}`);
   try {
     return readResult(stdout);

@@ -1,7 +1,7 @@
 import { build, type Histogram } from 'hdr-histogram-js';
 
-/** What every response must be; without a body any body is right. */
-export type Expected = { readonly status: number; readonly body?: string };
+/** What every response must be; without a body any body is right. A text is compared as the bytes of its UTF-8. */
+export type Expected = { readonly status: number; readonly body?: string | Uint8Array };
 
 /** A latency histogram in whole microseconds, three significant digits, up to one hour. */
 export const microseconds = (): Histogram =>
@@ -31,6 +31,9 @@ export type LoadCounts = {
   readonly unfinished: number;
 };
 
+/** Lengths of bodies in bytes. */
+export type BodySizes = { readonly least: number; readonly most: number };
+
 /** When responses came, by the load's own clock; in a closed loop without those that came when the time was up. */
 export type LoadTimes = {
   /** From the first response to the last one. */
@@ -57,6 +60,8 @@ export class Tally {
   #timed = 0;
   #wrongStatus = 0;
   #wrongBody = 0;
+  #least = Number.POSITIVE_INFINITY;
+  #most = 0;
   #first = 0;
   #last = 0;
 
@@ -87,6 +92,8 @@ export class Tally {
   body(bytes: string): boolean {
     const right = this.#body === undefined || bytes === this.#body;
     if (!right) this.#wrongBody += 1;
+    this.#least = Math.min(this.#least, bytes.length);
+    this.#most = Math.max(this.#most, bytes.length);
     return right;
   }
 
@@ -101,6 +108,11 @@ export class Tally {
       timeouts,
       unfinished: sent - this.#responses - errors - timeouts,
     };
+  }
+
+  /** The shortest and the longest body in bytes; undefined when none came. */
+  bodies(): BodySizes | undefined {
+    return this.#most < this.#least ? undefined : { least: this.#least, most: this.#most };
   }
 
   times(): LoadTimes {

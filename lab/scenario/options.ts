@@ -1,6 +1,7 @@
 import type { MachineKind, MachineOptions } from '../machine/machines.ts';
 import type { App } from '../wasm/app.ts';
 import type { Scenario, ScenarioOptions } from './scenario.ts';
+import type { WantedAnswer } from './targets/answer.ts';
 import type { LabEvent } from './targets/events.ts';
 
 /** What is run, on what, and how. */
@@ -12,6 +13,8 @@ export type RunOptions = {
   readonly kind: MachineKind;
   readonly machine: MachineOptions;
   readonly app: App;
+  /** What it has to answer; its own body to a GET of `/` when left out. */
+  readonly wanted?: WantedAnswer | undefined;
   readonly options: ScenarioOptions;
   /** Leaves the machine running afterwards. */
   readonly keep: boolean;

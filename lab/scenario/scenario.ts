@@ -1,12 +1,14 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Deployment, InstanceAddress } from '../cluster/deployment.ts';
 import type { LoadResult } from '../load/load.ts';
+import type { Expected } from '../load/tally.ts';
 import type { Capability, Endpoint, Machine } from '../machine/machine.ts';
 import type { Metric, Place } from '../report/model/results.ts';
 import type { App } from '../wasm/app.ts';
 import type { Footprint } from './board/footprint.ts';
+import type { Answer, WantedAnswer } from './targets/answer.ts';
 import type { Expect } from './targets/expect.ts';
-import type { Answer, Where } from './targets/places.ts';
+import type { Where } from './targets/places.ts';
 import type { Shell } from './targets/shell.ts';
 
 /** The worker's network as a scenario wants it; `subnet` is the address of its /26. */
@@ -84,8 +86,10 @@ export type Lab = {
   readonly lab: Where;
   readonly machine: Machine;
   readonly cluster: Cluster;
-  /** The component under test; `body` is what it has to answer, when that is known beforehand. */
+  /** The component under test. */
   readonly app: App;
+  /** What it has to answer. */
+  readonly wanted: WantedAnswer;
   readonly options: ScenarioOptions;
   /** One named step. It fails when an expectation in it failed or when it throws, and ends the scenario then. */
   readonly step: <T>(name: string, where: Where, body: (tools: StepTools) => Promise<T>) => Promise<T>;
@@ -103,13 +107,13 @@ export type Lab = {
   /** Makes a TCP port of the board reachable from the lab. */
   readonly forward: (boardPort: number) => Promise<Endpoint>;
   /**
-   * Loads a URL, records it in the report under `name`, and returns what was counted; `cpu` is the service's CPU time a
+   * Loads a URL, whose answers have to be `expected` (without a body: any), records it in the report under `name`, and returns what was counted; `cpu` is the service's CPU time a
    * request in microseconds, where that is a figure.
    */
   readonly load: (
     name: string,
     url: string,
-    expected: { readonly status: number; readonly body: string },
+    expected: Expected,
     how?: LoadHow,
   ) => Promise<LoadResult & { readonly cpu: number | undefined }>;
   /** Puts a figure into the report. */
@@ -140,6 +144,8 @@ export type Scenario = {
   readonly network: NetworkWish;
   /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */
   readonly claims?: { readonly networks: readonly string[]; readonly names: readonly string[] };
+  /** It deploys components of its own and nothing else: another one to deploy is refused. */
+  readonly ownApps?: boolean;
   /** Seconds that the scenario may take on native hardware beside its loads; two minutes when left out. */
   readonly seconds?: number;
   readonly run: (lab: Lab) => Promise<void>;

@@ -16,7 +16,8 @@ const Status = Type.Object({
 const FileRead = Type.Object({ count: Type.Integer(), 'buf-b64': Type.String(), eof: Type.Boolean() });
 
 const chunkBytes = 48 * 1024;
-const text = (data: string | undefined): string => Buffer.from(data ?? '', 'base64').toString('utf8');
+const text = (data: string | undefined, encoding: BufferEncoding = 'utf8'): string =>
+  Buffer.from(data ?? '', 'base64').toString(encoding);
 
 /**
  * Commands and files on the board through QEMU's guest agent: framed, argument arrays only, and independent of the
@@ -76,7 +77,7 @@ export class GuestAgent {
         if (status.exited)
           return {
             code: status.exitcode ?? 128 + (status.signal ?? 0),
-            stdout: text(status['out-data']),
+            stdout: text(status['out-data'], options.encoding),
             stderr: text(status['err-data']),
           };
         await pause(gap, undefined, signal ? { signal } : {});

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { loadFigures } from '../model/load-record.ts';
 import { verdictRank } from '../model/replicates.ts';
-import { type Expectation, type Metric, notStarted, type Results } from '../model/results.ts';
+import { type Expectation, type FirstAnswer, type Metric, notStarted, type Results } from '../model/results.ts';
 import { median, medianInterval } from '../model/statistics.ts';
 
 /** `bridged on virt (aarch64)`. */
@@ -141,3 +141,14 @@ export const loadFigureTable = (
 /** Figures of a run that belong to no load. */
 export const otherFigures = ({ run }: Results): readonly Metric[] =>
   run.metrics.filter(({ name }) => !name.startsWith('load.'));
+
+/** The first answer in a line: status, length, content type and, where there is one, encoding. */
+export const answerLine = ({ status, headers, bodyBytes }: FirstAnswer): string => {
+  const { 'content-type': type = 'no content type', 'content-encoding': encoding } = headers;
+  return [
+    `Status ${status}`,
+    `${bodyBytes} bytes`,
+    type,
+    ...(encoding === undefined ? [] : [`encoded as ${encoding}`]),
+  ].join(', ');
+};

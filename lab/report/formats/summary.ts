@@ -1,6 +1,7 @@
 import { loadCounts } from '../model/load-record.ts';
 import type { Metric, Results } from '../model/results.ts';
 import {
+  answerLine,
   formatMetric,
   formatValue,
   inOrder,
@@ -110,9 +111,7 @@ export const summary = (results: Results): string => {
     ...section('Figures', table(['figure', 'of', 'where', 'kind', 'value'], otherRows(results))),
     ...section(
       'First answer',
-      run.firstAnswer
-        ? [`Status ${run.firstAnswer.status}, ${run.firstAnswer.bodyBytes} bytes:`, '', ...fenced(run.firstAnswer.body)]
-        : [],
+      run.firstAnswer ? [`${cell(answerLine(run.firstAnswer))}:`, '', ...fenced(run.firstAnswer.body)] : [],
     ),
     ...section(
       'Notes',

@@ -1,4 +1,5 @@
 import {
+  answerLine,
   expectationLine,
   formatMetric,
   formatValue,
@@ -124,7 +125,7 @@ export const figureTable = (results: Results): Markup | undefined =>
 
 export const firstAnswer = ({ run }: Results): Markup | undefined =>
   run.firstAnswer &&
-  html`<p>Status <b>${run.firstAnswer.status}</b>, ${formatValue(run.firstAnswer.bodyBytes, 'bytes')}</p>
+  html`<p>${answerLine(run.firstAnswer)}</p>
 <pre tabindex="0">${Object.entries(run.firstAnswer.headers).map(([name, value]) => `${name}: ${value}\n`)}
 ${run.firstAnswer.body}</pre>`;
 

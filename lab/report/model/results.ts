@@ -65,7 +65,7 @@ const Metric = Type.Object({
 });
 export type Metric = Static<typeof Metric>;
 
-/** The first answer of the deployed service, whatever it was: body up to 1 KiB as text. */
+/** The first answer of the deployed service, whatever it was: body up to 1 KiB as text, in words where it is none. */
 const FirstAnswer = Type.Object({
   status: Type.Integer(),
   headers: Type.Record(Type.String(), Type.String()),

@@ -3,6 +3,7 @@ import type { Machine } from '../../machine/machine.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { nearest } from '../../system/nearest.ts';
 import { type Deadline, deadline } from '../../system/wait.ts';
+import type { App } from '../../wasm/app.ts';
 import type { Capture } from '../board/capture.ts';
 import type { Findings } from '../findings.ts';
 import type { RunOptions } from '../options.ts';
@@ -33,6 +34,8 @@ export type Conducted = {
 const boardOnly = { place: 'board' } as const;
 const labOnly = { place: 'lab' } as const;
 
+const bodyOf = ({ body }: App) => (body === undefined ? {} : { body: Buffer.from(body) });
+
 /** Starts cluster and worker on a booted board, goes through the scenario, and judges what the worker said meanwhile. */
 export const conduct = async (parts: Conducted): Promise<void> => {
   const { options, board, capture, steps, findings, emit, note, stack, limit } = parts;
@@ -60,6 +63,7 @@ export const conduct = async (parts: Conducted): Promise<void> => {
   const services = deployer(board, cluster, app, findings, emit, signal);
   const lab = makeLab({
     ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
+    wanted: options.wanted ?? { path: '/', status: 200, anyBody: false, ...bodyOf(app) },
     ...{ steps, findings, capture, services, emit, note, stack, limit },
   });
   await scenario.run(lab).catch((error: unknown) => {

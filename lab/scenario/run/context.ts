@@ -1,6 +1,7 @@
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { timeKind } from '../../report/model/load-record.ts';
+import { bytesInWords } from '../../report/model/text.ts';
 import { labFault } from '../../system/errors.ts';
 import { type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
@@ -13,6 +14,7 @@ import { loader } from '../services/loads.ts';
 import { serveText } from '../services/serve.ts';
 import { drawer } from '../services/topology.ts';
 import { putCompiled, reconfigure } from '../services/worker.ts';
+import type { WantedAnswer } from '../targets/answer.ts';
 import type { Emit } from '../targets/events.ts';
 import { boardPlace, labPlace } from '../targets/places.ts';
 import type { Steps } from './steps.ts';
@@ -25,6 +27,7 @@ export const makeLab = (parts: {
   readonly machine: Machine;
   readonly cluster: Cluster;
   readonly app: App;
+  readonly wanted: WantedAnswer;
   readonly network: NetworkWish;
   readonly options: ScenarioOptions;
   readonly steps: Steps;
@@ -37,7 +40,7 @@ export const makeLab = (parts: {
   readonly stack: AsyncDisposableStack;
   readonly limit: Deadline;
 }): Lab => {
-  const { machine, cluster, app, options, steps, findings, emit, limit } = parts;
+  const { machine, cluster, app, wanted, options, steps, findings, emit, limit } = parts;
   const { signal } = limit;
   const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
@@ -48,6 +51,7 @@ export const makeLab = (parts: {
     machine,
     cluster,
     app,
+    wanted,
     options,
     step: async (name, where, body) => {
       const result = await steps.run(name, where, signal, (tools) => body({ ...tools, $: where.$, get: where.get }));
@@ -61,8 +65,8 @@ export const makeLab = (parts: {
     },
     undeploy,
     send,
-    precompile: async (wanted) => {
-      const problem = await putCompiled(machine, wanted, machine.wasmtimeVersion, signal);
+    precompile: async (other) => {
+      const problem = await putCompiled(machine, other, machine.wasmtimeVersion, signal);
       if (problem !== undefined) throw labFault(problem);
     },
     configure: async (change) => {
@@ -86,14 +90,9 @@ export const makeLab = (parts: {
     },
     note: parts.note,
     footprint: () => footprint(machine),
-    firstAnswer: ({ status, headers, body }) => {
-      const bytes = Buffer.from(body);
-      findings.firstAnswer = {
-        status,
-        headers: { ...headers },
-        body: bytes.subarray(0, shownBodyBytes).toString('utf8'),
-        bodyBytes: bytes.length,
-      };
+    firstAnswer: ({ status, headers, bytes }) => {
+      const body = bytesInWords(bytes, shownBodyBytes);
+      findings.firstAnswer = { status, headers: { ...headers }, body, bodyBytes: bytes.length };
     },
   };
 };

@@ -2,15 +2,9 @@ import http from 'node:http';
 import { execa } from 'execa';
 import type { Machine } from '../../machine/machine.ts';
 import type { Place } from '../../report/model/results.ts';
+import { type Answer, answerOf } from './answer.ts';
 import type { Emit } from './events.ts';
 import { type ScriptRun, type Shell, shellThrough } from './shell.ts';
-
-/** An HTTP answer; header names are in lower case. */
-export type Answer = {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-};
 
 /** Where a step runs: commands by `$` and HTTP requests by `get` start there. */
 export type Where = {
@@ -26,17 +20,21 @@ export type Where = {
 
 const requestMs = 10_000;
 
-/** What `curl --include` prints, taken apart. Throws when it is no HTTP answer. */
+/**
+ * What `curl --include` prints, one byte a character (latin1), taken apart: after interim answers comes the one that
+ * counts. Throws when it is no HTTP answer.
+ */
 export const parseCurl = (text: string): Answer => {
   const end = text.indexOf('\r\n\r\n');
   const [head, ...lines] = text.slice(0, end).split('\r\n');
   const status = /^HTTP\/\S+ (?<code>\d{3})/.exec(head ?? '')?.groups?.['code'];
   if (end < 0 || status === undefined) throw new Error(`not an HTTP answer: ${text.slice(0, 200)}`);
+  if (status.startsWith('1')) return parseCurl(text.slice(end + 4));
   const headers = lines.map((line): [string, string] => {
     const colon = line.indexOf(':');
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
   });
-  return { status: Number(status), headers: Object.fromEntries(headers), body: text.slice(end + 4) };
+  return answerOf(Number(status), Object.fromEntries(headers), Buffer.from(text.slice(end + 4), 'latin1'));
 };
 
 const onMachine = (
@@ -54,7 +52,7 @@ const onMachine = (
     $: shellThrough(run, (typed) => emit({ kind: 'command', place, typed })),
     get: async (url, timeoutMs = requestMs * machine.slowness) => {
       const curl = ['curl', '--silent', '--show-error', '--include', '--max-time', String(timeoutMs / 1000), url];
-      const { code, stdout, stderr } = await machine.exec([...enter, ...curl], { signal });
+      const { code, stdout, stderr } = await machine.exec([...enter, ...curl], { signal, encoding: 'latin1' });
       if (code !== 0) throw new Error(`GET ${url} on the ${place}: ${stderr.trim() || `curl ended with ${code}`}`);
       return parseCurl(stdout);
     },
@@ -93,13 +91,15 @@ export const labPlace = (machine: Machine, emit: Emit, signal: AbortSignal): Whe
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
         response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: Object.fromEntries(
-              Object.entries(response.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
+          resolve(
+            answerOf(
+              response.statusCode ?? 0,
+              Object.fromEntries(
+                Object.entries(response.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
+              ),
+              Buffer.concat(chunks),
             ),
-            body: Buffer.concat(chunks).toString('utf8'),
-          }),
+          ),
         );
       });
       request.on('error', (error) => reject(new Error(`GET ${url} from the lab: ${error.message}`, { cause: error })));

@@ -50,7 +50,7 @@ export class BoardShell {
   /** Runs a program to its end; an abort ends it and all that it started. */
   async exec(argv: readonly string[], options: ShellOptions = {}): Promise<Ended> {
     const { code, stdout, stderr } = await this.#finish(argv, options);
-    return { code, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') };
+    return { code, stdout: stdout.toString(options.encoding ?? 'utf8'), stderr: stderr.toString('utf8') };
   }
 
   /** What a script prints. Throws a lab fault with `what` and the script's own words when it fails. */
