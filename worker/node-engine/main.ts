@@ -8,6 +8,7 @@ import { NetClient } from './instances/net-client.ts';
 import { lockState } from './lock.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
 import { findGroups } from './process/limits.ts';
+import { openLogFolder } from './process/log-folder.ts';
 import { findWasmtime } from './runtime/wasmtime.ts';
 import { readSettings } from './settings.ts';
 import { work } from './worker.ts';
@@ -27,7 +28,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     return 0;
   }
   process.umask(0o022); // instances run as another user, who has to read components
-  using _lock = await lockState(options.state);
+  await using _lock = await lockState(options.state);
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(`${signal} received`));
   const artifacts = new ArtifactCache(options.cache, settings.sources);
@@ -45,7 +46,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     groups,
     journal: new Journal(join(resolve(options.state), 'instances')),
     log,
-    logs: settings.logs,
+    logs: await openLogFolder(settings.logs, join(resolve(options.state), 'logs'), log),
     precompiled: options.precompiled,
     compile: settings.compile,
     serving: settings.serving.serving,

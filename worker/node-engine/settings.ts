@@ -69,7 +69,7 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
   return {
     cluster: named ? { host, port: config.cluster_port, secure: config.cluster_ssl ?? false } : undefined,
     network: networkOf(config, socket),
-    logs: config.app_logs ?? '/tmp',
+    logs: config.app_logs ?? '/var/log/oakestra',
     runtimes: runtimes.length > 0 ? runtimes.map((runtime) => runtime.name) : ['wasm'],
     compile: runtimes.some((runtime) => runtime.flags.includes('precompile')),
     sources: sourcesOf(config),

@@ -16,16 +16,16 @@ import { retry } from './wait.ts';
 const registering = { first: 500, growth: 1.5, most: 15_000 };
 const reconnecting = { first: 250, growth: 2, most: 15_000 };
 
-const rotatingMs = 10_000;
+const pruningMs = 60_000;
 
 /** A session that lasted this long was a good one: the next connection is tried without delay. */
 const goodSessionMs = 30_000;
 
-/** Looks after the size of the instances' output until `signal` aborts, once at a time. */
-const rotateLogs = async (engine: Engine, signal: AbortSignal): Promise<void> => {
+/** Looks after the output of instances that are gone until `signal` aborts, once at a time. */
+const pruneLogs = async (engine: Engine, signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) {
-    await engine.rotateLogs();
-    await sleep(rotatingMs, undefined, { signal }).catch(() => undefined);
+    await engine.pruneLogs();
+    await sleep(pruningMs, undefined, { signal }).catch(() => undefined);
   }
 };
 
@@ -87,7 +87,7 @@ export const work = async (
   };
 
   await engine.adopt(signal);
-  const rotating = rotateLogs(engine, signal);
+  const pruning = pruneLogs(engine, signal);
   let pause = reconnecting.first;
   while (!signal.aborted) {
     const began = performance.now();
@@ -98,5 +98,5 @@ export const work = async (
     pause = performance.now() - began > goodSessionMs ? reconnecting.first : pause * reconnecting.growth;
     await sleep(Math.min(pause, reconnecting.most), undefined, { signal }).catch(() => undefined);
   }
-  await Promise.all([rotating, engine.close()]);
+  await Promise.all([pruning, engine.close()]);
 };

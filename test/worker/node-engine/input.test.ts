@@ -99,7 +99,7 @@ t.test('conf.json in both spellings', async (t) => {
     cluster: { host: 'c', port: 10_100, secure: false },
     network: { socketPath: '/etc/netmanager/netmanager.sock' },
     runtimes: ['wasm'],
-    logs: '/tmp',
+    logs: '/var/log/oakestra',
     compile: false,
   });
   t.equal(settingsOf({ ...base, cluster_address: '0.0.0.0' }, undefined).cluster, undefined);

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -14,7 +14,6 @@ import { UndoStack } from '../../../worker/node-engine/instances/undo.ts';
 import { memoryBytes } from '../../../worker/node-engine/instances/usage.ts';
 import { findGroups, limitFiles } from '../../../worker/node-engine/process/limits.ts';
 import { parseProcStat, procStat } from '../../../worker/node-engine/process/proc.ts';
-import { rotate } from '../../../worker/node-engine/process/rotate.ts';
 import { tail } from '../../../worker/node-engine/process/tail.ts';
 import { hasUsers } from '../../../worker/node-engine/process/users.ts';
 import { job } from './jobs.ts';
@@ -73,18 +72,6 @@ t.test('the last bytes of a log are never half a character', async (t) => {
     { ...seeded, numRuns: 300 },
   );
   t.equal(await tail(join(folder, 'none'), 10), '');
-});
-
-t.test('a log is set aside while it is being written', async (t) => {
-  const file = join(t.testdir(), 'log');
-  await using handle = await open(file, 'a');
-  await handle.appendFile('first ');
-  t.equal(await rotate(file, 7), false);
-  await handle.appendFile('second ');
-  t.equal(await rotate(file, 7), true);
-  await handle.appendFile('third');
-  t.equal(await readFile(`${file}.1`, 'utf8'), 'first second ');
-  t.equal(await readFile(file, 'utf8'), 'third', 'the writer goes on at the beginning, without a hole');
 });
 
 t.test('limits of control groups', async (t) => {

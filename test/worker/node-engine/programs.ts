@@ -44,6 +44,18 @@ const echo = (end: string) => `(module
     (call $say)
     ${end}))`;
 
+/** A core module that writes for ever, as fast as it can. */
+const shout = `(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func (export "_start")
+    (i32.store (i32.const 16) (i32.const 65536))
+    (i32.store (i32.const 20) (i32.const 65536))
+    (memory.fill (i32.const 65536) (i32.const 121) (i32.const 65536))
+    (loop $again
+      (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))
+      (br $again))))`;
+
 const texts = {
   /** A command that ends well, one that fails, one that never ends. */
   succeeds: command('i32.const 0'),
@@ -55,6 +67,7 @@ const texts = {
   /** A core module that writes its arguments and its environment and ends, and one that stays. */
   echo: echo(''),
   echoes: echo(wait(1000)),
+  shouts: shout,
   /** A core module that nothing can start. */
   library: '(module (func (export "add")))',
 } as const;

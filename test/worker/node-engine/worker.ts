@@ -28,7 +28,7 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
     groups: undefined,
     journal: new Journal(join(folder, 'instances')),
     log: silent,
-    logs: folder,
+    logs: { folder, shown: folder },
     precompiled: folder,
     compile: false,
     serving: usualServing,

@@ -1,4 +1,3 @@
-import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import type { DeployRequest } from '../../contract/job.ts';
 import { taskId } from '../../contract/names.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
@@ -12,6 +11,7 @@ import {
   type Running,
   stop,
 } from '../process/launch.ts';
+import { newLog } from '../process/log-folder.ts';
 import { tail } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
 import { planRun, type RunPlan, thisHost } from '../runtime/command.ts';
@@ -136,19 +136,6 @@ const start = async (
   return { running, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
 };
 
-/**
- * Makes a log that is the engine's own, also where anyone may lay something in its place, and keeps the output of the
- * instance that had this name before.
- */
-const makeLog = async (node: Node, task: string): Promise<void> => {
-  await mkdir(node.logs, { recursive: true });
-  const file = logFile(node, task);
-  const old = await lstat(file).catch(() => undefined);
-  if (old?.isFile()) await rename(file, `${file}.1`);
-  else await rm(file, { force: true });
-  await writeFile(file, '', { flag: 'wx', mode: 0o640 });
-};
-
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
 const mostReason = 1000;
 
@@ -203,7 +190,7 @@ export const deployInstance = async (
   undo.push('the journal', async () => {
     if (!(signal.reason instanceof EngineStopping)) await node.journal.remove(task);
   });
-  await Promise.all([node.journal.put({ job, ready: false }), makeLog(node, task)]);
+  await Promise.all([node.journal.put({ job, ready: false }), newLog(node.logs, task, node.log)]);
   const [attachment, artifact] = await prepare(deployment);
   const deployed = await startBest(deployment, artifact, attachment);
   await node.journal.put({ job, ready: true });

@@ -5,9 +5,10 @@ import { serialByKey } from '../../system/serial.ts';
 import { type InstanceUsage, mostDetail } from '../cluster/messages.ts';
 import { explain } from '../explain.ts';
 import { adopt, type Exit, markVariable, type Running, stop } from '../process/launch.ts';
+import { pruneLogs } from '../process/log-folder.ts';
+import { outputMark } from '../process/output.ts';
 import { processesMarked } from '../process/proc.ts';
 import { recordedExit } from '../process/record.ts';
-import { rotate } from '../process/rotate.ts';
 import { deployInstance, EngineStopping, undoNetwork } from './deploy.ts';
 import { holderMark, stopHolder } from './holder.ts';
 import { checkHere, type Instance, newInstance, Refused } from './instance.ts';
@@ -85,10 +86,11 @@ export class Engine {
    */
   async adopt(signal: AbortSignal): Promise<void> {
     const { journal, log, network, groups } = this.#node;
-    const [entries, processes, holders] = await Promise.all([
+    const [entries, processes, holders, writers] = await Promise.all([
       journal.read(log),
       processesMarked(markVariable),
       processesMarked(holderMark),
+      processesMarked(outputMark),
     ]);
     for (const { job, ready } of entries) {
       const task = taskId(job.job_name, job.instance_number);
@@ -99,7 +101,8 @@ export class Engine {
       const holder = holders.get(journal.file(task));
       if (holder !== undefined) instance.undo.push('the namespace', () => stopHolder(holder));
       if (network !== undefined) undoNetwork(job, network, instance.undo);
-      const running = id === undefined ? undefined : adopt(id, journal.record(task), signal);
+      const running =
+        id === undefined ? undefined : adopt(id, writers.get(journal.file(task)), journal.record(task), signal);
       if (groups !== undefined) instance.undo.push('the control group', groups.group(task).remove);
       if (running !== undefined) instance.undo.push('the process', () => stop(running));
       if (running === undefined || !ready) {
@@ -136,17 +139,12 @@ export class Engine {
     return (await Promise.all(measured)).filter((usage) => usage !== undefined);
   }
 
-  /** Sets the output of running instances aside where it has grown large. Never rejects. */
-  async rotateLogs(): Promise<void> {
-    const { log } = this.#node;
-    for (const [task, { usage }] of this.#instances) {
-      if (usage === undefined) continue;
-      try {
-        if (await rotate(logFile(this.#node, task))) log.info(`${task}: log rotated`);
-      } catch (error) {
-        log.warn(`${task}: the log was not set aside: ${explain(error)}`);
-      }
-    }
+  /** Removes the output of instances that have been gone for long. Never rejects. */
+  async pruneLogs(): Promise<void> {
+    const { log, logs } = this.#node;
+    await pruneLogs(logs, (task) => this.#instances.has(task)).catch((error: unknown) =>
+      log.warn(`old output was not removed: ${explain(error)}`),
+    );
   }
 
   #watch(task: string, instance: Instance, running: Running): void {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '../../system/log.ts';
 import type { ArtifactCache } from '../artifacts/artifacts.ts';
 import type { Groups } from '../process/limits.ts';
+import type { LogFolder } from '../process/log-folder.ts';
 import type { Serving } from '../runtime/serving.ts';
 import type { Wasmtime } from '../runtime/wasmtime.ts';
 import type { Journal } from './journal.ts';
@@ -17,8 +18,7 @@ export type Node = {
   readonly groups: Groups | undefined;
   readonly journal: Journal;
   readonly log: Log;
-  /** Folder of the instances' output. */
-  readonly logs: string;
+  readonly logs: LogFolder;
   /** Folder of native code made from components. */
   readonly precompiled: string;
   /** True when this node makes such code itself. */
@@ -28,4 +28,4 @@ export type Node = {
 };
 
 /** The file that holds an instance's output (contract, section 2). */
-export const logFile = (node: Node, task: string): string => join(node.logs, task);
+export const logFile = (node: Node, task: string): string => join(node.logs.folder, task);

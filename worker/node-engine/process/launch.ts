@@ -1,11 +1,11 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { RunPlan } from '../runtime/command.ts';
 import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
 import { deadline, retry } from '../wait.ts';
+import { openOutput, writerEnded } from './output.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
 import { recorded, recordedExit } from './record.ts';
 import { weaken } from './users.ts';
@@ -23,9 +23,6 @@ export class LaunchError extends Error {
 
 /** Marks a process as an instance, so that a later engine finds it: its value is the instance's journal file. */
 export const markVariable = 'OAKESTRA_INSTANCE';
-
-/** Append to the log, never through a link that somebody else has laid in a folder like /tmp. */
-const appendOnly = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /** The words that start a program inside the namespace; every one replaces itself by the next, so the pid stays. */
 export const launchWords = (
@@ -45,6 +42,15 @@ export const launchWords = (
   program.file,
   ...plan.after,
 ];
+
+/** The kernel takes up to 128 KiB for one argument or variable, and some MB for all of them (execve(2)). */
+const notStarted = (command: string, texts: readonly string[], error: NodeJS.ErrnoException): LaunchError => {
+  if (error.code !== 'E2BIG') return new LaunchError(`${command} cannot be started`, { cause: error });
+  const sizes = texts.map((text) => Buffer.byteLength(text));
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  const said = `the longest of cmd and environment has ${Math.max(...sizes)} bytes, all together ${all}`;
+  return new LaunchError(`${said}; a program takes 131071 for one and about 2 MB for all: shorten them`);
+};
 
 type Started = { readonly child: ChildProcess; readonly exited: Promise<Exit> };
 
@@ -66,7 +72,7 @@ const start = async (
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (error) => reject(new LaunchError(`${command} cannot be started`, { cause: error })));
+    child.once('error', (error) => reject(notStarted(command, [...words, ...Object.values(environment)], error)));
   });
   return { child, exited };
 };
@@ -81,15 +87,22 @@ const end = (id: ProcessId, signal: AbortSignal): Promise<void> => {
   return retry(gone, { first: 250, growth: 1, most: 250 }, signal, () => undefined);
 };
 
+/** How a process ended, known when all that it has written is in its log. */
+const settled = async (exited: Promise<Exit>, written: () => Promise<void>): Promise<Exit> => {
+  const exit = await exited;
+  await written();
+  return exit;
+};
+
 /** Starts a program with its output appended to `log`; it outlives the engine. Throws {@link LaunchError}. */
 export const launch = async (
   words: readonly string[],
   environment: Readonly<Record<string, string>>,
   log: string,
 ): Promise<Running> => {
-  await using output = await open(log, appendOnly, 0o640);
-  const { child, exited } = await start(words, environment, ['ignore', output.fd, output.fd]);
-  return { id: await identify(child.pid ?? 0), exited };
+  await using output = await openOutput(log, environment[markVariable] ?? '');
+  const { child, exited } = await start(words, environment, ['ignore', output.input, output.input]);
+  return { id: await identify(child.pid ?? 0), exited: settled(exited, output.written) };
 };
 
 /** The same for a program whose end is to be known to a later engine, too: how it ends is written to `record`. */
@@ -99,9 +112,9 @@ export const launchRecorded = async (
   log: string,
   record: string,
 ): Promise<Running> => {
-  await using output = await open(log, appendOnly, 0o640);
+  await using output = await openOutput(log, environment[markVariable] ?? '');
   await using status = await open(record, 'w', 0o600);
-  const descriptors: StdioOptions = ['ignore', output.fd, output.fd, status.fd, 'pipe'];
+  const descriptors: StdioOptions = ['ignore', output.input, output.input, status.fd, 'pipe'];
   // the recorder is not the instance, and its words are for everyone to read
   const { [markVariable]: mark = '', ...others } = environment;
   const { child, exited } = await start(recorded(words, { [markVariable]: mark }), others, descriptors);
@@ -112,14 +125,18 @@ export const launchRecorded = async (
   const [pid] = (await Promise.race([once(told, 'data'), failed])) as [Buffer];
   told.destroy();
   const id = await identify(Number(pid));
-  return { id, exited: exited.then(() => end(id, new AbortController().signal)).then(() => recordedExit(record)) };
+  const recordedEnd = exited.then(() => end(id, new AbortController().signal)).then(() => recordedExit(record));
+  return { id, exited: settled(recordedEnd, output.written) };
 };
 
-/** Watches a process that another engine started: how it ended is only known from its record, if it has one. */
-export const adopt = (id: ProcessId, record: string, signal: AbortSignal): Running => {
+/**
+ * Watches a process that another engine started, and the one that writes its output: how it ended is only known from
+ * its record, if it has one.
+ */
+export const adopt = (id: ProcessId, writer: ProcessId | undefined, record: string, signal: AbortSignal): Running => {
   const exited = end(id, signal).then(() => recordedExit(record));
   exited.catch(() => undefined);
-  return { id, exited };
+  return { id, exited: settled(exited, () => writerEnded(writer)) };
 };
 
 const politeMs = 5000;

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 /** `bytes` as text; a character cut in half at their beginning is left out. */
@@ -8,12 +9,19 @@ const textOf = (bytes: Buffer, isCut: boolean): string => {
   return bytes.toString('utf8', first);
 };
 
-/** The last `bytes` bytes of a file as text; a character cut in half at the beginning is left out. */
+/**
+ * The last `bytes` bytes of a file as text; a character cut in half at the beginning is left out. Empty for what is no
+ * regular file: neither a link nor a FIFO is opened for longer than it takes to see that.
+ */
 export const tail = async (file: string, bytes: number): Promise<string> => {
-  const handle = await open(file, 'r').catch(() => undefined);
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  );
   if (handle === undefined) return '';
   await using log = handle;
-  const { size } = await log.stat();
+  const stat = await log.stat();
+  if (!stat.isFile()) return '';
+  const { size } = stat;
   const start = Math.max(0, size - bytes);
   const { buffer, bytesRead } = await log.read(Buffer.alloc(Math.min(size, bytes)), 0, undefined, start);
   const text = textOf(buffer.subarray(0, bytesRead), start > 0);
