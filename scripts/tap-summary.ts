@@ -1,4 +1,5 @@
 import { Parser, type Result } from 'tap-parser';
+import { failureText } from './failure-text.ts';
 
 /** One test: a subtest directly below a test file, or below the process that a file starts again in namespaces. */
 export type Case = {
@@ -19,11 +20,16 @@ const toCase = (file: string, result: Result, detail: string): Case => ({
   why: reasonOf(result) || detail,
 });
 
-/** What failed in a subtest: the names and diagnostics of its failed assertions, the deeper ones first. */
+/** What failed in a subtest: each of its failed assertions, the deeper ones first, and not the subtests that hold them. */
 const failuresIn = (parser: Parser, into: string[]): void => {
-  parser.on('child', (child: Parser) => failuresIn(child, into));
+  let said: { readonly name: string; readonly before: number } | undefined;
+  parser.on('child', (child: Parser) => {
+    said = { name: child.name, before: into.length };
+    failuresIn(child, into);
+  });
   parser.on('assert', (result: Result) => {
-    if (!result.ok && !result.todo && !result.skip) into.push(`${result.name} ${JSON.stringify(result.diag ?? {})}`);
+    const isOfChild = said?.name === result.name && into.length > said.before;
+    if (!result.ok && !result.todo && !result.skip && !isOfChild) into.push(failureText(result));
   });
 };
 
@@ -62,7 +68,7 @@ export const collect = (tap: string): readonly Case[] => {
     if (mine.length === 0 && result.skip) cases.push(toCase(result.name, result, ''));
     else if (mine.length === 0 || (!result.ok && !mine.some(({ state }) => state === 'fail')))
       cases.push({
-        ...toCase(result.name, result, JSON.stringify(result.diag ?? {})),
+        ...toCase(result.name, result, failureText(result)),
         state: 'fail',
         name: 'the file itself',
       });

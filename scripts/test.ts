@@ -62,10 +62,11 @@ if (files.length === 0) for (const one of checks) cases.push(await check(one));
 cases.push(...(await runTests(files)));
 await fs.writeFile(path.join(results, 'junit.xml'), junitOf(cases));
 
+const indented = (text: string): string => text.replace(/^/gm, '  ');
 const count = (state: Case['state']): number => cases.filter((test) => test.state === state).length;
 for (const { file, name, state, why } of cases) {
   if (state === 'skip') process.stdout.write(`skipped: ${file} > ${name}: ${why || 'no reason given'}\n`);
-  if (state === 'fail') process.stdout.write(`failed: ${file} > ${name}\n${why.slice(0, 3000)}\n`);
+  if (state === 'fail') process.stdout.write(`\nfailed: ${file} > ${name}\n${indented(why || 'see .tap/raw.tap')}\n`);
 }
 process.stdout.write(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`);
 process.exitCode = count('fail') > 0 || count('pass') === 0 ? 1 : 0;

@@ -1,0 +1,84 @@
+import type { Result } from 'tap-parser';
+
+const mostLines = 40;
+
+type Diagnosis = Readonly<Record<string, unknown>>;
+
+/** What says the same as the rest of a failure, or nothing to whoever reads it. */
+const leftOut: ReadonlySet<string> = new Set([
+  'message',
+  'at',
+  'compare',
+  'diff',
+  'expired',
+  'source',
+  'stack',
+  'tapCaught',
+  'type',
+]);
+
+const textAt = (diagnosis: Diagnosis, key: string): string => {
+  const value = diagnosis[key];
+  return typeof value === 'string' ? value : '';
+};
+
+/** Where a test failed: the nearest frame in a test file, else wherever the error comes from. */
+const placeOf = (diagnosis: Diagnosis): string => {
+  const places = [...textAt(diagnosis, 'stack').matchAll(/(?<place>[^\s()]+:\d+:\d+)\)?$/gm)].map(
+    ({ groups }) => groups?.['place'] ?? '',
+  );
+  const { fileName, lineNumber, columnNumber } = (diagnosis['at'] ?? {}) as Diagnosis;
+  const at = fileName === undefined ? '' : `${fileName}:${lineNumber}:${columnNumber}`;
+  return places.find((place) => /\.test\.ts:/.test(place)) ?? (at || (places[0] ?? ''));
+};
+
+const labelled = (label: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 1 ? [`${label} ${lines[0]}`] : [label, ...lines.map((line) => `  ${line}`)];
+
+/** A unified diff as two values, or with its marks where most of both is the same. */
+const differenceOf = (diff: string): readonly string[] => {
+  const lines = diff
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !/^(---|\+\+\+|@@) /.test(line));
+  if (diff === '') return [];
+  const marked = (mark: string) => lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(1));
+  const [expected, came] = [marked('-'), marked('+')];
+  if (expected.length + came.length < lines.length)
+    return ['expected (-) and what came (+):', ...lines.map((line) => `  ${line}`)];
+  return [...labelled('expected:', expected), ...labelled('came:    ', came)];
+};
+
+const isError = (value: unknown): value is Diagnosis & { readonly message: string } =>
+  typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string';
+
+const shown = (value: unknown): string => {
+  if (isError(value)) return [value.message, ...restOf(value)].join('\n');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+};
+
+/** What else an error carries, its cause included. */
+const restOf = (diagnosis: Diagnosis): readonly string[] =>
+  Object.entries(diagnosis)
+    .filter(([key]) => !leftOut.has(key))
+    .flatMap(([key, value]) => labelled(`${key}:`, shown(value).trimEnd().split('\n')));
+
+/**
+ * A failed assertion for a person: what it is about and where it stands, what was expected and what came, and what else
+ * its error carries.
+ */
+export const failureText = ({ name, diag }: Result): string => {
+  const diagnosis: Diagnosis = diag ?? {};
+  const [place, type] = [placeOf(diagnosis), textAt(diagnosis, 'type')];
+  const isThrown = 'tapCaught' in diagnosis;
+  const title = name === 'timeout!' ? 'it did not end in time' : `${isThrown ? `${type || 'Error'}: ` : ''}${name}`;
+  const frames = isThrown
+    ? textAt(diagnosis, 'stack')
+        .trimEnd()
+        .split('\n')
+        .map((line) => `at ${line}`)
+    : [];
+  const details = [...differenceOf(textAt(diagnosis, 'diff')), ...restOf(diagnosis), ...frames];
+  const cut = details.length > mostLines ? [...details.slice(0, mostLines), '… all of it is in .tap/raw.tap'] : details;
+  return [`${title}${place === '' ? '' : ` (${place})`}`, ...cut.map((line) => `    ${line}`)].join('\n');
+};

@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import t from 'tap';
+import { collect } from '../../scripts/tap-summary.ts';
+
+const failing = `import t from 'tap';
+t.test('values', async (t) => {
+  t.equal(1 + 1, 3, 'the sum');
+  await t.test('deeper', async (t) => t.same({ a: 1, b: [1, 2] }, { a: 1, b: [1, 3] }, 'a list'));
+});
+t.test('errors', async () => {
+  throw Object.assign(new TypeError('it broke', { cause: new Error('no file') }), { code: 'ENOENT', next: ['look'] });
+});
+`;
+
+t.test('a failed test says where, what was expected and what came, one thing a line', async (t) => {
+  const file = path.join(t.testdir({ 'failing.test.mjs': failing }), 'failing.test.mjs');
+  const env = { ...process.env, TAP: '1' };
+  const { stdout } = spawnSync(process.execPath, [file], { encoding: 'utf8', env });
+  const cases = collect(`TAP version 14\n# Subtest: x\n${stdout.replace(/^/gm, '    ')}\nnot ok 1 - x\n1..1\n`);
+  const [values = '', errors = ''] = cases.map(({ why }) => why);
+  const lines = values.split('\n');
+  t.match(lines[0], /^the sum \(.*failing\.test\.mjs:3:5\)$/);
+  t.strictSame(lines.slice(1, 3), ['    expected: 3', '    came:     2']);
+  t.match(lines[3], /^a list \(.*failing\.test\.mjs:4:\d+\)$/);
+  t.match(values, / {4}expected \(-\) and what came \(\+\):[\s\S]*\n {6}- {4}3,\n {6}\+ {4}2,\n/);
+  t.notMatch(values, /^deeper/m, 'the subtest that holds it is not said again');
+  t.match(errors, /^TypeError: it broke \(.*failing\.test\.mjs:7:\d+\)\n/);
+  t.match(errors, /\n {4}code: ENOENT\n {4}next: \["look"\]\n {4}cause: no file\n {4}at /);
+  for (const line of [...lines, ...errors.split('\n')]) t.ok(line.length < 300, 'no long line');
+});
