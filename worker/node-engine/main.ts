@@ -6,6 +6,7 @@ import { explain } from './explain.ts';
 import { Journal } from './instances/journal.ts';
 import { NetClient } from './instances/net-client.ts';
 import { lockState } from './lock.ts';
+import { NativeCode } from './native/native-code.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
 import { findGroups } from './process/limits.ts';
 import { openLogFolder } from './process/log-folder.ts';
@@ -35,8 +36,16 @@ const run = async (argv: readonly string[]): Promise<number> => {
   const [wasmtime, groups] = await Promise.all([
     findWasmtime(options.wasmtime, log),
     findGroups(log),
-    artifacts.prepare(),
+    artifacts.prepare().catch((error) => log.warn(`${options.cache} is not in order: ${explain(error)}`)),
   ]);
+  const native = new NativeCode({
+    folder: resolve(options.precompiled),
+    scratch: resolve(options.state),
+    wasmtime,
+    compiles: settings.compile,
+    log,
+  });
+  await native.prepare().catch((error) => log.warn(`${options.precompiled} is not in order: ${explain(error)}`));
   for (const problem of settings.serving.problems) log.warn(`${options.config}: ${problem}`);
   log.info(`wasmtime ${wasmtime.version} (${wasmtime.path})`);
   const node = {
@@ -47,8 +56,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     journal: new Journal(join(resolve(options.state), 'instances')),
     log,
     logs: await openLogFolder(settings.logs, join(resolve(options.state), 'logs'), log),
-    precompiled: options.precompiled,
-    compile: settings.compile,
+    native,
     serving: settings.serving.serving,
   };
   await work(cluster, settings, options.dialect, node, usualPace, stopping.signal);

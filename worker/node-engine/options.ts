@@ -27,7 +27,7 @@ Options:
   --net-manager SOCKET  NetManager's unix socket (default: what conf.json says in overlay_network)
   --wasmtime PATH       the runtime (default: wasmtime on PATH)
   --cache DIR           downloaded components by digest (default /var/cache/oakestra)
-  --precompiled DIR     artifacts compiled ahead of time, owned by root (default /var/lib/oakestra/precompiled)
+  --precompiled DIR     components compiled ahead of time, owned by root (default /var/lib/oakestra/precompiled)
   --state DIR           what survives a restart (default /var/lib/oakestra/node-engine)
   --dialect 400|403     the cluster's dialect (default: learned when registering)
   --help                this text

@@ -18,7 +18,7 @@ export type Settings = {
   readonly logs: string;
   /** Names under which jobs ask for WebAssembly ("wasm" as a rule). */
   readonly runtimes: readonly string[];
-  /** Set when components are to be compiled ahead of time on this node. */
+  /** Set when this node compiles components ahead of time. */
   readonly compile: boolean;
   /** Where components may come from. */
   readonly sources: Sources;
@@ -56,7 +56,7 @@ const runtimesOf = (config: EngineConfig): readonly Runtime[] =>
 
 /**
  * The settings in a checked conf.json; `socket` overrides where NetManager listens. The virtualization's
- * configuration list may hold "precompile": compile components ahead of time on this node, and what
+ * configuration list may hold "precompile=off": run components without compiling them ahead of time; and what
  * {@link servingOf} reads.
  */
 export const settingsOf = (config: EngineConfig, socket: string | undefined): Settings => {
@@ -71,7 +71,7 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
     network: networkOf(config, socket),
     logs: config.app_logs ?? '/var/log/oakestra',
     runtimes: runtimes.length > 0 ? runtimes.map((runtime) => runtime.name) : ['wasm'],
-    compile: runtimes.some((runtime) => runtime.flags.includes('precompile')),
+    compile: !runtimes.some((runtime) => runtime.flags.includes('precompile=off')),
     sources: sourcesOf(config),
     serving: servingOf(runtimes.flatMap((runtime) => runtime.flags)),
     certificate: cert === '' || key === '' ? undefined : { cert, key },

@@ -100,19 +100,23 @@ t.test('conf.json in both spellings', async (t) => {
     network: { socketPath: '/etc/netmanager/netmanager.sock' },
     runtimes: ['wasm'],
     logs: '/var/log/oakestra',
-    compile: false,
+    compile: true,
   });
   t.equal(settingsOf({ ...base, cluster_address: '0.0.0.0' }, undefined).cluster, undefined);
   t.equal(settingsOf({ ...base, overlay_network: 'disabled' }, undefined).network, undefined);
   t.same(settingsOf({ ...base, overlay_network: 'custom:/n.sock' }, undefined).network, { socketPath: '/n.sock' });
   t.same(settingsOf({ ...base, overlay_network_port: 6000 }, undefined).network, { host: '127.0.0.1', port: 6000 });
   t.same(settingsOf(base, '/mine').network, { socketPath: '/mine' });
-  const misspelt = { virutalizaiton_name: 'w', virutalizaiton_runtime: 'wasm', virutalizaiton_config: ['precompile'] };
+  const misspelt = {
+    virutalizaiton_name: 'w',
+    virutalizaiton_runtime: 'wasm',
+    virutalizaiton_config: ['precompile=off'],
+  };
   const docker = { virtualization_name: 'docker', virtualization_runtime: 'docker' };
   const off = { virtualization_name: 'x', virtualization_runtime: 'wasm', virtualization_active: false };
   t.match(settingsOf({ ...base, virtualizations: [misspelt, docker, off] }, undefined), {
     runtimes: ['w'],
-    compile: true,
+    compile: false,
   });
 });
 

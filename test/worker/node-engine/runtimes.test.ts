@@ -16,10 +16,10 @@ import { until } from './until.ts';
 const skip = noWasmtime;
 const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 
-const precompiling = {
+const portable = {
   virtualization_name: 'wasm',
   virtualization_runtime: 'wasm',
-  virtualization_config: ['precompile'],
+  virtualization_config: ['precompile=off'],
 };
 
 /** A wasmtime that runs `script` before it compiles. */
@@ -62,10 +62,10 @@ const precompiledName = async (): Promise<string> => {
 
 inSandbox(import.meta.url, () => {
   t.test('native code that root has put there is run, and only then', { skip }, async (t) => {
-    await using worker = await startWorker();
+    await using worker = await startWorker({ virtualizations: [portable] });
     const { cluster, daemon, remove } = worker;
     const folder = daemon.at('precompiled');
-    await mkdir(folder, { mode: 0o755 });
+    await mkdir(folder, { recursive: true, mode: 0o755 });
     const file = join(folder, await precompiledName());
     execFileSync(wasmtime, ['compile', ...compileOptions, fileURLToPath(fixture('hello-wasi-http')), '-o', file]);
     await chmod(file, 0o644);
@@ -89,14 +89,17 @@ inSandbox(import.meta.url, () => {
     t.same(cluster.violations, []);
   });
 
-  t.test('components are compiled ahead of time where conf.json asks for it', { skip }, async (t) => {
-    await using worker = await startWorker({ virtualizations: [precompiling] });
+  t.test('components are compiled ahead of time', { skip }, async (t) => {
+    await using worker = await startWorker();
     const { cluster, daemon, remove } = worker;
     const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
     await cluster.send('deploy', job(image));
     await cluster.status('CREATED');
     t.equal(await fetchText('http://10.10.0.2/'), hello);
-    t.same(await readdir(daemon.at('precompiled')), [await precompiledName()]);
+    const features = /-[0-9a-f]{12}-epoch\.cwasm$/;
+    const [name = '', ...others] = await readdir(daemon.at('precompiled'));
+    t.same([name.replace(features, '-epoch.cwasm'), others], [await precompiledName(), []]);
+    t.match(name, features);
     const [pid = ''] = await processes(daemon.folder);
     t.match(await readFile(`/proc/${pid}/cmdline`, 'utf8'), /--allow-precompiled.*\.cwasm/);
     await remove(0);
@@ -104,7 +107,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('instances that come together share one compilation', { skip }, async (t) => {
     const slow = await compiler(t.testdir(), 'echo compile >>"$0.calls"; sleep 2');
-    await using worker = await startWorker({ virtualizations: [precompiling] }, ['--wasmtime', slow]);
+    await using worker = await startWorker({}, ['--wasmtime', slow]);
     const { cluster, daemon } = worker;
     const image = `file://${await writeProgram(daemon.folder, 'echo')}`;
     for (const instance of [0, 1])
@@ -120,7 +123,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('a component that cannot be compiled ahead runs all the same', { skip }, async (t) => {
     const failing = await compiler(t.testdir(), "echo 'no room left' >&2; exit 1");
-    await using worker = await startWorker({ virtualizations: [precompiling] }, ['--wasmtime', failing]);
+    await using worker = await startWorker({}, ['--wasmtime', failing]);
     const { cluster, daemon, run } = worker;
     await run(0, 'echo', { one_shot: true });
     t.match(await cluster.status('CREATED'), { status_detail: /not compiled ahead of time.*no room left/ });

@@ -5,6 +5,7 @@ import type { EngineConfig } from '../../../worker/contract/config.ts';
 import type { Dialect } from '../../../worker/contract/registration.ts';
 import { ArtifactCache } from '../../../worker/node-engine/artifacts/artifacts.ts';
 import { Journal } from '../../../worker/node-engine/instances/journal.ts';
+import { NativeCode } from '../../../worker/node-engine/native/native-code.ts';
 import { usualServing } from '../../../worker/node-engine/runtime/serving.ts';
 import { settingsOf } from '../../../worker/node-engine/settings.ts';
 import { work } from '../../../worker/node-engine/worker.ts';
@@ -21,16 +22,16 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
   const base = { cluster_address: '127.0.0.1', cluster_port: cluster.port, overlay_network: '' };
   const settings = settingsOf({ ...base, ...conf }, undefined);
   const address = { host: '127.0.0.1', port: cluster.port, secure: settings.cluster?.secure ?? false };
+  const wasmtime = { path: 'wasmtime', version: '48.0.2', user: undefined, separate: false };
   const node = {
     network: undefined,
     artifacts: new ArtifactCache(folder),
-    wasmtime: { path: 'wasmtime', version: '48.0.2', user: undefined, separate: false },
+    wasmtime,
     groups: undefined,
     journal: new Journal(join(folder, 'instances')),
     log: silent,
     logs: { folder, shown: folder },
-    precompiled: folder,
-    compile: false,
+    native: new NativeCode({ folder, scratch: folder, wasmtime, compiles: false, log: silent }),
     serving: usualServing,
   };
   const pace = { report: 50, silence, betweenRegistrations: 100 };

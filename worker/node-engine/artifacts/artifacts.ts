@@ -7,6 +7,7 @@ import { serialByKey } from '../../system/serial.ts';
 import { Slots } from '../../system/slots.ts';
 import { deadline } from '../wait.ts';
 import { freeBytes, pruneFolder, removeParts } from './cache-folder.ts';
+import type { Incoming } from './download.ts';
 import { openReference } from './fetch.ts';
 import { FetchError } from './fetch-error.ts';
 import { inspectFile } from './inspect.ts';
@@ -87,6 +88,8 @@ export class ArtifactCache {
   async #load(reference: Reference, signal: AbortSignal): Promise<Artifact> {
     using _slot = await this.#downloads.take(signal);
     using limit = deadline(signal, mostFetchMs, 'the download');
+    // The disk may have been away when the engine began.
+    await mkdir(this.#folder, { recursive: true, mode: 0o755 });
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
     try {
@@ -100,11 +103,16 @@ export class ArtifactCache {
 
   async #receive(reference: Reference, part: string, signal: AbortSignal): Promise<Artifact> {
     const incoming = await openReference(reference, this.#sources, signal);
-    await using file = await open(part, 'wx+', 0o600);
-    using _room = await this.#reserve(incoming.size ?? 0).catch((error: unknown) => {
+    try {
+      using _room = await this.#reserve(incoming.size ?? 0);
+      return await this.#keep(reference, incoming, part);
+    } finally {
       incoming.bytes.destroy();
-      throw error;
-    });
+    }
+  }
+
+  async #keep(reference: Reference, incoming: Incoming, part: string): Promise<Artifact> {
+    await using file = await open(part, 'wx+', 0o600);
     const digest = await save(incoming, file);
     for (const wanted of [reference.digest, incoming.digest]) {
       if (wanted === undefined || wanted === digest) continue;

@@ -15,7 +15,7 @@ import { newLog } from '../process/log-folder.ts';
 import { tail } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
 import { planRun, type RunPlan, thisHost } from '../runtime/command.ts';
-import { findPrecompiled, type Program } from '../runtime/wasmtime.ts';
+import type { Program } from '../runtime/wasmtime.ts';
 import { startHolder, stopHolder } from './holder.ts';
 import { type Attachment, type NetClient, NetworkError } from './net-client.ts';
 import { logFile, type Node } from './node.ts';
@@ -139,13 +139,6 @@ const start = async (
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
 const mostReason = 1000;
 
-const nativeCode = async ({ node, signal }: Deployment, artifact: Artifact): Promise<Program | undefined> => {
-  const { compile, log, precompiled, wasmtime } = node;
-  if (!compile) return findPrecompiled(precompiled, artifact, wasmtime.version, log);
-  const { compileAhead } = await import('../runtime/compile.ts');
-  return compileAhead(precompiled, artifact, wasmtime, log, signal);
-};
-
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, attachment: Attachment): Promise<Deployed> => {
   const { job, node, signal, task } = deployment;
@@ -157,7 +150,7 @@ const startBest = async (deployment: Deployment, artifact: Artifact, attachment:
   };
   let native: Program | undefined;
   try {
-    native = await nativeCode(deployment, artifact);
+    native = await node.native.program(artifact, signal);
   } catch (error) {
     signal.throwIfAborted();
     return startPortable(`not compiled ahead of time (${explain(error).slice(0, mostReason)})`);
@@ -167,7 +160,9 @@ const startBest = async (deployment: Deployment, artifact: Artifact, attachment:
     return await start(deployment, plan, native, attachment);
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
-    return startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
+    const deployed = await startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
+    await node.native.discard(native);
+    return deployed;
   }
 };
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../../system/log.ts';
 import type { ArtifactCache } from '../artifacts/artifacts.ts';
+import type { NativeCode } from '../native/native-code.ts';
 import type { Groups } from '../process/limits.ts';
 import type { LogFolder } from '../process/log-folder.ts';
 import type { Serving } from '../runtime/serving.ts';
@@ -19,10 +20,7 @@ export type Node = {
   readonly journal: Journal;
   readonly log: Log;
   readonly logs: LogFolder;
-  /** Folder of native code made from components. */
-  readonly precompiled: string;
-  /** True when this node makes such code itself. */
-  readonly compile: boolean;
+  readonly native: NativeCode;
   /** How HTTP services run unless their job says otherwise. */
   readonly serving: Serving;
 };

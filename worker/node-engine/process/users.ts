@@ -7,6 +7,9 @@ export const nobody = 65_534;
  */
 export const instanceUsers = { first: 70_000, count: 64 } as const;
 
+/** The users that compilers run as, one for each that may run at the same time: no instance can touch their work. */
+export const compilerUsers = { first: instanceUsers.first + instanceUsers.count, count: 2 } as const;
+
 /** True when users `first` and the `count - 1` after it exist in a user namespace with this uid_map (user_namespaces(7)). */
 export const hasUsers = (map: string, first: number, count: number): boolean =>
   map.split('\n').some((line) => {
