@@ -65,7 +65,7 @@ const runOne = async (
   // what a lab beside this one left is removed as well, but is not this scenario's doing
   const left = (await reapRuns()).filter(({ entry }) => entry === mark);
   const entry = { ...entryOf(name, kind), seconds: (performance.now() - began) / 1000 };
-  const cut = child.timedOut ? `it did not end within ${flags.limit} s` : signal.aborted ? 'interrupted' : undefined;
+  const cut = child.timedOut ? `it timed out after ${flags.limit} s` : signal.aborted ? 'interrupted' : undefined;
   try {
     const { folder, results } = parseJson(ScenarioOutput, child.stdout, 'what the scenario printed');
     const report = folder === undefined ? {} : { report: path.basename(folder) };

@@ -27,11 +27,11 @@ export const labFault = (message: string, next: readonly string[] = [], cause?: 
 export const usageFault = (message: string, next: readonly string[] = []): LabError =>
   new LabError(message, { fault: 'usage', next });
 
-/** What an error says, its causes included, in one line. */
+/** What an error says, its causes included, in one line; nothing is said twice. */
 export const messageOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`;
-  return `${error.message}${cause}`;
+  const cause = error.cause === undefined ? '' : messageOf(error.cause);
+  return error.message.endsWith(cause) ? error.message : `${error.message}: ${cause}`;
 };
 
 /** The first of several errors: the others came while it was dealt with. */

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** A deadline that can be put off. */
 export type Deadline = {
   readonly signal: AbortSignal;
-  /** Puts it off by so many milliseconds. */
+  /** Puts it off by so many milliseconds; fewer than none bring it forward. */
   readonly extend: (ms: number) => void;
 };
 
@@ -19,7 +19,7 @@ export const movableDeadline = (
   const extend = (more: number) => {
     allowed += more;
     clearTimeout(timer);
-    const late = () => controller.abort(new Error(`${what}: not within ${Math.round(allowed / 1000)} s`));
+    const late = () => controller.abort(new Error(`${what} timed out after ${Math.round(allowed / 1000)} s`));
     timer = setTimeout(late, start + allowed - performance.now());
     timer.unref();
   };
@@ -30,6 +30,17 @@ export const movableDeadline = (
 /** A signal that is aborted after `ms`, or with any of `signals`; the reason says what was waited for. */
 export const deadline = (ms: number, what: string, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal =>
   movableDeadline(ms, what, ...signals).signal;
+
+/** Does `work`, which may take `most` milliseconds; what it takes does not count for `limit`. */
+export const apartFrom = async <T>(limit: Deadline, most: number, work: () => Promise<T>): Promise<T> => {
+  const began = performance.now();
+  limit.extend(most);
+  try {
+    return await work();
+  } finally {
+    limit.extend(performance.now() - began - most);
+  }
+};
 
 /**
  * Asks again and again, at first soon and then more seldom, until the answer is not undefined. Rejects with the reason

@@ -1,8 +1,9 @@
+import { mostCompileMs } from '../../../worker/contract/limits.ts';
 import { startCluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { nearest } from '../../system/nearest.ts';
-import { type Deadline, deadline } from '../../system/wait.ts';
+import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { Capture } from '../board/capture.ts';
 import type { Findings } from '../findings.ts';
@@ -54,13 +55,13 @@ export const conduct = async (parts: Conducted): Promise<void> => {
   await steps.run('start the worker', boardOnly, signal, async () => {
     await refuseOccupied(board, scenario);
     const [compiled] = await Promise.all([
-      putCompiled(board, app, board.wasmtimeVersion, signal),
+      apartFrom(limit, mostCompileMs, () => putCompiled(board, app, board.wasmtimeVersion, signal)),
       startWorker(board, cluster, scenario.network, deadline(setUpMs * board.slowness, 'the worker', signal)),
       capture.start(),
     ]);
     if (compiled !== undefined) note(compiled);
   });
-  const services = deployer(board, cluster, app, findings, emit, signal);
+  const services = deployer(board, cluster, app, findings, emit, limit);
   const lab = makeLab({
     ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
     wanted: options.wanted ?? { path: '/', status: 200, anyBody: false, ...bodyOf(app) },

@@ -1,9 +1,10 @@
+import { mostCompileMs } from '../../../worker/contract/limits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { timeKind } from '../../report/model/load-record.ts';
 import { bytesInWords } from '../../report/model/text.ts';
 import { labFault } from '../../system/errors.ts';
-import { type Deadline, deadline } from '../../system/wait.ts';
+import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { Capture } from '../board/capture.ts';
 import { footprint } from '../board/footprint.ts';
@@ -66,7 +67,9 @@ export const makeLab = (parts: {
     undeploy,
     send,
     precompile: async (other) => {
-      const problem = await putCompiled(machine, other, machine.wasmtimeVersion, signal);
+      const problem = await apartFrom(limit, mostCompileMs, () =>
+        putCompiled(machine, other, machine.wasmtimeVersion, signal),
+      );
       if (problem !== undefined) throw labFault(problem);
     },
     configure: async (change) => {

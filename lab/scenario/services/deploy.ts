@@ -1,6 +1,7 @@
+import { mostDeployMs } from '../../../worker/contract/limits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { deadline } from '../../system/wait.ts';
+import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { Findings } from '../findings.ts';
 import type { Lab, Service } from '../scenario.ts';
@@ -8,21 +9,21 @@ import type { Emit } from '../targets/events.ts';
 import { instancePlace } from '../targets/places.ts';
 
 export const serviceName = 'lab.test.hello.test';
-const deployMs = 20_000;
 const undeployMs = 10_000;
 
 /** Deploying and undeploying, and what is deployed. */
 export type Services = Pick<Lab, 'deploy' | 'undeploy' | 'send'> & { readonly left: () => readonly Service[] };
 
-/** Deploying and undeploying through the cluster, as a scenario does it. */
+/** Deploying and undeploying through the cluster, as a scenario does it. Each deployment puts off `limit`. */
 export const deployer = (
   machine: Machine,
   cluster: Cluster,
   app: App,
   { components }: Findings,
   emit: Emit,
-  signal: AbortSignal,
+  limit: Deadline,
 ): Services => {
+  const { signal } = limit;
   const images = new Map<string, string>();
   const standing = new Set<Service>();
   const imageOf = ({ name, bytes, sha256 }: App): string => {
@@ -38,10 +39,14 @@ export const deployer = (
   return {
     send,
     deploy: async (spec) => {
-      const ends = deadline(deployMs * machine.slowness, 'deployment', signal);
       const deployment = send(spec);
-      const address = await deployment.address(ends);
-      await deployment.status('CREATED', ends);
+      // a worker may take that long for a large component: it says at once when it fails
+      const address = await apartFrom(limit, mostDeployMs, async () => {
+        const ends = deadline(mostDeployMs, 'deployment', signal);
+        const found = await deployment.address(ends);
+        await deployment.status('CREATED', ends);
+        return found;
+      });
       const { task } = deployment;
       const { port } = spec ?? {};
       const service = { task, address, deployment, port, instance: instancePlace(machine, task, emit, signal) };

@@ -47,7 +47,7 @@ for (const keepAlive of [true, false]) {
     const sent = [Buffer.from([0xff, 0x00, 0x80]), Buffer.from([0xfe, 0x00, 0x80])] as const;
     await using server = await listen((_request, response) => response.end(sent[served++ % 4 === 0 ? 1 : 0]));
     const result = await runLoad(plan(server.url, { keepAlive, expect: { status: 200, body: sent[0] } }));
-    t.ok(result.responses > 20);
+    t.ok(result.responses > 5);
     t.ok(Math.abs(result.wrongBody - result.responses / 4) <= 4, `${result.wrongBody} of ${result.responses}`);
   });
 
@@ -55,7 +55,7 @@ for (const keepAlive of [true, false]) {
     let served = 0;
     await using server = await listen((_request, response) => response.end('x'.repeat((served++ % 5) + 2)));
     const result = await runLoad(plan(server.url, { keepAlive, expect: { status: 200 } }));
-    t.ok(result.responses > 20);
+    t.ok(result.responses > 5);
     t.equal(faults(result), 0);
     t.strictSame(result.bodies, { least: 2, most: 6 });
   });
