@@ -18,10 +18,11 @@ export default scenario({
     ];
     for (const { name, native, cold } of ways) {
       const samples = await step(name, board, async ({ $, get, expect }) => {
-        await $`rm -rf /var/lib/oakestra/precompiled`;
         if (native) await precompile(app);
         const took: number[] = [];
         for (let round = 0; round < count; round++) {
+          // The board compiles a component before its first instance starts, and keeps the result.
+          if (!native) await $`rm -rf /var/lib/oakestra/precompiled`;
           if (cold) await $`rm -rf /var/cache/oakestra/*`;
           const began = performance.now();
           const service = await deploy();
@@ -29,7 +30,7 @@ export default scenario({
           took.push(performance.now() - began);
           expect.equal('status', status, wanted.status);
           const command = (await $`ps -e -o args=`).stdout;
-          expect.equal('it runs native code', /wasmtime serve .*--allow-precompiled/.test(command), native);
+          expect.equal('it runs native code', /wasmtime serve .*--allow-precompiled/.test(command), true);
           await undeploy(service);
         }
         return took;

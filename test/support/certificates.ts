@@ -28,5 +28,8 @@ export const makeCertificates = (folder: string) => {
   make('leaf', '-subj', '/CN=node', '-addext', 'subjectAltName=IP:127.0.0.1', ...issuer);
   const files = { ca: at('ca'), cert: at('leaf'), key: at('leaf-key') };
   const text = (file: string) => readFileSync(file, 'utf8');
-  return { files, pem: { ca: text(files.ca), cert: text(files.cert), key: text(files.key) } };
+  return {
+    files,
+    pem: { ca: text(files.ca), caKey: text(at('ca-key')), cert: text(files.cert), key: text(files.key) },
+  };
 };
