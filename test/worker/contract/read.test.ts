@@ -247,7 +247,12 @@ t.test('the job of the dashboard runs without its blank rows, and what is not mo
   t.match(job, { cmd: [], environment: [], port: '5000:80/tcp;6000:6000/udp' });
   t.same(notes, []);
   const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [], needs: [] } as const;
-  const host = { serving: usualServing, processors: 4, ipv6: true };
+  const host = {
+    serving: usualServing,
+    processors: 4,
+    ipv6: true,
+    runtime: { version: '48.0.2', lacks: new Set<never>() },
+  };
   t.match(planRun(job, info, host), { port: 80, notes: ['volumes are not mounted on this node: v1 at /data'] });
   const odd = { ...job, environment: ['A=1', ' ', 'B', { name: 'C' }], volumes: ['v2', null] };
   const left = readDeployRequest(JSON.stringify(odd), note);

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 
-const command = (body: string) => `(component
+/** The text of a command as a component; `imports` stand before everything else. */
+export const command = (body: string, imports = '') => `(component ${imports}
   (core module $m (func (export "run") (result i32) ${body}))
   (core instance $i (instantiate $m))
   (func $run (result (result)) (canon lift (core func $i "run")))

@@ -6,11 +6,10 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { compileOptions, nativeName } from '../../../worker/contract/native.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from './cluster.ts';
-import { createDaemon, fetchText, fixture, noWasmtime, wasmtime } from './daemon.ts';
+import { fetchText, fixture, noWasmtime, wasmtime } from './daemon.ts';
+import { startEngine } from './engine.ts';
 import { hello, job, processes, service } from './jobs.ts';
-import { startNetManager } from './net-manager.ts';
-import { type Program, writeProgram } from './programs.ts';
+import { writeProgram } from './programs.ts';
 import { until } from './until.ts';
 
 const skip = noWasmtime;
@@ -31,26 +30,6 @@ const compiler = async (folder: string, script: string): Promise<string> => {
   return file;
 };
 
-const startWorker = async (conf: Record<string, unknown> = {}, options: string[] = []) => {
-  await using stack = new AsyncDisposableStack();
-  const cluster = stack.use(await startCluster());
-  const daemon = stack.use(await createDaemon(cluster.port, conf, options));
-  stack.use(await startNetManager(daemon.socket));
-  daemon.start();
-  await cluster.subscribed();
-  const run = async (instance: number, program: Program, more: Record<string, unknown> = {}) => {
-    const image = `file://${await writeProgram(daemon.folder, program)}`;
-    await cluster.send('deploy', job(image, { instance_number: instance, port: '', ...more }));
-  };
-  const remove = async (instance: number) => {
-    await cluster.send('delete', { job_name: service, instance_number: instance });
-    await cluster.status('UNDEPLOYED', instance);
-  };
-  const parts = { cluster, daemon, run, remove };
-  const all = stack.move();
-  return { ...parts, [Symbol.asyncDispose]: () => all.disposeAsync() };
-};
-
 /** Where the engine looks for native code of the fixture. */
 const precompiledName = async (): Promise<string> => {
   const digest = createHash('sha256')
@@ -62,7 +41,7 @@ const precompiledName = async (): Promise<string> => {
 
 inSandbox(import.meta.url, () => {
   t.test('native code that root has put there is run, and only then', { skip }, async (t) => {
-    await using worker = await startWorker({ virtualizations: [portable] });
+    await using worker = await startEngine({ virtualizations: [portable] });
     const { cluster, daemon, remove } = worker;
     const folder = daemon.at('precompiled');
     await mkdir(folder, { recursive: true, mode: 0o755 });
@@ -90,7 +69,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('components are compiled ahead of time', { skip }, async (t) => {
-    await using worker = await startWorker();
+    await using worker = await startEngine();
     const { cluster, daemon, remove } = worker;
     const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
     await cluster.send('deploy', job(image));
@@ -107,7 +86,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('instances that come together share one compilation', { skip }, async (t) => {
     const slow = await compiler(t.testdir(), 'echo compile >>"$0.calls"; sleep 2');
-    await using worker = await startWorker({}, ['--wasmtime', slow]);
+    await using worker = await startEngine({}, ['--wasmtime', slow]);
     const { cluster, daemon } = worker;
     const image = `file://${await writeProgram(daemon.folder, 'echo')}`;
     for (const instance of [0, 1])
@@ -123,7 +102,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('a component that cannot be compiled ahead runs all the same', { skip }, async (t) => {
     const failing = await compiler(t.testdir(), "echo 'no room left' >&2; exit 1");
-    await using worker = await startWorker({}, ['--wasmtime', failing]);
+    await using worker = await startEngine({}, ['--wasmtime', failing]);
     const { cluster, daemon, run } = worker;
     await run(0, 'echo', { one_shot: true });
     t.match(await cluster.status('CREATED'), { status_detail: /not compiled ahead of time.*no room left/ });
@@ -132,7 +111,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('commands and core modules run with their arguments and environment', { skip }, async (t) => {
-    await using worker = await startWorker();
+    await using worker = await startEngine();
     const { cluster, daemon, run, remove } = worker;
     await run(0, 'lasts');
     await cluster.status('CREATED', 0);
@@ -161,7 +140,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('nobody but the program is told what stands in its environment', { skip }, async (t) => {
-    await using worker = await startWorker();
+    await using worker = await startEngine();
     const { cluster, daemon, run, remove } = worker;
     const secret = 'correct-horse-battery-staple';
     const environment = [`TOKEN=${secret}`, `PASSWORD=${secret} ${secret}`, 'LD_DEBUG=all', 'TOKEN.OLD=1'];

@@ -14,7 +14,7 @@ import {
 import { newLog } from '../process/log-folder.ts';
 import { tail } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
-import { planRun, type RunPlan, thisHost } from '../runtime/command.ts';
+import { planHere, type RunPlan } from '../runtime/command.ts';
 import type { Program } from '../runtime/wasmtime.ts';
 import { startHolder, stopHolder } from './holder.ts';
 import { type Attachment, type NetClient, NetworkError } from './net-client.ts';
@@ -142,7 +142,7 @@ const mostReason = 1000;
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, attachment: Attachment): Promise<Deployed> => {
   const { job, node, signal, task } = deployment;
-  const plan = planRun(job, artifact.info, thisHost(node.serving));
+  const plan = await planHere(job, artifact.info, node.serving, node.wasmtime);
   const startPortable = (...notes: readonly string[]): Promise<Deployed> => {
     for (const note of notes) node.log.warn(`${task}: ${note}`);
     const portable: Program = { file: artifact.file, precompiled: false };

@@ -5,7 +5,10 @@ import { type ComponentInfo, handlers, type World, worldOf } from '../../contrac
 import type { DeployRequest } from '../../contract/job.ts';
 import { parsePorts } from '../../contract/ports.ts';
 import { environmentOf, isInheritable } from './environment.ts';
+import { factsOf } from './features.ts';
+import { checkImports, featuresOf, importOptions, type RuntimeFacts } from './imports.ts';
 import { type Serving, servingOptions, splitServing, threadsOf, timeoutOption } from './serving.ts';
+import type { Wasmtime } from './wasmtime.ts';
 
 /** How a component is run, and what of the job could not be given to it. */
 export type RunPlan = {
@@ -56,28 +59,48 @@ const volumeNotes = ({ volumes }: DeployRequest): string[] => {
 };
 
 /** What of a node decides how its components run. */
-export type Host = { readonly serving: Serving; readonly processors: number; readonly ipv6: boolean };
-
-/** The computer that this runs on. */
-export const thisHost = (serving: Serving): Host => ({
-  serving,
-  processors: availableParallelism(),
-  ipv6: existsSync('/proc/net/if_inet6'),
-});
+export type Host = {
+  readonly serving: Serving;
+  readonly processors: number;
+  readonly ipv6: boolean;
+  readonly runtime: RuntimeFacts;
+};
 
 /**
- * The arguments that run a component as its job asks. HTTP services listen on the first TCP mapping's inner port (80
- * without one) and on both address families when the kernel has IPv6. Throws {@link InvalidData} for a component that
- * cannot be started.
+ * wasi:config is the job's environment. wasmtime takes it from its arguments alone, where a comma would end a value and
+ * begin another option.
+ */
+const configOf = (given: ReadonlyMap<string, string>) => {
+  const entries = [...given];
+  const hasComma = (entry: readonly string[]): boolean => entry.join('').includes(',');
+  const [fits, left] = [entries.filter((entry) => !hasComma(entry)), entries.filter(hasComma)];
+  const notes = [
+    ...(fits.length > 0
+      ? ["wasi:config has the job's environment from wasmtime's arguments: users of this node can read it"]
+      : []),
+    ...left.slice(0, 10).map(([name]) => `${name.slice(0, 100)} is not in wasi:config: wasmtime takes no comma there`),
+  ];
+  return { options: fits.flatMap(([name, value]) => ['-S', `config-var=${name}=${value}`]), notes };
+};
+
+/**
+ * The arguments that run a component as its job asks, with what it imports. HTTP services listen on the first TCP
+ * mapping's inner port (80 without one) and on both address families when the kernel has IPv6. Throws
+ * {@link InvalidData} for a component that cannot be started, or that imports what this wasmtime has not got.
  */
 export const planRun = (job: DeployRequest, info: ComponentInfo, host: Host): RunPlan => {
   const world = startable(info, job.one_shot === true);
+  checkImports(info, world, host.runtime);
   const memory = job.memory ?? 0;
   const { serving, given, notes: unread } = splitServing(environmentOf(job.environment ?? []), host.serving);
-  const notes = [...volumeNotes(job), ...unread];
+  const imported = importOptions(info, world, host.runtime);
+  const config = imported.includes('config') ? configOf(given) : { options: [], notes: [] };
+  const notes = [...volumeNotes(job), ...unread, ...config.notes];
   const common = [
     '-C',
     'cache=n',
+    ...imported,
+    ...config.options,
     ...(memory > 0 ? ['-W', `max-memory-size=${Math.round(memory * megabyte)}`] : []),
     ...[...given].flatMap(([name, value]) => ['--env', isInheritable(name) ? name : `${name}=${value}`]),
   ];
@@ -92,7 +115,22 @@ export const planRun = (job: DeployRequest, info: ComponentInfo, host: Host): Ru
     return { world, port, before, after: [], environment, notes };
   }
   if (world === 'module') notes.push('a core module has no sockets: it runs without network');
-  const sockets = world === 'command' ? ['-S', 'inherit-network,allow-ip-name-lookup'] : [];
-  const before = ['run', ...sockets, ...common, ...timeoutOption(0)];
+  const before = ['run', ...common, ...timeoutOption(0)];
   return { world, port: undefined, before, after: job.cmd ?? [], environment, notes };
+};
+
+/** The same on this computer, whose wasmtime is asked for what the component needs of it. */
+export const planHere = async (
+  job: DeployRequest,
+  info: ComponentInfo,
+  serving: Serving,
+  wasmtime: Wasmtime,
+): Promise<RunPlan> => {
+  const runtime = await factsOf(wasmtime, featuresOf(info, startable(info, job.one_shot === true)));
+  return planRun(job, info, {
+    serving,
+    processors: availableParallelism(),
+    ipv6: existsSync('/proc/net/if_inet6'),
+    runtime,
+  });
 };
