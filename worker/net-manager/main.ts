@@ -6,6 +6,7 @@ import { openJournal } from './journal.ts';
 import { reconcile } from './kernel/node.ts';
 import { createManager } from './manager.ts';
 import { type Options, parseOptions, UsageError, usage } from './options.ts';
+import { strangerAt } from './peer.ts';
 import { parseSubnet } from './plan/addresses.ts';
 import { settingsOf } from './plan/settings.ts';
 import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
@@ -25,7 +26,7 @@ const serve = async (options: Options): Promise<void> => {
   manager.resume();
 
   const onSocket = createApi(manager, log);
-  const onPort = createApi(manager, log);
+  const onPort = createApi(manager, log, strangerAt);
   await listenOnSocket(onSocket, options.socket);
   if (options.port !== undefined) await listenOnPort(onPort, options.port);
   log.info(`answering on ${options.socket}`);

@@ -23,7 +23,7 @@ export const usage = `NetManager: the network of an Oakestra worker's instances
 
   --config DIR   folder of netcfg.json and tuncfg.json (default /etc/netmanager)
   --socket PATH  unix socket that answers requests (default DIR/netmanager.sock)
-  --port N       answer on 127.0.0.1:N too
+  --port N       answer on 127.0.0.1:N too, to processes of root and of this program's user
   --state DIR    folder of the journal (default /var/lib/oakestra/netmanager)
   --plan JSON    print the commands that a deployment would run, and run nothing
   --help         this text

@@ -1,6 +1,6 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Static, TSchema } from 'typebox';
 import { InvalidData } from '../contract/check.ts';
@@ -75,10 +75,18 @@ const failure = (path: string, error: unknown): Answer => {
   return { status, body: path === '/wasm/undeploy' ? { success: false, message } : { message } };
 };
 
-/** An HTTP server that answers a node engine; it listens nowhere yet. */
-export const createApi = (manager: Manager, log: Log): Server => {
+/** Why nobody at the other end of a connection may ask for anything; undefined when they may. */
+type Guard = (socket: Socket) => Promise<string | undefined>;
+
+/** An HTTP server that answers a node engine which `guard` lets in; it listens nowhere yet. */
+export const createApi = (manager: Manager, log: Log, guard?: Guard): Server => {
   const routes = routesOf(manager, log);
   const answer = async (request: IncomingMessage): Promise<Answer> => {
+    const forbidden = await guard?.(request.socket);
+    if (forbidden !== undefined) {
+      log.warn(`${request.url}: 403: ${forbidden}`);
+      return { status: 403, body: { message: forbidden } };
+    }
     const path = new URL(request.url ?? '/', 'http://net-manager').pathname;
     const handle = Object.hasOwn(routes, path) ? routes[path] : undefined;
     if (!handle) return { status: 404, body: { message: `no such path: ${path}` } };

@@ -23,7 +23,7 @@ import { firstResponse, started } from './readiness.ts';
 import type { UndoStack } from './undo.ts';
 
 /** A running instance, with what is worth telling about how it runs. */
-type Deployed = { readonly running: Running; readonly notes: readonly string[] };
+type Deployed = { readonly running: Running; readonly address: string; readonly notes: readonly string[] };
 
 /** Why an engine that ends breaks deployments off. They are still owed an answer then, which the next engine gives. */
 export class EngineStopping extends Error {
@@ -133,7 +133,7 @@ const start = async (
   undo.push('the process', () => stop(running));
   await group?.enter(running.id.pid);
   const notes = await ready(deployment, running, plan, program, attachment.v4);
-  return { running, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
+  return { running, address: attachment.v4, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
 };
 
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */

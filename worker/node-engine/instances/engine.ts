@@ -32,6 +32,8 @@ export class Engine {
   readonly #runtimes: readonly string[];
   readonly #report: Report;
   readonly #instances = new Map<string, Instance>();
+  /** Which instance was given an address last, of those that this engine has deployed. */
+  readonly #addresses = new Map<string, Instance>();
   readonly #serial = serialByKey();
   /** Aborts when what is owed is left to the next engine. */
   readonly #stopping = new AbortController();
@@ -56,6 +58,7 @@ export class Engine {
         this.#instances.set(task, instance);
         this.#tell(job, 'CREATING', '');
         const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
+        this.#addresses.set(deployed.address, instance);
         this.#watch(task, instance, deployed.running);
         this.#tell(job, 'CREATED', deployed.notes.join('; '));
       } catch (error) {
@@ -169,7 +172,8 @@ export class Engine {
       if (!present) this.#node.log.warn(`${task}: its network is missing`);
       instance.reachable = present;
     };
-    const reason = await networkLost(running.id, seen, end.signal);
+    const others = (address: string) => (this.#addresses.get(address) ?? instance) !== instance;
+    const reason = await networkLost(running.id, others, seen, end.signal);
     await this.#serial(task, async () => {
       if (this.#instances.get(task) !== instance) return;
       await this.#finish(task, instance, () => this.#tell(instance.job, 'DEAD', `the network is gone: ${reason}`));
@@ -206,6 +210,7 @@ export class Engine {
       return false;
     }
     this.#instances.delete(task);
+    for (const [address, owner] of this.#addresses) if (owner === instance) this.#addresses.delete(address);
     return true;
   }
 

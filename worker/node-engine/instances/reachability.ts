@@ -36,12 +36,16 @@ const isUnreachable = async (address: string): Promise<boolean> => {
   }
 };
 
+/** True for the address of another instance, made later: a NetManager that was restarted may give one out twice. */
+type Addresses = (address: string) => boolean;
+
 /** What is wrong with the network of a process; undefined when nothing is, and when the process has ended. */
-const trouble = async ({ pid }: ProcessId): Promise<string | undefined> => {
+const trouble = async ({ pid }: ProcessId, others: Addresses): Promise<string | undefined> => {
   const trie = await readFile(`/proc/${pid}/net/fib_trie`, 'utf8').catch(() => undefined);
   if (trie === undefined) return undefined;
   const address = firstAddress(trie);
   if (address === undefined) return 'its namespace has no address any more';
+  if (others(address)) return `its address ${address} was given to another instance`;
   return (await isUnreachable(address))
     ? `its address ${address} cannot be reached from this board any more`
     : undefined;
@@ -53,12 +57,13 @@ const trouble = async ({ pid }: ProcessId): Promise<string | undefined> => {
  */
 export const networkLost = async (
   id: ProcessId,
+  others: Addresses,
   onChange: (present: boolean) => void,
   signal: AbortSignal,
 ): Promise<string> => {
   for (let missed = 0; ; ) {
     await sleep(lookMs, undefined, { signal });
-    const wrong = await trouble(id);
+    const wrong = await trouble(id, others);
     missed = wrong === undefined ? 0 : missed + 1;
     if (missed <= 1) onChange(missed === 0);
     if (wrong !== undefined && missed >= misses) return wrong;
