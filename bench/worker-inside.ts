@@ -133,17 +133,10 @@ const leaks = async ({ board, variant }: World, manager: NetManager): Promise<vo
   );
 };
 
-/** `conf.json`'s word for native code that is made once and shared. */
-const precompile = {
-  virutalizaiton_name: 'wasm',
-  virutalizaiton_runtime: 'wasm',
-  virutalizaiton_config: ['precompile'],
-};
-
 const pss = async (pid: number): Promise<number> => (await kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss')) / 1024;
 
 const whole = async (world: World): Promise<void> => {
-  const { manager, engine } = await world.worker({ virtualizations: [precompile] });
+  const { manager, engine } = await world.worker();
   await world.cluster.next('information');
   const weigh = async (when: string): Promise<void> => {
     figures.push(atMost(`NetManager ${when}, PSS`, await pss(manager.pid), 'MB', 70));
