@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { coverFolder } from '../../support/cover.ts';
 import { fileMs } from '../../support/inputs.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';
 
@@ -23,7 +24,7 @@ export const inSandbox = (file: string, define: () => void, namespaces = '-Urnm'
       });
     return;
   }
-  execFileSync('mount', ['-t', 'tmpfs', 'run', '/run']);
+  coverFolder('/run');
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
   define();
 };

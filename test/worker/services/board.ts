@@ -3,6 +3,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildWorker } from '../../../scripts/build-worker.ts';
+import { coverFolder } from '../../support/cover.ts';
 
 /** What an image adds to a distribution: start scripts, units, default configuration. */
 export const overlay = fileURLToPath(new URL('../../../buildroot/overlay', import.meta.url));
@@ -47,7 +48,7 @@ export const installWorker = async (wasmtime: string): Promise<void> => {
   await symlink(wasmtime, join(programs, 'bin/wasmtime'));
   await cover('/usr', [join(overlay, 'usr'), programs]);
   await cover('/etc', [join(overlay, 'etc')]);
-  execFileSync('mount', ['-t', 'tmpfs', 'var', '/var']);
+  coverFolder('/var');
 };
 
 /** How a command ended and what it said. */

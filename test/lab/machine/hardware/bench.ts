@@ -3,15 +3,17 @@ import type { Test } from 'tap';
 import { hostKeyFile, saveMachine } from '../../../../lab/machine/hardware/definition.ts';
 import { printedResults } from '../../../e2e/report.ts';
 import { type LabEnded, labWorld } from '../../../support/lab.ts';
+import { withoutSsh } from '../../../support/ssh.ts';
 import { noNamespaces } from '../../../support/user-namespace.ts';
 import { type Computer, startComputer } from './computer.ts';
 
 /** Why there is no such computer here. */
-export const skip = noNamespaces('--user', '--map-root-user', '--net', '--mount', '--pid', '--fork') ?? false;
+export const skip =
+  noNamespaces('--user', '--map-root-user', '--net', '--mount', '--pid', '--fork') ?? withoutSsh() ?? false;
 
 /** What there is on a computer that a run could leave behind. */
 export const traces = async ({ look }: Computer): Promise<string> => {
-  const files = await look('find', '/run', '/var', '/tmp', '-not', '-path', '/run/mount*');
+  const files = await look('find', '/run', '/var', '/tmp', '-xdev', '-not', '-path', '/run/mount*');
   return [files, await look('ip', '-brief', 'address'), await look('ps', '-e', '-o', 'args=')].join('\n');
 };
 

@@ -34,10 +34,10 @@ mount -t tmpfs computer /usr/local/sbin &&
 mkdir /usr/local/sbin/tools && mount --bind "$2" /usr/local/sbin/tools || exit 1
 for tool in "$1"/*; do sed "s,$2,/usr/local/sbin/tools,g" "$tool" >"/usr/local/sbin/\${tool##*/}"; done
 chmod 755 /usr/local/sbin/*
-for place in /run /var /tmp; do mount -t tmpfs computer $place || exit 1; done
-# of root's home only this repository, should it lie there
-mkdir /run/repository && mount --bind "$4" /run/repository && mount -t tmpfs computer /root || exit 1
-mkdir -p "$4" && mount --bind /run/repository "$4" && umount /run/repository && rmdir /run/repository || exit 1
+# wherever this repository lies, it is seen there, and nothing else of what is beside it
+mkdir /mnt/repository && mount --bind "$4" /mnt/repository || exit 1
+for place in /run /var /tmp /root; do mount -t tmpfs computer $place || exit 1; done
+mkdir -p "$4" && mount --bind /mnt/repository "$4" && umount /mnt/repository && rmdir /mnt/repository || exit 1
 mount -o remount,bind,ro / &&
 mkdir -p /var/lib /var/log /var/cache &&
 ip link set lo up || exit 1

@@ -8,10 +8,9 @@ import { Relay } from '../../../../lab/machine/hardware/ssh/relay.ts';
 import { openRun } from '../../../../lab/system/runs.ts';
 import { until } from '../../../../lab/system/wait.ts';
 import { privateCache } from '../../../support/private.ts';
-import { noNamespaces } from '../../../support/user-namespace.ts';
+import { skip } from './bench.ts';
 import { type Computer, startComputer } from './computer.ts';
 
-const skip = noNamespaces('--user', '--map-root-user', '--net', '--mount', '--pid', '--fork') ?? false;
 process.env['XDG_CONFIG_HOME'] = t.testdir();
 const soon = () => AbortSignal.timeout(60_000);
 

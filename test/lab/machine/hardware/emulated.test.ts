@@ -7,13 +7,14 @@ import { fetchTools } from '../../../../lab/system/packages/tools.ts';
 import { commandLine } from '../../../../lab/system/quote.ts';
 import { printedResults } from '../../../e2e/report.ts';
 import { type LabEnded, type LabProcess, labWorld } from '../../../support/lab.ts';
+import { withoutSsh } from '../../../support/ssh.ts';
 import { noMachine } from '../qemu/boot.ts';
 import { startEmulatedBoard } from './emulated-board.ts';
 
 const nightly = process.env['LAB_NIGHTLY'] ? false : 'set LAB_NIGHTLY=1 for what takes minutes under emulation';
 /** The Raspberry Pi's own model takes twice as long as the one made for emulation. */
 const model = nightly ? 'virt' : 'raspi4b';
-const reason = await noMachine(model);
+const reason = (await noMachine(model)) || (withoutSsh() ?? false);
 process.env['XDG_CONFIG_HOME'] = t.testdir();
 
 /** A board that says nothing any more is missed by the connection itself or by a command that was under way. */
