@@ -80,7 +80,7 @@ const addresses: Check = (survey) => {
 };
 
 const cgroups: Check = (survey) => {
-  const limited = 'memory is limited by wasmtime itself, not by the kernel';
+  const limited = 'memory is what a process may allocate, its program code aside';
   if (!hasWorker(survey)) return good('control groups', `not used by what is carried over: ${limited}`);
   if (survey.has('cgroup2')) return good('control groups', 'version 2');
   return {

@@ -83,4 +83,21 @@ inSandbox(import.meta.url, () => {
     t.same(cluster.statuses(0), ['CREATING', 'CREATED'], 'the service goes on');
     await remove(0);
   });
+
+  t.test('the memory of all requests together is limited without control groups', { skip }, async (t) => {
+    await using engine = await startEngine();
+    const { cluster, daemon, remove } = engine;
+    const image = await cluster.offer('modes.wasm', fixture('modes-wasi-http'));
+    await cluster.send('deploy', job(image, { memory: 64 }));
+    const { status_detail: detail } = await cluster.status('CREATED');
+    t.match(detail, /no control groups for memory: the process may allocate \d+ MB in all/);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => fetchText('http://10.10.0.2/grow')));
+    const statuses = answers.map((answer) => answer.slice(0, 3));
+    t.ok(statuses.includes('200') && statuses.includes('500'), `some have 40 MB, not all eight: ${statuses}`);
+    const [pid = ''] = await processes(daemon.folder);
+    const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+    t.ok(peak < 150, `${peak} MB at most, where eight times 40 MB were asked for`);
+    t.equal(await fetchText('http://10.10.0.2/grow'), '200 done\n', 'and afterwards there is room again');
+    await remove(0);
+  });
 });

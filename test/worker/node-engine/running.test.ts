@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { Groups } from '../../../worker/node-engine/process/limits.ts';
+import { ownLimits } from '../../../worker/node-engine/process/own-limits.ts';
 import { checkJob, planRun } from '../../../worker/node-engine/runtime/command.ts';
 import { servingOf, threadsOf, usualServing } from '../../../worker/node-engine/runtime/serving.ts';
 import { inputs } from '../../support/inputs.ts';
@@ -100,4 +102,32 @@ t.test('a component has two threads or more, and no more than the board has proc
   );
   t.equal(threadsOf(0, 1), 2);
   t.equal(threadsOf(8, 1), 2);
+});
+
+t.test('without control groups a process limits itself, and what does not hold is said', async (t) => {
+  const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [], needs: [] } as const;
+  const request = { ...job('/x'), memory: 100, vcpus: 2 };
+  const plan = planRun(request, info, host);
+  const native = { file: '/x.cwasm', precompiled: true };
+  const separate = { separate: true };
+  const shared = { separate: false };
+  const own = ownLimits(request, plan, native, undefined, separate);
+  t.same(
+    own.words.slice(4),
+    [String((100 + 2 * (2 + 4)) * 1024), '128'],
+    'its memory, a stack for each thread, threads',
+  );
+  t.same(own.options, ['-O', 'pooling-allocator=n']);
+  t.match(own.notes, [/may allocate 112 MB in all, its program code aside$/, /vcpus is the number of threads$/]);
+  const portable = ownLimits(request, plan, { file: '/x.wasm', precompiled: false }, undefined, shared);
+  t.match(portable, { words: [], options: [], notes: [/may have 100 MB, and nothing limits them together$/, /vcpus/] });
+  const group = (...controllers: ('memory' | 'cpu' | 'pids')[]) => new Groups('/x', new Set(controllers));
+  t.same(ownLimits(request, plan, native, group('memory', 'cpu', 'pids'), separate), {
+    words: [],
+    options: [],
+    notes: [],
+  });
+  t.match(ownLimits(request, plan, native, group('cpu', 'pids'), separate).notes, [/no control groups for memory/]);
+  const unlimited = { ...request, memory: 0, vcpus: 0 };
+  t.same(ownLimits(unlimited, plan, native, undefined, shared), { words: [], options: [], notes: [] });
 });

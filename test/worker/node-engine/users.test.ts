@@ -40,7 +40,9 @@ inSandbox(
       const { engine, created, signal } = both;
       const deployments = [await created(0), await created(1)];
       for (const port of [8080, 8081]) t.equal(await fetchText(`http://127.0.0.1:${port}/`), hello);
-      const ids = await Promise.all((await processes(engine.folder)).map(idsOf));
+      const pids = await processes(engine.folder);
+      for (const pid of pids) t.match(await readFile(`/proc/${pid}/limits`, 'utf8'), /^Max processes +128 +128 /m);
+      const ids = await Promise.all(pids.map(idsOf));
       t.same(
         ids.toSorted(),
         [2, 3].map((slot) => `${first + slot} ${first + slot} `),

@@ -12,6 +12,7 @@ import {
   stop,
 } from '../process/launch.ts';
 import { newLog } from '../process/log-folder.ts';
+import { ownLimits } from '../process/own-limits.ts';
 import { tail } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
 import { planHere, type RunPlan } from '../runtime/command.ts';
@@ -109,12 +110,6 @@ const ready = async (
   }
 };
 
-/** What holds the instance to its limits where that is not the kernel. */
-const limitNotes = ({ job, node }: Deployment): readonly string[] => {
-  if (node.groups !== undefined || !(job.memory || job.vcpus)) return [];
-  return ['memory and processor are limited by wasmtime itself: this node has no control groups for instances'];
-};
-
 const start = async (
   deployment: Deployment,
   plan: RunPlan,
@@ -124,7 +119,9 @@ const start = async (
   const { job, node, task, undo } = deployment;
   const group = await node.groups?.create(task, job);
   if (group !== undefined) undo.push('the control group', group.remove);
-  const words = launchWords(attachment.namespace, node.wasmtime, userOf(node.wasmtime, attachment.v4), plan, program);
+  const limits = ownLimits(job, plan, program, node.groups, node.wasmtime);
+  const user = userOf(node.wasmtime, attachment.v4);
+  const words = launchWords(attachment.namespace, node.wasmtime, user, plan, program, limits);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
   const log = logFile(node, task);
   const running = await (job.one_shot === true
@@ -133,7 +130,7 @@ const start = async (
   undo.push('the process', () => stop(running));
   await group?.enter(running.id.pid);
   const notes = await ready(deployment, running, plan, program, attachment.v4);
-  return { running, address: attachment.v4, notes: [...plan.notes, ...limitNotes(deployment), ...notes] };
+  return { running, address: attachment.v4, notes: [...plan.notes, ...limits.notes, ...notes] };
 };
 
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */

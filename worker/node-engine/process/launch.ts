@@ -6,6 +6,7 @@ import type { RunPlan } from '../runtime/command.ts';
 import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
 import { deadline, retry } from '../wait.ts';
 import { openOutput, writerEnded } from './output.ts';
+import type { OwnLimits } from './own-limits.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
 import { recorded, recordedExit } from './record.ts';
 import { weaken } from './users.ts';
@@ -31,13 +32,16 @@ export const launchWords = (
   user: number | undefined,
   plan: RunPlan,
   program: Program,
+  limits: OwnLimits,
 ): string[] => [
   'nsenter',
   `--net=${namespace}`,
   '--',
+  ...limits.words,
   ...weaken(user),
   wasmtime.path,
   ...plan.before,
+  ...limits.options,
   ...(program.precompiled ? ['--allow-precompiled'] : []),
   program.file,
   ...plan.after,

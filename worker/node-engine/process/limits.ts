@@ -1,4 +1,5 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { DeployRequest } from '../../contract/job.ts';
 import type { Log } from '../../system/log.ts';
@@ -7,23 +8,41 @@ import { explain } from '../explain.ts';
 const megabyte = 1024 * 1024;
 
 /** wasmtime itself needs about 30 MB: a whole process gets no less than this, in MB. */
-const leastMegabytes = 64;
+export const leastMegabytes = 64;
+
+/**
+ * The most threads and processes of an instance: wasmtime has one for each processor and up to some dozens for name
+ * lookups; a component can start none.
+ */
+export const mostThreads = 128;
 
 /** Length of the period in which a process may use its share of the processor, in microseconds. */
 const period = 100_000;
 
+/** What the kernel can hold a control group to. */
+export type Controller = 'memory' | 'cpu' | 'pids';
+
 /**
  * The files of a control group that hold a job's limits, with their content: the memory of the whole process, no swap
- * beside it, and the share of the processor. Source: Linux, admin-guide/cgroup-v2.
+ * beside it, the share of the processor, which is at most the board's, and the number of threads. Only files of
+ * `controllers`. Source: Linux, admin-guide/cgroup-v2.
  */
-export const limitFiles = (job: DeployRequest): ReadonlyMap<string, string> => {
+export const limitFiles = (
+  job: DeployRequest,
+  controllers: ReadonlySet<Controller>,
+  processors: number,
+): ReadonlyMap<string, string> => {
   const files = new Map<string, string>();
   const { memory, vcpus } = job;
-  if (memory) {
+  if (controllers.has('pids')) files.set('pids.max', String(mostThreads));
+  if (memory && controllers.has('memory')) {
     files.set('memory.max', String(Math.round(Math.max(memory, leastMegabytes) * megabyte)));
     files.set('memory.swap.max', '0');
   }
-  if (vcpus) files.set('cpu.max', `${Math.max(1000, Math.round(vcpus * period))} ${period}`);
+  if (vcpus && controllers.has('cpu')) {
+    const share = Math.max(1000, Math.round(Math.min(vcpus, processors) * period));
+    files.set('cpu.max', `${share} ${period}`);
+  }
   return files;
 };
 
@@ -47,9 +66,12 @@ const makeFolder = async (folder: string): Promise<void> => {
 /** Control groups for instances under one folder of the cgroup v2 hierarchy. */
 export class Groups {
   readonly #folder: string;
+  /** What the kernel holds these groups to. */
+  readonly controllers: ReadonlySet<Controller>;
 
-  constructor(folder: string) {
+  constructor(folder: string, controllers: ReadonlySet<Controller>) {
     this.#folder = folder;
+    this.controllers = controllers;
   }
 
   /** The group of a task, made by this engine or by the one before it. */
@@ -76,7 +98,7 @@ export class Groups {
   async create(task: string, job: DeployRequest): Promise<Group> {
     const folder = join(this.#folder, task);
     await makeFolder(folder);
-    for (const [file, text] of limitFiles(job)) {
+    for (const [file, text] of limitFiles(job, this.controllers, availableParallelism())) {
       // Without swap in the kernel there is nothing to limit and no file for it.
       const optional = file === 'memory.swap.max';
       await writeFile(join(folder, file), text, { flag: 'r+' }).catch((error: NodeJS.ErrnoException) => {
@@ -87,22 +109,37 @@ export class Groups {
   }
 }
 
+const allControllers = ['memory', 'cpu', 'pids'] as const;
+
+/** Hands those of `controllers` that a group may hand on to its children, each by itself; those that it cannot are left out. */
+const delegate = async (parent: string, controllers: readonly Controller[]): Promise<readonly Controller[]> => {
+  const done: Controller[] = [];
+  for (const controller of controllers) {
+    const written = writeFile(join(parent, 'cgroup.subtree_control'), `+${controller}`, { flag: 'r+' });
+    await written.then(
+      () => done.push(controller),
+      () => undefined,
+    );
+  }
+  return done;
+};
+
 /**
- * The control groups of this node, or undefined where memory and processor cannot be limited by cgroup v2 (an older
- * hierarchy, a user namespace, no such controllers); then wasmtime's own limits are all there is, and the log says so.
+ * The control groups of this node, or undefined where nothing can be limited by cgroup v2 (an older hierarchy, a user
+ * namespace, no controllers). What the kernel cannot limit is told in the log, and with each instance.
  */
 export const findGroups = async (log: Log, root = '/sys/fs/cgroup'): Promise<Groups | undefined> => {
   const folder = join(root, 'oakestra');
   try {
-    const delegate = (parent: string) =>
-      writeFile(join(parent, 'cgroup.subtree_control'), '+memory +cpu', { flag: 'r+' });
-    await delegate(root);
-    await makeFolder(folder);
-    await delegate(folder);
-    return new Groups(folder);
+    const offered = await delegate(root, allControllers);
+    if (offered.length > 0) await makeFolder(folder);
+    const controllers = new Set(offered.length > 0 ? await delegate(folder, offered) : []);
+    const missing = allControllers.filter((controller) => !controllers.has(controller));
+    if (missing.length > 0) log.info(`the kernel has no control groups (version 2) here for ${missing.join(', ')}`);
+    if (controllers.size > 0) return new Groups(folder, controllers);
   } catch (error) {
-    await rmdir(folder).catch(() => undefined);
-    log.info(`no control groups for instances, wasmtime's own limits hold instead: ${explain(error)}`);
-    return undefined;
+    log.info(`no control groups for instances: ${explain(error)}`);
   }
+  await rmdir(folder).catch(() => undefined);
+  return undefined;
 };
