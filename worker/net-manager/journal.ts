@@ -16,6 +16,8 @@ export type Entry = Static<typeof Entry>;
 export const Contents = Type.Object({
   registration: Type.Optional(Registration),
   subnet: Type.Optional(SubnetResult),
+  /** The id to which the cluster gave the subnet; a journal of an older version has none. */
+  subnetOf: Type.Optional(Type.String()),
   topology: Type.Optional(Type.Enum(['bridged', 'veth'])),
   /** The kernel's name for the boot in which `changed` was written; a journal of an older version has none. */
   boot: Type.Optional(Type.String()),

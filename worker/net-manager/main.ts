@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { consoleLog } from '../system/log.ts';
+import { stopSignal } from '../system/stopping.ts';
 import { readConfig } from './config.ts';
 import { dryRun } from './dry-run.ts';
 import { openJournal } from './journal.ts';
@@ -11,11 +12,16 @@ import { parseSubnet } from './plan/addresses.ts';
 import { settingsOf } from './plan/settings.ts';
 import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
 
+/** The longest that the net manager takes to end, in ms, and to remove its instances first where that is configured. */
+const stopMs = 2500;
+const removeMs = 60_000;
+/** The longest that requests under way may take then, in ms. */
+const answerMs = 1500;
+
 const serve = async (options: Options): Promise<void> => {
   const config = await readConfig(options.config, consoleLog(false).warn);
   const log = consoleLog(config.net.Debug ?? false);
-  const stop = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort(name));
+  const stop = stopSignal(log, config.net.OnStop === 'remove' ? removeMs : stopMs);
 
   await refuseSecond(options.socket);
   const journal = await openJournal(options.state, log);
@@ -30,9 +36,9 @@ const serve = async (options: Options): Promise<void> => {
   await listenOnSocket(onSocket, options.socket);
   if (options.port !== undefined) await listenOnPort(onPort, options.port);
   log.info(`answering on ${options.socket}`);
-  if (!stop.signal.aborted) await once(stop.signal, 'abort');
-  log.info(`${stop.signal.reason}: stopping`);
-  await Promise.all([closed(onSocket), closed(onPort)]);
+  if (!stop.aborted) await once(stop, 'abort');
+  log.info(`${stop.reason}: stopping`);
+  await Promise.all([closed(onSocket, answerMs), closed(onPort, answerMs), manager.leave()]);
   await manager.stop();
 };
 

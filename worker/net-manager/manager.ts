@@ -23,6 +23,8 @@ export type Manager = {
   readonly undeploy: (request: NetUndeployRequest) => Promise<void>;
   /** Registers again as the journal says, without waiting for the cluster. */
   readonly resume: () => void;
+  /** Stops waiting for the cluster: what waits for addresses is refused. */
+  readonly leave: () => Promise<void>;
   /** Ends the session; instances stay or go as configured, and with the last one the node's part of the network. */
   readonly stop: () => Promise<void>;
 };
@@ -52,20 +54,26 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     return begun;
   };
 
-  /** Ends a session for another one: what stands here stays when it is the same worker whose cluster has moved. */
-  const replace = async (former: Current, { client_id: id }: Registration): Promise<void> => {
+  /** Ends a session for another one: what stands here stays while instances use it, or for the same worker. */
+  const replace = async (former: Current, wanted: string): Promise<void> => {
     const session = await former.session;
     await session[Symbol.asyncDispose]();
-    if (former.registration.client_id !== id) await tearDownNode(journal, log);
+    if (subnetOwner(former) !== wanted && journal.contents.entries.length === 0) await tearDownNode(journal, log);
   };
+  const subnetOwner = ({ registration }: Current): string => journal.contents.subnetOf ?? registration.client_id;
 
-  /** A registration that only the journal remembers gives way to another one as long as nothing runs under it. */
-  const select = async (request: Registration): Promise<Session> => {
+  /**
+   * A registration that only the journal remembers gives way to another one as long as nothing runs under it; any gives
+   * way to the worker's that owned it (`former`), to which its cluster has given another id.
+   */
+  const select = async (request: Registration, former: string | undefined): Promise<Session> => {
     const { client_id: id, cluster_address: address } = current?.registration ?? request;
     const replaceable = current && !current.confirmed && journal.contents.entries.length === 0;
-    if (id !== request.client_id && !replaceable) throw new Refusal(400, `registered as ${id} already`);
+    if (id !== request.client_id && !replaceable && id !== former)
+      throw new Refusal(400, `registered as ${id} already`);
+    if (id !== request.client_id) log.info(`registered as ${request.client_id} in the place of ${id}`);
     if (current && (id !== request.client_id || address !== request.cluster_address))
-      current = begin(request, true, replace(current, request));
+      current = begin(request, true, replace(current, request.client_id));
     current ??= begin(request, true);
     current.confirmed = true;
     return current.session;
@@ -87,12 +95,21 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
 
   const register = async (request: RegisterRequest): Promise<void> => {
     const registration = registrationOf(request, config.net);
-    await networkOf(await inTurn('registration', () => select(registration)), 503);
+    await networkOf(await inTurn('registration', () => select(registration, request.former_id)), 503);
   };
 
   /** One after the other, also while they wait for addresses: what is taken back must not be made afterwards. */
   const inItsTurn = <T>({ serviceName, instanceNumber }: NetUndeployRequest, work: () => Promise<T>): Promise<T> =>
     inTurn(namespaceOf({ service: serviceName, instance: instanceNumber }), work);
+
+  /** With the last instance that used another id's addresses, those of the present one are taken. */
+  const takeNewAddresses = async (): Promise<void> => {
+    const former = current;
+    if (!former || journal.contents.entries.length > 0) return;
+    const { registration } = former;
+    current = begin(registration, former.confirmed, replace(former, registration.client_id));
+    await current.session;
+  };
 
   const registered = async (): Promise<Session> => {
     if (!current) throw new Refusal(400, 'not registered: POST /register first');
@@ -133,14 +150,18 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
         log.info(`${namespaceOf(gone)} is gone`);
         const { service } = gone;
         if (!network.instances.some((instance) => instance.service === service)) session.table.unfollow(service);
+        if (session.inherited && journal.contents.entries.length === 0) await inTurn('registration', takeNewAddresses);
       }),
+    leave: async () => {
+      const session = await current?.session;
+      await session?.[Symbol.asyncDispose]();
+    },
     stop: async () => {
       const session = await current?.session;
       const network = session?.network;
       if (network && config.net.OnStop === 'remove')
         for (const { service, instance } of network.instances)
           await network.undeploy({ serviceName: service, instanceNumber: instance });
-      await session?.[Symbol.asyncDispose]();
       if (journal.contents.subnet && journal.contents.entries.length === 0) await tearDownNode(journal, log);
     },
   };

@@ -17,6 +17,9 @@ import { Refusal } from './refusal.ts';
 
 const bodyLimit = 64 * 1024;
 
+/** A request has to be there whole after this, in ms; without limits half ones would stay open for minutes. */
+const limits = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+
 /** A status and a JSON document, or no body at all. */
 type Answer = { readonly status: number; readonly body?: object };
 type Route = (text: string) => Promise<Answer>;
@@ -99,7 +102,7 @@ export const createApi = (manager: Manager, log: Log, guard?: Guard): Server => 
       return failed;
     }
   };
-  return createServer((request, response) => {
+  return createServer(limits, (request, response) => {
     answer(request).then(
       ({ status, body }) => {
         response.writeHead(status, body ? { 'content-type': 'application/json' } : {});
@@ -144,10 +147,17 @@ export const listenOnSocket = async (server: Server, socket: string): Promise<vo
 /** Listens on a TCP port of the loopback interface. */
 export const listenOnPort = (server: Server, port: number): Promise<void> => listening(server, port, '127.0.0.1');
 
-/** Resolves once a server has answered what it was asked and takes nothing more. */
-export const closed = (server: Server): Promise<void> =>
+/**
+ * Resolves once a server has answered what it was asked and takes nothing more; after `ms` what is still open, such as
+ * a request that never came whole, is broken off.
+ */
+export const closed = (server: Server, ms: number): Promise<void> =>
   new Promise((resolve) => {
+    const breakOff = setTimeout(() => server.closeAllConnections(), ms);
     // The error says that it never listened.
-    server.close(() => resolve());
+    server.close(() => {
+      clearTimeout(breakOff);
+      resolve();
+    });
     server.closeIdleConnections();
   });

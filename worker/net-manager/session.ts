@@ -1,3 +1,4 @@
+import type { SubnetResult } from '../contract/net-mqtt.ts';
 import type { Log } from '../system/log.ts';
 import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
@@ -21,6 +22,8 @@ export type Session = AsyncDisposable & {
   readonly table: ServiceTable;
   /** The network if it stands by now. */
   readonly network: Network | undefined;
+  /** True when instances keep addresses that the cluster gave this node under another id. */
+  readonly inherited: boolean;
   /** The network as soon as it stands. Rejects when it can't be made; asking again tries again. */
   readonly whenReady: () => Promise<Network>;
 };
@@ -56,15 +59,35 @@ export const openSession = async (
     network?.keepRules().catch((error: unknown) => log.warn(`rules not looked after: ${(error as Error).message}`));
   }, lookAtRulesMs).unref();
 
+  const isInherited = () => {
+    const { subnet, subnetOf = registration.client_id } = journal.contents;
+    return subnet !== undefined && subnetOf !== registration.client_id;
+  };
+  const compare = (kept: SubnetResult, given: SubnetResult): void => {
+    if (kept.address === given.address && kept.addressv6 === given.addressv6) return;
+    log.warn(
+      `the cluster gives this node ${given.address} and ${given.addressv6} under its new id; ` +
+        `${kept.address} and ${kept.addressv6} are kept until the last instance has gone`,
+    );
+  };
+
   /** The settings for addresses that the journal has or the cluster gives; what the cluster gives may be nonsense. */
   const findSettings = async (): Promise<Settings> => {
     const { subnet: known, topology } = journal.contents;
-    const subnet = known ?? (await askForSubnet(link, registration.client_id, closing.signal));
+    const given = () => askForSubnet(link, registration.client_id, closing.signal);
+    const subnet = known ?? (await given());
+    // Whom the cluster knows by a new id it may give other addresses; under a running instance they can't be changed.
+    if (isInherited())
+      given().then(
+        (other) => compare(subnet, other),
+        () => undefined,
+      );
     if (!known && (await bridgeExists()))
       throw new Refusal(500, `a bridge ${bridge} exists that is not ours; remove it with: ip link del ${bridge}`);
     try {
       const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology);
-      await journal.update((contents) => ({ ...contents, subnet, topology: settings.topology }));
+      const owner = isInherited() ? {} : { subnetOf: registration.client_id };
+      await journal.update((contents) => ({ ...contents, ...owner, subnet, topology: settings.topology }));
       return settings;
     } catch (error) {
       throw new Refusal(500, `the cluster's addresses can't be used: ${(error as Error).message}`, error);
@@ -90,6 +113,9 @@ export const openSession = async (
     table,
     get network() {
       return network;
+    },
+    get inherited() {
+      return isInherited();
     },
     whenReady: () => {
       attempt ??= make().catch((error: unknown) => {

@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path';
 import { consoleLog } from '../system/log.ts';
+import { stopSignal } from '../system/stopping.ts';
 import { ArtifactCache } from './artifacts/artifacts.ts';
+import { openMembership } from './cluster/membership.ts';
 import { usualPace } from './cluster/session.ts';
 import { explain } from './explain.ts';
 import { Journal } from './instances/journal.ts';
@@ -16,6 +18,9 @@ import { work } from './worker.ts';
 
 const log = consoleLog(false);
 
+/** The longest that the engine takes to end, in ms. */
+const stopMs = 2500;
+
 const run = async (argv: readonly string[]): Promise<number> => {
   const options = parseOptions(argv);
   if (options === undefined) {
@@ -30,8 +35,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   }
   process.umask(0o022); // instances run as another user, who has to read components
   await using _lock = await lockState(options.state);
-  const stopping = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(`${signal} received`));
+  const stopping = stopSignal(log, stopMs);
   const artifacts = new ArtifactCache(options.cache, settings.sources);
   const [wasmtime, groups] = await Promise.all([
     findWasmtime(options.wasmtime, log),
@@ -50,6 +54,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   log.info(`wasmtime ${wasmtime.version} (${wasmtime.path})`);
   const node = {
     network: settings.network === undefined ? undefined : new NetClient(settings.network, log),
+    membership: openMembership(join(resolve(options.state), 'network-id')),
     artifacts,
     wasmtime,
     groups,
@@ -59,7 +64,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     native,
     serving: settings.serving.serving,
   };
-  await work(cluster, settings, options.dialect, node, usualPace, stopping.signal);
+  await work(cluster, settings, options.dialect, node, usualPace, stopping);
   log.info('stopped; running instances go on and are taken over at the next start');
   return 0;
 };

@@ -34,3 +34,16 @@ export const retry = async <T>(
     pause = Math.min(pause * backoff.growth, backoff.most);
   }
 };
+
+/** What `work` gives, or the reason of `signal` as soon as it aborts; `work` itself goes on then, unheard. */
+export const abortable = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+};

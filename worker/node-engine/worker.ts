@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobStatusMessage } from '../contract/job.ts';
 import type { Dialect } from '../contract/registration.ts';
 import { connectBroker } from './cluster/broker.ts';
+import { followWith } from './cluster/membership.ts';
 import { statusMessage } from './cluster/messages.ts';
 import { nodeFacts } from './cluster/node-facts.ts';
 import { Outbox } from './cluster/outbox.ts';
@@ -11,12 +12,18 @@ import { explain } from './explain.ts';
 import { Engine } from './instances/engine.ts';
 import type { Node } from './instances/node.ts';
 import type { Settings } from './settings.ts';
-import { retry } from './wait.ts';
+import { abortable, deadline, retry } from './wait.ts';
 
 const registering = { first: 500, growth: 1.5, most: 15_000 };
 const reconnecting = { first: 250, growth: 2, most: 15_000 };
 
 const pruningMs = 60_000;
+
+/** How long NetManager is waited for before the cluster can deploy, in ms. */
+const networkMs = 10_000;
+
+/** How long the end of deployments is waited for, in ms. */
+const endingMs = 2000;
 
 /** A session that lasted this long was a good one: the next connection is tried without delay. */
 const goodSessionMs = 30_000;
@@ -52,6 +59,7 @@ export const work = async (
     const sent = outbox.put(statusMessage(job, instance, status, detail, registration?.ip ?? ''));
     if (status === 'CREATED') void sent.then(() => session?.report());
   });
+  const follow = network && followWith(network, node.membership, cluster.host, log, signal);
   const askCluster = registrar(cluster, runtimes, dialect, log.warn);
   const register = async () => askCluster(await facts(), signal);
 
@@ -70,20 +78,23 @@ export const work = async (
       return known;
     }
   };
+  /** A NetManager that stays away must not keep the worker from saying so: deployments fail with the reason then. */
+  const networkStands = async (): Promise<void> => {
+    using limit = deadline(signal, networkMs, 'registering with NetManager');
+    if (network) await abortable(network.registered, limit).catch((error: unknown) => log.warn(explain(error)));
+  };
   const oneSession = async (): Promise<string> => {
     const before = registration;
     const joined = before === undefined ? await joinFirst() : await joinAgain(before);
     registration = joined;
-    if (before?.id !== joined.id) {
-      network?.register(joined.id, cluster.host, signal).catch(() => undefined);
-      // A NetManager that stays away must not keep the worker from saying so: deployments fail with the reason then.
-      await network?.agreed().catch((error) => log.warn(explain(error)));
-    }
-    const address = { host: cluster.host, port: joined.brokerPort, certificate: settings.certificate };
-    const client = await connectBroker(address, `${joined.id}-ne`);
+    follow?.(joined.id);
+    if (before?.id !== joined.id) await networkStands();
+    const tls = settings.certificate && { client: settings.certificate };
+    const address = { host: cluster.host, port: joined.brokerPort, tls };
+    const client = await connectBroker(address, `${joined.id}-ne`, log, signal);
     log.info(`connected to the broker at ${address.host}:${address.port}`);
     session = new Session(client, joined, { engine, outbox, facts, runtimes, register, log, pace });
-    return session.run(signal);
+    return await session.run(signal);
   };
 
   await engine.adopt(signal);
@@ -98,5 +109,6 @@ export const work = async (
     pause = performance.now() - began > goodSessionMs ? reconnecting.first : pause * reconnecting.growth;
     await sleep(Math.min(pause, reconnecting.most), undefined, { signal }).catch(() => undefined);
   }
-  await Promise.all([pruning, engine.close()]);
+  // What is still being deployed stands in the journal as such.
+  await Promise.race([Promise.all([pruning, engine.close()]), sleep(endingMs, undefined, { ref: false })]);
 };

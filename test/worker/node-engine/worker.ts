@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { EngineConfig } from '../../../worker/contract/config.ts';
 import type { Dialect } from '../../../worker/contract/registration.ts';
 import { ArtifactCache } from '../../../worker/node-engine/artifacts/artifacts.ts';
+import { openMembership } from '../../../worker/node-engine/cluster/membership.ts';
 import { Journal } from '../../../worker/node-engine/instances/journal.ts';
 import { NativeCode } from '../../../worker/node-engine/native/native-code.ts';
 import { usualServing } from '../../../worker/node-engine/runtime/serving.ts';
@@ -25,6 +26,7 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
   const wasmtime = { path: 'wasmtime', version: '48.0.2', user: undefined, separate: false };
   const node = {
     network: undefined,
+    membership: openMembership(join(folder, 'network-id')),
     artifacts: new ArtifactCache(folder),
     wasmtime,
     groups: undefined,

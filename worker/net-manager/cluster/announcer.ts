@@ -2,11 +2,11 @@ import type { NetConfig } from '../../contract/config.ts';
 import type { ServiceDeployed } from '../../contract/net-mqtt.ts';
 import { netTopics } from '../../contract/topics.ts';
 import type { Log } from '../../system/log.ts';
+import { addressTowards } from '../../system/node-address.ts';
 import type { AddressPair } from '../plan/addresses.ts';
 import type { Instance } from '../plan/instance.ts';
 import type { Registration } from '../registration.ts';
 import type { ClusterLink } from './cluster-link.ts';
-import { addressTowards } from './node-address.ts';
 
 /** An instance with its addresses, as the cluster is told of it. */
 export type Placed = { readonly instance: Instance; readonly addresses: AddressPair };

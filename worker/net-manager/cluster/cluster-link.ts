@@ -1,16 +1,7 @@
-import mqtt, { type MqttClient } from 'mqtt';
 import type { Static, TSchema } from 'typebox';
 import { readJson } from '../../contract/read.ts';
 import type { Log } from '../../system/log.ts';
-import { type TlsFiles, tlsOptions, trustSystemCertificates } from '../../system/trust.ts';
-
-/** Where a cluster's broker is and how to speak to it. */
-export type Broker = {
-  readonly host: string;
-  readonly port: number;
-  /** Set when the connection is TLS. */
-  readonly tls?: TlsFiles | undefined;
-};
+import { acknowledgeMs, type Broker, endMqtt, mostMessageBytes, openMqtt } from '../../system/mqtt.ts';
 
 /** The net manager's connection to its cluster's broker. It keeps trying for as long as it is open. */
 export type ClusterLink = AsyncDisposable & {
@@ -29,47 +20,67 @@ export type ClusterLink = AsyncDisposable & {
   readonly onConnect: (listener: () => void) => Disposable;
 };
 
+const lookMs = 1000;
+
+/** What was sent and has to be acknowledged, and since when it could have been. */
+const acknowledgements = () => {
+  const waiting = new Set<{ since: number }>();
+  return {
+    /** To be called when something is sent; the result when it was acknowledged or given up. */
+    await: (): (() => void) => {
+      const one = { since: performance.now() };
+      waiting.add(one);
+      return () => void waiting.delete(one);
+    },
+    /** Begins anew: on a new connection everything is sent again. */
+    restart: () => {
+      for (const one of waiting) one.since = performance.now();
+    },
+    areLate: () => [...waiting].some(({ since }) => performance.now() - since > acknowledgeMs),
+  };
+};
+
 /** Opens the connection as client `id`; it does not wait for the broker. Throws when a certificate can't be read. */
 export const openClusterLink = async (broker: Broker, id: string, log: Log): Promise<ClusterLink> => {
   const { host, port, tls } = broker;
-  const protocol = tls ? 'mqtts' : 'mqtt';
-  const url = `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const secure = tls && (await tlsOptions(tls));
-  // Without a URL: the client would parse one with an outdated function and warn on every start.
-  const client: MqttClient = mqtt.connect({
-    host,
-    port,
-    protocol,
-    clientId: id,
-    keepalive: 15,
-    reconnectPeriod: 1_000,
-    connectTimeout: 5_000,
-    resubscribe: false,
-    ...secure,
-  });
-  // The cluster's authority may come into the system's store later.
-  if (tls) client.on('reconnect', () => void trustSystemCertificates());
+  const url = `${tls ? 'mqtts' : 'mqtt'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const options = { clientId: id, keepalive: 15, reconnectPeriod: 1_000, connectTimeout: 5_000, resubscribe: false };
+  const client = await openMqtt(broker, options, (bytes) =>
+    log.warn(`a message of ${bytes} bytes is ignored: no message of a cluster is longer than ${mostMessageBytes}`),
+  );
   let trouble: string | undefined = `${url}: not connected yet`;
+  const late = acknowledgements();
   client.on('connect', () => {
     trouble = undefined;
+    late.restart();
     log.info(`connected to the broker ${url} as ${id}`);
   });
-  client.on('error', (error) => {
-    const text = `${url}: ${error.message || (error as NodeJS.ErrnoException).code}`;
+  const fail = (why: string) => {
+    const text = `${url}: ${why}`;
     if (text !== trouble) log.warn(`broker ${text}; trying again`);
     trouble = text;
-  });
+  };
+  client.on('error', (error) => fail(error.message || String((error as NodeJS.ErrnoException).code)));
   client.on('close', () => {
     trouble ??= `${url}: the connection was lost`;
   });
+  // A broker may answer pings and nothing else.
+  const watch = setInterval(() => {
+    if (!client.connected || !late.areLate()) return;
+    fail(`the broker has acknowledged nothing for ${acknowledgeMs / 1000} s`);
+    client.stream.destroy();
+  }, lookMs).unref();
 
   const subscriptions = new Map<string, { readonly take: (text: string) => void; readonly agreed: () => void }>();
   client.on('message', (topic, payload) => subscriptions.get(topic)?.take(payload.toString()));
-  const request = (topic: string) =>
+  const request = (topic: string) => {
+    const answered = late.await();
     client.subscribe(topic, { qos: 1 }, (error) => {
+      answered();
       if (error) log.debug(`${topic}: not subscribed: ${error.message}`);
       else subscriptions.get(topic)?.agreed();
     });
+  };
   client.on('connect', () => {
     for (const topic of subscriptions.keys()) request(topic);
   });
@@ -79,7 +90,9 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
       return trouble;
     },
     publish: (topic, message) => {
+      const acknowledged = late.await();
       client.publish(topic, JSON.stringify(message), { qos: 1 }, (error) => {
+        acknowledged();
         if (error) log.warn(`${topic}: not sent: ${error.message}`);
       });
     },
@@ -105,7 +118,8 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
       return { [Symbol.dispose]: () => void client.off('connect', listener) };
     },
     [Symbol.asyncDispose]: async () => {
-      await client.endAsync(true);
+      clearInterval(watch);
+      await endMqtt(client);
     },
   };
 };

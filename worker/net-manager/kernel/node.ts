@@ -80,7 +80,7 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   if (await bridgeExists()) await attempt('bridge not removed', run(['ip', 'link', 'del', bridge]));
   for (const [key, { was, now }] of Object.entries(journal.contents.changed))
     if ((await readSysctl(key)) === now) await attempt(`${key} not restored`, writeSysctl(key, was));
-  await journal.update(({ subnet: _, topology: __, ...rest }) => ({ ...rest, changed: {} }));
+  await journal.update(({ subnet: _, subnetOf: __, topology: ___, ...rest }) => ({ ...rest, changed: {} }));
 };
 
 /** Gives the node back as it was found, as far as nobody else has changed it since. */
@@ -98,7 +98,11 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
   const { boot } = journal.contents;
   if (boot !== undefined && boot !== (await bootId())) {
     log.info('this board was booted again; starting with no instances');
-    await journal.update(({ subnet: _, topology: __, ...rest }) => ({ ...rest, changed: {}, entries: [] }));
+    await journal.update(({ subnet: _, subnetOf: __, topology: ___, ...rest }) => ({
+      ...rest,
+      changed: {},
+      entries: [],
+    }));
     return;
   }
   const kept: Instance[] = [];

@@ -1,40 +1,39 @@
-import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
-import { tlsOptions } from '../../system/trust.ts';
-import type { Settings } from '../settings.ts';
+import type { MqttClient } from 'mqtt';
+import type { Log } from '../../system/log.ts';
+import { type Broker, endMqtt, mostMessageBytes, openMqtt } from '../../system/mqtt.ts';
+import { abortable } from '../wait.ts';
 
 /** The broker cannot be reached. */
 class BrokerError extends Error {
   override readonly name = 'BrokerError';
 }
 
-/** Where the broker is and how to prove who is speaking. */
-type BrokerAddress = {
-  readonly host: string;
-  readonly port: number;
-  readonly certificate: Settings['certificate'];
-};
+const connectMs = 20_000;
 
 /**
- * Connects once, as `clientId`; whoever calls decides what a lost connection means. With a certificate TLS is spoken
- * and the broker's own certificate checked against the system's store. Throws {@link BrokerError}.
+ * Connects once, as `clientId`; whoever calls decides what a lost connection means. With TLS the broker's certificate
+ * is checked against the system's store. Throws {@link BrokerError}, also when `signal` aborts.
  */
-export const connectBroker = async (address: BrokerAddress, clientId: string): Promise<MqttClient> => {
-  const { host, port, certificate } = address;
+export const connectBroker = async (
+  broker: Broker,
+  clientId: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<MqttClient> => {
+  const leftOut = (bytes: number) =>
+    log.warn(`a message of ${bytes} bytes is ignored: no message of a cluster is longer than ${mostMessageBytes}`);
+  let client: MqttClient | undefined;
   try {
-    const options: IClientOptions = {
-      host,
-      port,
-      protocol: certificate === undefined ? 'mqtt' : 'mqtts',
-      clientId,
-      clean: true,
-      reconnectPeriod: 0,
-      connectTimeout: 20_000,
-      keepalive: 20,
-      ...(certificate === undefined ? {} : await tlsOptions({ client: certificate })),
-    };
-    // Without a URL: the client would parse one with an outdated function and warn on every start.
-    return await connectAsync('', options, false);
+    const options = { clientId, reconnectPeriod: 0, connectTimeout: connectMs, keepalive: 20 };
+    client = await openMqtt(broker, options, leftOut);
+    const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
+    client.once('connect', () => resolve());
+    client.on('error', reject); // and never without a listener
+    client.once('close', () => reject(new Error('the broker closed the connection')));
+    await abortable(connected, signal);
+    return client;
   } catch (error) {
-    throw new BrokerError(`the broker at ${host}:${port} cannot be reached`, { cause: error });
+    if (client !== undefined) await endMqtt(client);
+    throw new BrokerError(`the broker at ${broker.host}:${broker.port} cannot be reached`, { cause: error });
   }
 };

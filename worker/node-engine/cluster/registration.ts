@@ -1,11 +1,10 @@
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { type Note, readJson } from '../../contract/read.ts';
 import { type Dialect, RegistrationAnswer, registrationPath } from '../../contract/registration.ts';
+import { addressTowards } from '../../system/node-address.ts';
 import { postJson } from '../artifacts/http.ts';
 import { explain } from '../explain.ts';
 import type { Settings } from '../settings.ts';
-import { deadline } from '../wait.ts';
+import { abortable, deadline } from '../wait.ts';
 import { nodeFieldsMessage } from './messages.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -31,20 +30,7 @@ class RegistrationError extends Error {
   }
 }
 
-const answerMs = 30_000;
-
-/** The address that packets to `host` leave from; nothing is sent to find it out. */
-const localAddress = async (host: string, signal: AbortSignal): Promise<string> => {
-  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
-  try {
-    const connected = once(socket, 'connect', { signal });
-    socket.connect(9, host);
-    await connected;
-    return socket.address().address;
-  } finally {
-    socket.close();
-  }
-};
+const answerMs = 15_000;
 
 const registerIn = async (
   dialect: Dialect,
@@ -57,7 +43,7 @@ const registerIn = async (
   const where = `${cluster.host}:${cluster.port}`;
   using limit = deadline(signal, answerMs, `the answer of the cluster at ${where}`);
   const reach = async () => {
-    const ip = await localAddress(cluster.host, limit);
+    const ip = await abortable(addressTowards(cluster.host), limit);
     const protocol = cluster.secure ? 'https:' : 'http:';
     const target = { protocol, hostname: cluster.host, port: cluster.port, path: registrationPath, signal: limit };
     return { ip, answer: await postJson(target, nodeFieldsMessage(dialect, { id: '', ip, runtimes }, facts)) };

@@ -2,8 +2,10 @@ import type { MqttClient } from 'mqtt';
 import type { JobStatusMessage } from '../../contract/job.ts';
 import { engineTopics } from '../../contract/topics.ts';
 import type { Log } from '../../system/log.ts';
+import { acknowledgeMs, endMqtt } from '../../system/mqtt.ts';
 import { explain } from '../explain.ts';
 import type { Engine } from '../instances/engine.ts';
+import { abortable, deadline } from '../wait.ts';
 import { readOrder } from './inbox.ts';
 import { nodeFieldsMessage, resourcesMessage } from './messages.ts';
 import type { NodeFacts } from './node-facts.ts';
@@ -26,6 +28,9 @@ type SessionParts = {
   readonly log: Log;
   readonly pace: Pace;
 };
+
+/** How long it may take to look at this node and its instances, in ms. */
+const reportMs = 10_000;
 
 /** One connection to the broker, as one registered worker. */
 export class Session {
@@ -59,16 +64,17 @@ export class Session {
     });
     this.#client.on('error', (error) => this.#parts.log.warn(`broker: ${explain(error)}`));
     this.#client.on('message', (topic, payload) => this.#receive(topic, payload.toString('utf8')));
-    const timer = setInterval(() => void this.report(), pace.report);
+    const timers = [this.report, this.#listen].map((look) => setInterval(() => void look.call(this), pace.report));
     try {
-      await this.#client.subscribeAsync([this.#topics.deploy, this.#topics.delete, this.#topics.error], { qos: 1 });
+      const topics = [this.#topics.deploy, this.#topics.delete, this.#topics.error];
+      await this.#acknowledged(this.#client.subscribeAsync(topics, { qos: 1 }), end);
       outbox.attach((message) => this.#publish(this.#topics.job, message));
       void this.report();
       return await closed;
     } finally {
-      clearInterval(timer);
+      for (const timer of timers) clearInterval(timer);
       outbox.detach();
-      await this.#client.endAsync(true);
+      await endMqtt(this.#client);
     }
   }
 
@@ -82,6 +88,10 @@ export class Session {
       await this.#reportOnce();
     }
     this.#reporting = false;
+  }
+
+  /** Hangs on nothing that a report may wait for. */
+  async #listen(): Promise<void> {
     const { silence } = this.#parts.pace;
     if (performance.now() - this.#heard > silence) await this.#registerAgain('the cluster has been silent');
   }
@@ -89,9 +99,10 @@ export class Session {
   async #reportOnce(): Promise<void> {
     const { engine, facts, runtimes, log } = this.#parts;
     const { id, ip, dialect } = this.#registration;
+    using limit = deadline(this.#over.signal, reportMs, 'measuring this node');
     try {
-      const now = await facts();
-      const instances = await engine.usage(now.memoryTotal);
+      const now = await abortable(facts(), limit);
+      const instances = await abortable(engine.usage(now.memoryTotal), limit);
       await Promise.all([
         this.#publish(this.#topics.information, nodeFieldsMessage(dialect, { id, ip, runtimes }, now)),
         ...(instances.length > 0 ? [this.#publish(this.#topics.resources, resourcesMessage(dialect, instances))] : []),
@@ -102,7 +113,18 @@ export class Session {
   }
 
   async #publish(topic: string, message: unknown): Promise<void> {
-    await this.#client.publishAsync(topic, JSON.stringify(message), { qos: 1 });
+    await this.#acknowledged(this.#client.publishAsync(topic, JSON.stringify(message), { qos: 1 }), this.#over.signal);
+  }
+
+  /** Waits for the broker's acknowledgement; one that gives none, though it may answer pings, ends the session. */
+  async #acknowledged(sent: Promise<unknown>, signal: AbortSignal): Promise<void> {
+    using limit = deadline(signal, acknowledgeMs, "the broker's acknowledgement");
+    try {
+      await abortable(sent, limit);
+    } catch (error) {
+      this.#over.abort(explain(error));
+      throw error;
+    }
   }
 
   #receive(topic: string, payload: string): void {

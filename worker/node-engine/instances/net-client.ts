@@ -66,7 +66,9 @@ export class NetClient {
   #kind: 'wasm' | 'container' | undefined;
   readonly #registered = Promise.withResolvers<void>();
   #registering = new AbortController();
-  #registration: { readonly client_id: string; readonly cluster_address: string } | undefined;
+  #registration:
+    | { readonly client_id: string; readonly cluster_address: string; readonly former_id?: string }
+    | undefined;
 
   constructor(target: NetTarget, log: Log) {
     this.#target = target;
@@ -94,15 +96,26 @@ export class NetClient {
     }
   }
 
-  /** Tells NetManager who the worker is; tries until it has agreed or is told otherwise by a later call. */
-  async register(id: string, cluster: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Tells NetManager who the worker is, and who it was before; tries until it has agreed or is told otherwise by a
+   * later call.
+   */
+  async register(id: string, cluster: string, former: string | undefined, signal: AbortSignal): Promise<void> {
     this.#registering.abort(new NetworkError('the worker has got another id', 'refused'));
     this.#registering = new AbortController();
     const either = AbortSignal.any([signal, this.#registering.signal]);
-    this.#registration = { client_id: id, cluster_address: cluster };
+    this.#registration = {
+      client_id: id,
+      cluster_address: cluster,
+      ...(former === undefined || former === id ? {} : { former_id: former }),
+    };
     const attempt = async () => accepted(await this.#post('/register', this.#registration), '/register');
     await retry(attempt, { first: 50, growth: 1.5, most: 5000 }, either, (error, attempts) => {
-      if (attempts % 10 === 1) this.#log.warn(`${explain(error)}; trying again`);
+      if (attempts % 10 !== 1) return;
+      const moved =
+        former !== undefined && former !== id && error instanceof NetworkError && error.outcome === 'refused';
+      const remedy = moved ? `; if NetManager keeps to the former id ${former}, restart it` : '';
+      this.#log.warn(`${explain(error)}; trying again${remedy}`);
     });
     this.#registered.resolve();
   }

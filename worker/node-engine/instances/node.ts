@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../../system/log.ts';
 import type { ArtifactCache } from '../artifacts/artifacts.ts';
+import type { Membership } from '../cluster/membership.ts';
 import type { NativeCode } from '../native/native-code.ts';
 import type { Groups } from '../process/limits.ts';
 import type { LogFolder } from '../process/log-folder.ts';
@@ -13,6 +14,7 @@ import type { NetClient } from './net-client.ts';
 export type Node = {
   /** Undefined when networking is switched off. */
   readonly network: NetClient | undefined;
+  readonly membership: Membership;
   readonly artifacts: ArtifactCache;
   readonly wasmtime: Wasmtime;
   /** Undefined when the node cannot limit processes by control groups. */

@@ -4,7 +4,7 @@ import { isIP, isIPv6 } from 'node:net';
 
 /**
  * The address that this node reaches `host` from: what other nodes can reach it by. No packet is sent.
- * Throws when the name can't be resolved or no route leads there.
+ * Rejects when the name can't be resolved or no route leads there.
  */
 export const addressTowards = async (host: string): Promise<string> => {
   const target = isIP(host) ? host : (await lookup(host)).address;
@@ -12,5 +12,5 @@ export const addressTowards = async (host: string): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   socket.once('error', reject);
   socket.connect(9, target, () => resolve(socket.address().address));
-  return promise.finally(() => socket.close());
+  return await promise.finally(() => socket.close());
 };

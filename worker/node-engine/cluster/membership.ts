@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { replaceFile } from '../../system/atomic-file.ts';
+import type { Log } from '../../system/log.ts';
+import { explain } from '../explain.ts';
+import type { NetClient } from '../instances/net-client.ts';
+
+/** The id under which NetManager knows this worker, in a file, so that a later engine can say who it was. */
+export type Membership = {
+  readonly read: () => Promise<string | undefined>;
+  readonly write: (id: string) => Promise<void>;
+};
+
+/** Keeps the id in `file`. A file that cannot be read counts as none. */
+export const openMembership = (file: string): Membership => ({
+  read: async () => {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    return text.trim() || undefined;
+  },
+  write: (id) => replaceFile(file, `${id}\n`, 0o600),
+});
+
+/** How often NetManager is told again who the worker is: one that was restarted may have forgotten it. */
+const againMs = 20_000;
+
+/** Keeps NetManager registered as worker `id` until `signal` aborts. Never rejects. */
+const stayRegistered = async (
+  network: NetClient,
+  membership: Membership,
+  id: string,
+  cluster: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> => {
+  let former = await membership.read();
+  while (!signal.aborted) {
+    try {
+      await network.register(id, cluster, former, signal);
+      if (former !== id) await membership.write(id);
+      former = id;
+      await sleep(againMs, undefined, { signal });
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn(explain(error));
+      await sleep(againMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+};
+
+/** A function that makes NetManager the same worker as this engine: registered under the id that it was last given. */
+export const followWith = (
+  network: NetClient,
+  membership: Membership,
+  cluster: string,
+  log: Log,
+  signal: AbortSignal,
+): ((id: string) => void) => {
+  let current: { readonly id: string; readonly over: AbortController } | undefined;
+  return (id) => {
+    if (current?.id === id) return;
+    current?.over.abort(new Error(`the cluster knows this worker as ${id} now`));
+    const over = new AbortController();
+    current = { id, over };
+    void stayRegistered(network, membership, id, cluster, log, AbortSignal.any([signal, over.signal]));
+  };
+};
