@@ -10,6 +10,7 @@ import { FetchError } from '../../../worker/node-engine/artifacts/fetch-error.ts
 import { findAccount } from '../../../worker/node-engine/artifacts/oci/account.ts';
 import { readChallenges, tokenUrl } from '../../../worker/node-engine/artifacts/oci/challenge.ts';
 import { componentLayer, inOrder, readManifest } from '../../../worker/node-engine/artifacts/oci/manifest.ts';
+import { mostBytes } from '../../../worker/node-engine/artifacts/save.ts';
 import { explain } from '../../../worker/node-engine/explain.ts';
 import { fewInputs } from '../../support/inputs.ts';
 import { type Answer, component, digest, ownServer, setUp, startServer, whole } from './artifact-server.ts';
@@ -300,6 +301,24 @@ t.test('an account goes to the registry that asks for it, and never with a redir
   const missing = new ArtifactCache(folder, { ...ownServer, registryAuth: '/nowhere' });
   await t.rejects(missing.fetch(`${base}/mine`, signal), /registry_auth_file\) cannot be read/);
 });
+
+t.test(
+  'a component that is here already is not fetched again, whatever its tag; one that is too large not at all',
+  async (t) => {
+    const large = JSON.stringify({ layers: [{ mediaType: 'application/wasm', ...blob, size: mostBytes + 1 }] });
+    const { cache, base, asked } = await setUp(t, {
+      '/v2/a/manifests/one': (response) => response.end(image()),
+      '/v2/a/manifests/two': (response) => response.end(image()),
+      '/v2/large/manifests/latest': (response) => response.end(large.replace(digest, '1'.repeat(64))),
+      [`/v2/a/blobs/sha256:${digest}`]: whole,
+    });
+    const fetched = await Promise.all(['one', 'two', 'one'].map((tag) => cache.fetch(`${base}/a:${tag}`, signal)));
+    t.ok(fetched.every((artifact) => artifact.digest === digest));
+    t.equal(asked.filter((path) => path.includes('/blobs/')).length, 1);
+    await t.rejects(cache.fetch(`${base}/large`, signal), /larger than 128 MB/);
+    t.equal(asked.filter((path) => path.includes('/blobs/')).length, 1);
+  },
+);
 
 t.test('what a server answers is in no message', async (t) => {
   const secret = 'aws_secret_access_key';

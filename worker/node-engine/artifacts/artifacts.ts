@@ -7,8 +7,8 @@ import { serialByKey } from '../../system/serial.ts';
 import { Slots } from '../../system/slots.ts';
 import { deadline } from '../wait.ts';
 import { freeBytes, pruneFolder, removeParts } from './cache-folder.ts';
-import type { Incoming } from './download.ts';
-import { openReference } from './fetch.ts';
+import type { Incoming, Located } from './download.ts';
+import { locate } from './fetch.ts';
 import { FetchError } from './fetch-error.ts';
 import { inspectFile } from './inspect.ts';
 import type { Budget } from './prune.ts';
@@ -61,8 +61,8 @@ export class ArtifactCache {
   }
 
   /**
-   * The component that `image` names: from the cache when the image says its digest, else fetched, once even when
-   * several instances ask for it; few are fetched at the same time. The bytes get their place only after size, digest
+   * The component that `image` names: from the cache when the image or the registry says its digest, else fetched, once
+   * even when several instances ask for it; few are fetched at the same time. The bytes get their place only after size, digest
    * and format are checked, and cached ones are checked again; until then nobody else can read them. It stays there
    * until {@link release}, however full the cache is. Throws {@link FetchError}, {@link NotWebAssembly} or
    * {@link InvalidData}.
@@ -70,8 +70,14 @@ export class ArtifactCache {
   async fetch(image: string, signal: AbortSignal): Promise<Artifact> {
     const reference = parseReference(image);
     const { digest } = reference;
-    if (digest === undefined) return this.#load(reference, signal);
-    return this.#serial(digest, async () => (await this.#cached(digest)) ?? this.#load(reference, signal));
+    const find = (limit: AbortSignal) => locate(reference, this.#sources, limit);
+    const load = async (found: Located) => this.#limited(signal, (limit) => this.#receive(reference, found, limit));
+    if (digest !== undefined)
+      return this.#serial(digest, async () => (await this.#cached(digest)) ?? load(await this.#limited(signal, find)));
+    const found = await this.#limited(signal, find);
+    const { digest: said } = found;
+    if (said === undefined) return load(found);
+    return this.#serial(said, async () => (await this.#cached(said)) ?? load(found));
   }
 
   /** Says that one who has fetched a component needs it no more. */
@@ -85,40 +91,40 @@ export class ArtifactCache {
     this.#users.set(digest, (this.#users.get(digest) ?? 0) + 1);
   }
 
-  async #load(reference: Reference, signal: AbortSignal): Promise<Artifact> {
+  /** Does one of the few things that may be under way with servers at a time, within the time for it. */
+  async #limited<T>(signal: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
     using _slot = await this.#downloads.take(signal);
     using limit = deadline(signal, mostFetchMs, 'the download');
+    try {
+      return await work(limit);
+    } catch (error) {
+      throw limit.aborted ? limit.reason : error;
+    }
+  }
+
+  async #receive(reference: Reference, found: Located, signal: AbortSignal): Promise<Artifact> {
     // The disk may have been away when the engine began.
     await mkdir(this.#folder, { recursive: true, mode: 0o755 });
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
+    const incoming = await found.open(signal);
     try {
-      return await this.#receive(reference, part, limit);
-    } catch (error) {
-      throw limit.aborted ? limit.reason : error;
+      using _room = await this.#reserve(incoming.size ?? 0);
+      const expected = [reference.digest, found.digest].filter((digest) => digest !== undefined);
+      return await this.#keep(incoming, part, expected, reference.kind === 'file');
     } finally {
+      incoming.bytes.destroy();
       await rm(part, { force: true });
     }
   }
 
-  async #receive(reference: Reference, part: string, signal: AbortSignal): Promise<Artifact> {
-    const incoming = await openReference(reference, this.#sources, signal);
-    try {
-      using _room = await this.#reserve(incoming.size ?? 0);
-      return await this.#keep(reference, incoming, part);
-    } finally {
-      incoming.bytes.destroy();
-    }
-  }
-
-  async #keep(reference: Reference, incoming: Incoming, part: string): Promise<Artifact> {
+  async #keep(incoming: Incoming, part: string, expected: readonly string[], secret: boolean): Promise<Artifact> {
     await using file = await open(part, 'wx+', 0o600);
     const digest = await save(incoming, file);
-    for (const wanted of [reference.digest, incoming.digest]) {
-      if (wanted === undefined || wanted === digest) continue;
+    for (const wanted of expected) {
+      if (wanted === digest) continue;
       // A digest can tell what is in a file of this node.
-      const found = reference.kind === 'file' ? 'another one' : digest;
-      throw new FetchError(`the component's SHA-256 is ${found}, expected ${wanted}`);
+      throw new FetchError(`the component's SHA-256 is ${secret ? 'another one' : digest}, expected ${wanted}`);
     }
     const info = await inspectFile(file);
     const place = this.#place(digest);

@@ -4,13 +4,18 @@ import { send } from './http.ts';
 import { bareHost, lookupFor } from './local-address.ts';
 
 /**
- * Bytes on their way, with the size and the SHA-256 that the source announced. Whoever reads them checks both, and
- * destroys them when they are not read to their end.
+ * Bytes on their way, with the size that the source announced. Whoever reads them checks it, and destroys them when they
+ * are not read to their end.
  */
 export type Incoming = {
   readonly bytes: AsyncIterable<Buffer> & { readonly destroy: () => unknown };
   readonly size?: number | undefined;
+};
+
+/** Where a component is; with its SHA-256 when the source has announced one, which whoever reads the bytes checks. */
+export type Located = {
   readonly digest?: string;
+  readonly open: (signal: AbortSignal) => Promise<Incoming>;
 };
 
 /** What a request carries. `headers` go to the first host alone. */

@@ -1,4 +1,4 @@
-import { get, type Incoming } from './download.ts';
+import { get, type Incoming, type Located } from './download.ts';
 import { FetchError } from './fetch-error.ts';
 import { openLocalFile } from './local-file.ts';
 import type { Reference } from './reference.ts';
@@ -14,10 +14,10 @@ const fromHttp = async (url: URL, { localHosts }: Sources, signal: AbortSignal):
   return { bytes: answer, size: size === undefined ? undefined : Number(size) };
 };
 
-/** Opens the source that a reference names. Throws {@link FetchError}. */
-export const openReference = async (reference: Reference, sources: Sources, signal: AbortSignal): Promise<Incoming> => {
-  if (reference.kind === 'http') return fromHttp(reference.url, sources, signal);
-  if (reference.kind === 'file') return openLocalFile(reference.path, sources.folders, signal);
-  const { openOci } = await import('./oci/registry.ts');
-  return openOci(reference, sources, signal);
+/** Finds what a reference names; only registries are asked for that. Throws {@link FetchError}. */
+export const locate = async (reference: Reference, sources: Sources, signal: AbortSignal): Promise<Located> => {
+  if (reference.kind === 'http') return { open: (limit) => fromHttp(reference.url, sources, limit) };
+  if (reference.kind === 'file') return { open: (limit) => openLocalFile(reference.path, sources.folders, limit) };
+  const { locateOci } = await import('./oci/registry.ts');
+  return locateOci(reference, sources, signal);
 };

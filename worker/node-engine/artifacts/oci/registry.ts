@@ -2,16 +2,18 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import Type from 'typebox';
 import { readJson } from '../../../contract/read.ts';
-import { get, type Incoming } from '../download.ts';
+import { get, type Located } from '../download.ts';
 import { FetchError } from '../fetch-error.ts';
 import { readBytes } from '../http.ts';
 import { bareHost, isLoopback } from '../local-address.ts';
 import type { Reference } from '../reference.ts';
+import { mostBytes, tooLarge } from '../save.ts';
 import { namesHost, type Sources } from '../sources.ts';
 import { type Account, accountFor } from './account.ts';
 import { readChallenges, tokenUrl } from './challenge.ts';
 import { componentLayer, type Descriptor, inOrder, isForWasm, manifestTypes, readManifest } from './manifest.ts';
 
+type Headers = Readonly<Record<string, string>>;
 type OciReference = Extract<Reference, { kind: 'oci' }>;
 
 const Token = Type.Object({ token: Type.Optional(Type.String()), access_token: Type.Optional(Type.String()) });
@@ -29,15 +31,13 @@ const basic = ({ user, password }: Extract<Account, { user: string }>): string =
 class Repository {
   readonly #reference: OciReference;
   readonly #sources: Sources;
-  readonly #signal: AbortSignal;
   readonly #base: URL;
-  #authorization: Readonly<Record<string, string>> = {};
+  #authorization: Headers = {};
 
-  constructor(reference: OciReference, sources: Sources, signal: AbortSignal) {
+  constructor(reference: OciReference, sources: Sources) {
     const { registry, repository } = reference;
     this.#reference = reference;
     this.#sources = sources;
-    this.#signal = signal;
     const host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
     const plain = new URL(`http://${host}`);
     // Nobody is between a node and its own loopback address.
@@ -46,23 +46,20 @@ class Repository {
   }
 
   /** A blob or a manifest; asks for the right to read when the registry wants that. Throws {@link FetchError}. */
-  async get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<IncomingMessage> {
+  async get(path: string, headers: Headers, signal: AbortSignal): Promise<IncomingMessage> {
     const url = new URL(path, this.#base);
-    const ask = () => this.#send(url, { ...headers, ...this.#authorization });
+    const { localHosts } = this.#sources;
+    const ask = () => get(url, { headers: { ...headers, ...this.#authorization }, localHosts, signal });
     let answer = await ask();
     if (answer.statusCode === 401 && this.#authorization['authorization'] === undefined) {
       answer.destroy();
-      const account = await this.#authorize(answer.headers['www-authenticate'] ?? '');
+      const account = await this.#authorize(answer.headers['www-authenticate'] ?? '', signal);
       answer = await ask();
       if (answer.statusCode === 401 || answer.statusCode === 403) this.#refuse(answer, url, account);
     }
     if (answer.statusCode === 200) return answer;
     answer.destroy();
     throw new FetchError(`${url.href} answered ${answer.statusCode}`);
-  }
-
-  #send(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
-    return get(url, { headers, localHosts: this.#sources.localHosts, signal: this.#signal });
   }
 
   #refuse(answer: IncomingMessage, url: URL, account: Account | undefined): never {
@@ -74,25 +71,25 @@ class Repository {
     throw new FetchError(`${url.href} answered ${answer.statusCode}: ${why}`);
   }
 
-  async #authorize(header: string): Promise<Account | undefined> {
+  async #authorize(header: string, signal: AbortSignal): Promise<Account | undefined> {
     const { registry, repository } = this.#reference;
     const account = await accountFor(this.#sources.registryAuth, registry, repository);
     const challenges = readChallenges(header);
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     const url = bearer && tokenUrl(bearer, repository);
-    if (url !== undefined) this.#authorization = { authorization: `Bearer ${await this.#token(url, account)}` };
+    if (url !== undefined) this.#authorization = { authorization: `Bearer ${await this.#token(url, account, signal)}` };
     else if (account !== undefined && 'user' in account && challenges.some(({ scheme }) => scheme === 'basic'))
       this.#authorization = { authorization: basic(account) };
     return account;
   }
 
-  async #token(url: URL, account: Account | undefined): Promise<string> {
+  async #token(url: URL, account: Account | undefined, signal: AbortSignal): Promise<string> {
     if (account !== undefined && this.#base.protocol === 'https:' && url.protocol !== 'https:')
       throw new FetchError(
         `${this.#base.origin} wants credentials sent to ${url.origin} without TLS, which is refused`,
       );
     const { localHosts } = this.#sources;
-    const common = { localHosts, signal: this.#signal };
+    const common = { localHosts, signal };
     const answer = await (account === undefined || 'user' in account
       ? get(url, { ...common, ...(account && { headers: { authorization: basic(account) } }) })
       : get(new URL(url.pathname, url), { ...common, form: refreshForm(url, account.identityToken) }));
@@ -127,8 +124,8 @@ const tokenIn = (text: string): string | undefined => {
 };
 
 /** The bytes of a manifest. One that is named by its digest has to have it; under a tag any will do. */
-const fetchManifest = async (repository: Repository, tag: string): Promise<Buffer> => {
-  const answer = await repository.get(`manifests/${tag}`, { accept: manifestTypes.join(', ') });
+const fetchManifest = async (repository: Repository, tag: string, signal: AbortSignal): Promise<Buffer> => {
+  const answer = await repository.get(`manifests/${tag}`, { accept: manifestTypes.join(', ') }, signal);
   const manifest = await readBytes(answer, mostManifestBytes);
   if (!tag.startsWith('sha256:')) return manifest;
   const wanted = tag.slice('sha256:'.length);
@@ -143,26 +140,33 @@ const findLayer = async (
   tag: string,
   guess: boolean,
   depth: number,
+  signal: AbortSignal,
 ): Promise<Descriptor | undefined> => {
-  const manifest = readManifest((await fetchManifest(repository, tag)).toString('utf8'));
+  const manifest = readManifest((await fetchManifest(repository, tag, signal)).toString('utf8'));
   if (manifest === undefined) throw new FetchError(`what the registry has as ${tag} is no OCI manifest`);
   if (manifest.kind === 'image') return componentLayer(manifest.layers, guess);
   if (depth === 0) return undefined;
   for (const one of inOrder(manifest.manifests).slice(0, mostManifests)) {
-    const layer = await findLayer(repository, one.digest, isForWasm(one), depth - 1);
+    const layer = await findLayer(repository, one.digest, isForWasm(one), depth - 1, signal);
     if (layer !== undefined) return layer;
   }
   return undefined;
 };
 
-/** Opens the component in an OCI registry. Throws {@link FetchError}. */
-export const openOci = async (reference: OciReference, sources: Sources, signal: AbortSignal): Promise<Incoming> => {
-  const repository = new Repository(reference, sources, signal);
-  const layer = await findLayer(repository, reference.tag, true, 2);
+/** Finds the component in an OCI registry. Throws {@link FetchError}. */
+export const locateOci = async (reference: OciReference, sources: Sources, signal: AbortSignal): Promise<Located> => {
+  const repository = new Repository(reference, sources);
+  const layer = await findLayer(repository, reference.tag, true, 2, signal);
   if (layer === undefined)
     throw new FetchError(
       `${reference.registry}/${reference.repository} has no layer of WebAssembly; push the component itself, with wkg or oras and the type application/wasm`,
     );
-  const blob = await repository.get(`blobs/${layer.digest}`);
-  return { bytes: blob, size: layer.size, digest: layer.digest.slice('sha256:'.length) };
+  const { digest, size } = layer;
+  return {
+    digest: digest.slice('sha256:'.length),
+    open: async (limit) => {
+      if (size > mostBytes) tooLarge(); // before anything comes
+      return { bytes: await repository.get(`blobs/${digest}`, {}, limit), size };
+    },
+  };
 };
