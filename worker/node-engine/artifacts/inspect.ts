@@ -15,9 +15,21 @@ const preamble = 8;
 /** An id of one byte and a size of up to five. */
 const longestHeader = 6;
 
-const read = async (file: FileHandle, at: number, size: number): Promise<Buffer> => {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(size), 0, size, at);
-  return buffer.subarray(0, bytesRead);
+/** So much is read at once: most sections are small. */
+const windowSize = 16 * 1024;
+
+/** Reads pieces of a file, of which it keeps the last window. A piece ends where the file does. */
+const reader = (file: FileHandle) => {
+  let window: Buffer = Buffer.alloc(0);
+  let start = 0;
+  return async (at: number, size: number): Promise<Buffer> => {
+    if (at < start || at + size > start + window.length) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.max(size, windowSize)), 0, undefined, at);
+      window = buffer.subarray(0, bytesRead);
+      start = at;
+    }
+    return window.subarray(at - start, at - start + size);
+  };
 };
 
 type Header = { readonly id: number; readonly length: number; readonly size: number };
@@ -39,7 +51,8 @@ const headerOf = (bytes: Buffer): Header | undefined => {
  */
 export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
   const { size: end } = await file.stat();
-  const kept = [await read(file, 0, preamble)];
+  const read = reader(file);
+  const kept = [await read(0, preamble)];
   // With nothing behind it, this tells at once what is no WebAssembly at all.
   const { kind } = inspectComponent(kept[0] as Buffer);
   let total = 0;
@@ -47,7 +60,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
   for (let at = preamble; at < end; ) {
     sections += 1;
     if (sections > mostSections) throw new BeyondLimit(`more than ${mostSections} sections`);
-    const bytes = await read(file, at, longestHeader);
+    const bytes = await read(at, longestHeader);
     const header = headerOf(bytes);
     if (header === undefined) {
       kept.push(bytes);
@@ -61,7 +74,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
     if (!skipped[kind].has(header.id)) {
       total += header.size;
       if (total > mostRead) throw new BeyondLimit(`its imports, exports and types have more than ${mostRead} bytes`);
-      kept.push(await read(file, at, header.length + header.size));
+      kept.push(Buffer.from(await read(at, header.length + header.size))); // a copy: the window is larger
     }
     at = next;
   }
