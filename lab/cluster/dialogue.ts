@@ -21,6 +21,8 @@ export type DialogueNeeds = {
   readonly brokerPort: () => number;
   readonly publish: (topic: string, text: string, qos: 0 | 1) => void;
   readonly onMessage: ((entry: ClusterMessage) => void) | undefined;
+  /** The id of the worker on a host; the same for the same host when left out. */
+  readonly identify?: (host: string) => string;
 };
 
 /**
@@ -64,7 +66,7 @@ export class Dialogue {
       this.violate(topic, message);
       return { status: 500, body: { message } };
     }
-    const id = objectId(host);
+    const id = (this.#needs.identify ?? objectId)(host);
     this.#worker = { id, host, architecture: String(fields['architecture'] ?? ''), fields };
     this.#needs.watch.changed();
     return { status: 200, body: { id, MQTT_BROKER_PORT: String(this.#needs.brokerPort()) } };

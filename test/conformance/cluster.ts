@@ -4,6 +4,7 @@ import { Dialogue } from '../../lab/cluster/dialogue.ts';
 import { authority, ClusterHttp } from '../../lab/cluster/http.ts';
 import { type ClusterMessage, decode } from '../../lab/cluster/messages.ts';
 import { Watch } from '../../lab/cluster/watch.ts';
+import { objectId } from '../../lab/cluster/worker.ts';
 import { deadline } from '../../lab/system/wait.ts';
 import type { Dialect } from '../../worker/contract/registration.ts';
 import { labAddress } from './namespaces.ts';
@@ -34,6 +35,7 @@ export class ConformanceCluster implements AsyncDisposable {
   readonly #dialogue: Dialogue;
   readonly #broker: BrokerControl;
   readonly #http: ClusterHttp;
+  #generation = 0;
   registrationPort = 0;
 
   constructor({ dialect, subnet, broker = (host, events) => new Broker(host, events) }: ClusterOptions) {
@@ -44,6 +46,7 @@ export class ConformanceCluster implements AsyncDisposable {
       brokerPort: () => this.#broker.port,
       publish: (topic, text, qos) => this.#broker.publish(topic, text, qos),
       onMessage: (entry) => void this.messages.push(entry),
+      identify: (host) => objectId(`${host} ${this.#generation}`),
     });
     this.#broker = broker(this.address, {
       published: (publication) => this.#published(publication),
@@ -80,6 +83,11 @@ export class ConformanceCluster implements AsyncDisposable {
     this.#dialogue.register(JSON.stringify({ host: 'conformance' }));
     if (this.id === '') throw new Error('the stand-in cluster refused a registration');
     return this.id;
+  }
+
+  /** From now on the cluster knows its worker by another id, as after the loss of its database. */
+  forget(): void {
+    this.#generation += 1;
   }
 
   stopBroker = (): Promise<void> => this.#broker.stop();

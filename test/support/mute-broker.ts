@@ -35,11 +35,12 @@ const packetsOf = (take: (packet: Buffer, body: Buffer) => void) => {
 };
 
 /** A broker on `host` that answers pings, and nothing of what `answers` says no to. */
-export const startMuteBroker = async (answers: Answers, host = '127.0.0.1') => {
+export const startMuteBroker = async (answers: Answers, host = '127.0.0.1', connected = () => {}) => {
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
     connections += 1;
+    connected();
     sockets.add(socket.once('close', () => sockets.delete(socket)));
     socket.on('error', () => undefined);
     socket.on(
