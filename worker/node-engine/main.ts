@@ -10,6 +10,7 @@ import { NetClient } from './instances/net-client.ts';
 import { lockState } from './lock.ts';
 import { NativeCode } from './native/native-code.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
+import { installFilter } from './process/filter.ts';
 import { findGroups } from './process/limits.ts';
 import { openLogFolder } from './process/log-folder.ts';
 import { findWasmtime } from './runtime/wasmtime.ts';
@@ -58,6 +59,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     artifacts,
     wasmtime,
     groups,
+    filter: await installFilter(resolve(options.state), wasmtime, log),
     journal: new Journal(join(resolve(options.state), 'instances')),
     log,
     logs: await openLogFolder(settings.logs, join(resolve(options.state), 'logs'), log),

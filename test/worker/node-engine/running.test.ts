@@ -111,7 +111,7 @@ t.test('without control groups a process limits itself, and what does not hold i
   const native = { file: '/x.cwasm', precompiled: true };
   const separate = { separate: true };
   const shared = { separate: false };
-  const own = ownLimits(request, plan, native, undefined, separate);
+  const own = ownLimits(request, plan, native, undefined, separate, undefined);
   t.same(
     own.words.slice(4),
     [String((100 + 2 * (2 + 4)) * 1024), '128'],
@@ -119,15 +119,22 @@ t.test('without control groups a process limits itself, and what does not hold i
   );
   t.same(own.options, ['-O', 'pooling-allocator=n']);
   t.match(own.notes, [/may allocate 112 MB in all, its program code aside$/, /vcpus is the number of threads$/]);
-  const portable = ownLimits(request, plan, { file: '/x.wasm', precompiled: false }, undefined, shared);
+  const portable = ownLimits(request, plan, { file: '/x.wasm', precompiled: false }, undefined, shared, undefined);
   t.match(portable, { words: [], options: [], notes: [/may have 100 MB, and nothing limits them together$/, /vcpus/] });
   const group = (...controllers: ('memory' | 'cpu' | 'pids')[]) => new Groups('/x', new Set(controllers));
-  t.same(ownLimits(request, plan, native, group('memory', 'cpu', 'pids'), separate), {
+  t.same(ownLimits(request, plan, native, group('memory', 'cpu', 'pids'), separate, undefined), {
     words: [],
     options: [],
     notes: [],
   });
-  t.match(ownLimits(request, plan, native, group('cpu', 'pids'), separate).notes, [/no control groups for memory/]);
+  t.match(ownLimits(request, plan, native, group('cpu', 'pids'), separate, undefined).notes, [
+    /no control groups for memory/,
+  ]);
   const unlimited = { ...request, memory: 0, vcpus: 0 };
-  t.same(ownLimits(unlimited, plan, native, undefined, shared), { words: [], options: [], notes: [] });
+  t.same(ownLimits(unlimited, plan, native, undefined, shared, undefined), {
+    words: [],
+    filter: undefined,
+    options: [],
+    notes: [],
+  });
 });

@@ -30,6 +30,7 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
     artifacts: new ArtifactCache(folder),
     wasmtime,
     groups: undefined,
+    filter: undefined,
     journal: new Journal(join(folder, 'instances')),
     log: silent,
     logs: { folder, shown: folder },

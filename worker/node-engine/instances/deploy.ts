@@ -119,7 +119,7 @@ const start = async (
   const { job, node, task, undo } = deployment;
   const group = await node.groups?.create(task, job);
   if (group !== undefined) undo.push('the control group', group.remove);
-  const limits = ownLimits(job, plan, program, node.groups, node.wasmtime);
+  const limits = ownLimits(job, plan, program, node.groups, node.wasmtime, node.filter);
   const user = userOf(node.wasmtime, attachment.v4);
   const words = launchWords(attachment.namespace, node.wasmtime, user, plan, program, limits);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };

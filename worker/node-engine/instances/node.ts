@@ -19,6 +19,8 @@ export type Node = {
   readonly wasmtime: Wasmtime;
   /** Undefined when the node cannot limit processes by control groups. */
   readonly groups: Groups | undefined;
+  /** A file with the filter of instances' system calls; undefined where none can be set. */
+  readonly filter: string | undefined;
   readonly journal: Journal;
   readonly log: Log;
   readonly logs: LogFolder;

@@ -38,7 +38,7 @@ export const launchWords = (
   `--net=${namespace}`,
   '--',
   ...limits.words,
-  ...weaken(user),
+  ...weaken(user, limits.filter),
   wasmtime.path,
   ...plan.before,
   ...limits.options,

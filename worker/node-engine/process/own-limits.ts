@@ -7,6 +7,8 @@ import { type Groups, leastMegabytes, mostThreads } from './limits.ts';
 export type OwnLimits = {
   /** Command words before the program that set its limits. */
   readonly words: readonly string[];
+  /** A file with the filter of its system calls, where this node's setpriv knows how to set one. */
+  readonly filter: string | undefined;
   /** wasmtime's options that its limits need. */
   readonly options: readonly string[];
   /** What of the job's limits holds otherwise than it would by control groups. */
@@ -60,6 +62,7 @@ export const ownLimits = (
   program: Program,
   groups: Groups | undefined,
   { separate }: Pick<Wasmtime, 'separate'>,
+  filter: string | undefined,
 ): OwnLimits => {
   const lacks = (controller: 'memory' | 'cpu' | 'pids') => groups?.controllers.has(controller) !== true;
   const memory: Memory = job.memory && lacks('memory') ? memoryOf(job.memory, plan, program) : {};
@@ -70,6 +73,7 @@ export const ownLimits = (
   const threads = separate && lacks('pids') ? mostThreads : undefined;
   return {
     words: limitWords(memory.kilobytes, threads),
+    filter,
     options: memory.options ?? [],
     notes: [memory.note, processor].filter((note) => note !== undefined),
   };

@@ -24,13 +24,17 @@ type Users = { readonly user: number | undefined; readonly separate: boolean };
 export const userOf = ({ separate, user }: Users, address: string): number | undefined =>
   separate ? instanceUsers.first + (Number(address.split('.')[3]) % instanceUsers.count) : user;
 
-/** The command words that run what follows without capabilities or new privileges, and as `user` unless undefined. */
-export const weaken = (user: number | undefined): [string, ...string[]] => [
+/**
+ * The command words that run what follows without capabilities or new privileges, as `user` unless undefined, and under
+ * the filter of system calls in the file `filter`, if any.
+ */
+export const weaken = (user: number | undefined, filter?: string): [string, ...string[]] => [
   'setpriv',
   ...(user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups']),
   '--bounding-set=-all',
   '--inh-caps=-all',
   '--ambient-caps=-all',
   '--no-new-privs',
+  ...(filter === undefined ? [] : [`--seccomp-filter=${filter}`]),
   '--',
 ];

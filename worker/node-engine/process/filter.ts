@@ -1,0 +1,37 @@
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../../system/log.ts';
+import { run } from '../../system/run.ts';
+import { explain } from '../explain.ts';
+import type { Wasmtime } from '../runtime/wasmtime.ts';
+import { systemCallFilter } from './seccomp.ts';
+import { weaken } from './users.ts';
+
+const tryMs = 60_000;
+
+/**
+ * Writes the filter of instances' system calls into `folder` and tries whether this node can set it: setpriv does so
+ * since util-linux 2.41. Resolves with the file; undefined where it cannot, which the log says.
+ */
+export const installFilter = async (
+  folder: string,
+  wasmtime: Pick<Wasmtime, 'path' | 'user'>,
+  log: Log,
+): Promise<string | undefined> => {
+  const filter = systemCallFilter(process.arch);
+  if (filter === undefined) return undefined;
+  const file = join(folder, 'seccomp.bpf');
+  try {
+    await writeFile(`${file}.part`, filter, { mode: 0o600 });
+    await rename(`${file}.part`, file);
+    await run([...weaken(wasmtime.user, file), wasmtime.path, '--version'], { timeoutMs: tryMs });
+    return file;
+  } catch (error) {
+    const reason = explain(error);
+    const known = /unrecognized option|invalid option/.test(reason);
+    log.info(
+      `instances run without a filter of system calls: ${known ? 'setpriv has none before util-linux 2.41' : reason}`,
+    );
+    return undefined;
+  }
+};
