@@ -1,6 +1,9 @@
 import type { Result } from 'tap-parser';
 
-const mostLines = 40;
+const mostLines = 60;
+/** Of what a program printed, the end tells most. */
+const printedLines = 25;
+const mostInTitle = 300;
 
 type Diagnosis = Readonly<Record<string, unknown>>;
 
@@ -61,7 +64,11 @@ const shown = (value: unknown): string => {
 const restOf = (diagnosis: Diagnosis): readonly string[] =>
   Object.entries(diagnosis)
     .filter(([key]) => !leftOut.has(key))
-    .flatMap(([key, value]) => labelled(`${key}:`, shown(value).trimEnd().split('\n')));
+    .flatMap(([key, value]) => {
+      const lines = shown(value).trimEnd().split('\n');
+      const isCut = /^std(?:out|err)$/.test(key) && lines.length > printedLines;
+      return labelled(`${key}:`, isCut ? ['…', ...lines.slice(-printedLines)] : lines);
+    });
 
 /**
  * A failed assertion for a person: what it is about and where it stands, what was expected and what came, and what else
@@ -71,7 +78,9 @@ export const failureText = ({ name, diag }: Result): string => {
   const diagnosis: Diagnosis = diag ?? {};
   const [place, type] = [placeOf(diagnosis), textAt(diagnosis, 'type')];
   const isThrown = 'tapCaught' in diagnosis;
-  const title = name === 'timeout!' ? 'it did not end in time' : `${isThrown ? `${type || 'Error'}: ` : ''}${name}`;
+  const shortName = name.length > mostInTitle ? `${name.slice(0, mostInTitle)}…` : name;
+  const title =
+    name === 'timeout!' ? 'it did not end in time' : `${isThrown ? `${type || 'Error'}: ` : ''}${shortName}`;
   const frames = isThrown
     ? textAt(diagnosis, 'stack')
         .trimEnd()

@@ -3,6 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { acquireLock } from '../lab/system/pid-lock.mjs';
 import { runTap } from './run-tap.ts';
 import { type Case, junitOf } from './tap-summary.ts';
 
@@ -54,6 +55,10 @@ const runTests = async (files: readonly string[]): Promise<readonly Case[]> => {
   return cases;
 };
 
+// what the tests leave lies in the same folder for all: two runs at once would take each other's results
+const release = await acquireLock(path.join(root, '.tap-lock'), {
+  onWait: (holder) => process.stdout.write(`waiting for the tests of process ${holder} in this checkout\n`),
+});
 await fs.rm(results, { recursive: true, force: true });
 await fs.mkdir(results, { recursive: true });
 const files = process.argv.slice(2);
@@ -69,4 +74,5 @@ for (const { file, name, state, why } of cases) {
   if (state === 'fail') process.stdout.write(`\nfailed: ${file} > ${name}\n${indented(why || 'see .tap/raw.tap')}\n`);
 }
 process.stdout.write(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`);
+release();
 process.exitCode = count('fail') > 0 || count('pass') === 0 ? 1 : 0;

@@ -39,10 +39,14 @@ export const boardNode = (signal?: AbortSignal): Promise<string> =>
     cachePath('node', `${nodeVersion}-arm64`),
     async (temporary) => {
       await using stack = new AsyncDisposableStack();
-      const { folder } = stack.use(await openRun(`the download of ${packageName}`));
-      const npm = process.env['npm_execpath']?.endsWith('.js') ? process.env['npm_execpath'] : undefined;
+      const run = stack.use(await openRun(`the download of ${packageName}`));
+      const [folder, ownCache] = [path.join(run.folder, 'packed'), path.join(run.folder, 'npm')];
+      await fs.mkdir(folder);
+      const given = process.env['npm_execpath'] ?? '';
+      const npm = path.basename(given) === 'npm-cli.js' ? given : undefined;
       const [file, args] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
-      const request = [`${packageName}@${nodeVersion}`, '--pack-destination', folder, '--loglevel=error'];
+      const target = ['--pack-destination', folder, '--cache', ownCache]; // the home folder may not be writable
+      const request = [`${packageName}@${nodeVersion}`, ...target, '--loglevel=error'];
       const result = await execa(file, [...args, 'pack', ...request], {
         reject: false,
         stdin: 'ignore',

@@ -74,6 +74,6 @@ for (const { name, folder, skip = false } of candidates)
       const checked = await execa('python3', [path.join(folder, 'utils/check-package'), '-b', ...files], {
         reject: false,
       });
-      t.equal(checked.exitCode, 0, checked.stdout);
+      t.equal(checked.exitCode, 0, { stdout: checked.stdout });
     });
   });

@@ -27,8 +27,8 @@ t.test('bridged runs from nothing to a report, beside another run that deploys a
   ]);
 
   await t.test('both pass, and both leave nothing but their reports', async (t) => {
-    t.equal(own.code, 0, own.stderr);
-    t.equal(other.code, 0, other.stderr);
+    t.equal(own.code, 0, { stderr: own.stderr });
+    t.equal(other.code, 0, { stderr: other.stderr });
     t.strictSame(await world.processes(), []);
     t.strictSame(await world.leftovers(), []);
     const names = (await fs.readdir(world.reports)).filter((name) => name !== 'latest');

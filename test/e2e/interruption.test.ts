@@ -19,7 +19,7 @@ for (const { stage, machine, after } of moments) {
     await lab.says(after);
     lab.child.kill('SIGINT');
     const { code, stderr } = await lab.ended;
-    t.equal(code, 130, stderr);
+    t.equal(code, 130, { stderr });
     t.match(stderr, /SIGINT: taking everything down/);
     t.match(stderr, /interrupted/);
     t.strictSame(await world.processes(), []);
@@ -35,7 +35,7 @@ t.test('the same Ctrl-C may come twice, by the terminal and by npm', async (t) =
   await lab.says(/taking everything down/);
   lab.child.kill('SIGINT');
   const { code, stderr } = await lab.ended;
-  t.equal(code, 130, stderr);
+  t.equal(code, 130, { stderr });
   t.match(stderr, /incomplete in .*: .*interrupted/, 'the report was written');
   t.strictSame(await world.processes(), []);
   t.strictSame(await world.leftovers(), []);
@@ -71,7 +71,7 @@ t.test('what a scenario of the user’s own forgot to wait for is no fault of th
   const body = "Promise.reject(new Error('nobody waited for this')); await step('deploy', lab, () => deploy());";
   await fs.writeFile(file, scenarioText(body));
   const { code, stderr } = await world.run(['scenario', file, '--machine', 'local', '--reports', world.reports]);
-  t.equal(code, 3, stderr);
+  t.equal(code, 3, { stderr });
   t.match(stderr, /lab: nobody waited for this\n[\s\S]*forgets\.ts/);
   t.strictSame(await world.processes(), []);
   t.strictSame(await world.leftovers(), []);

@@ -13,7 +13,7 @@ t.test('a run whose answer is wrong fails, and its kept machine can be looked in
   const ended = await world.run(['scenario', 'bridged', ...app, ...options]);
 
   await t.test('it says what was expected and what came, and whose fault that is', async (t) => {
-    t.equal(ended.code, 1, ended.stderr);
+    t.equal(ended.code, 1, { stderr: ended.stderr });
     const { results } = printedResults(ended.stdout);
     t.equal(results.verdict, 'failed');
     t.match(results.run.failure, {

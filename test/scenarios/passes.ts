@@ -23,7 +23,7 @@ export const passesOn = (
     await using world = await labWorld();
     const short = ['--duration', '1', '--json', '--reports', world.reports];
     const { code, stdout, stderr } = await world.run(['scenario', name, '--machine', machine, ...short]);
-    t.equal(code, 0, stderr);
+    t.equal(code, 0, { stderr });
     const { folder, results } = printedResults(stdout);
     t.equal(results.verdict, 'passed');
     t.strictSame(await world.processes(), [], 'no process is left');

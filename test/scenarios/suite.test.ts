@@ -145,14 +145,14 @@ t.test('replicates are samples, and two runs can be compared', { skip }, async (
   t.match((await world.run(['report', 'list', ...places])).stdout, /bridged on local .*: passed/);
   t.match((await world.run(['report', 'show', after, ...places])).stdout, /passed in/);
   const diff = await world.run(['report', 'diff', before, after, ...places]);
-  t.equal(diff.code, 0, diff.stderr);
+  t.equal(diff.code, 0, { stderr: diff.stderr });
   t.match(diff.stdout, /no regression/);
 });
 
 t.test('a plan is printed and nothing is done', async (t) => {
   await using world = await labWorld();
   const { code, stdout, stderr } = await world.run(['plan', 'veth']);
-  t.equal(code, 0, stderr);
+  t.equal(code, 0, { stderr });
   t.match(stdout, /type veth peer name/);
   t.strictSame(await world.leftovers(), []);
 });

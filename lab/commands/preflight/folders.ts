@@ -65,7 +65,8 @@ const canExecute = (file: string): Promise<void> =>
     throw new NoExec();
   });
 
-const cacheFolder: Check = {
+/** The cache's own folder, which nothing works without. */
+export const cacheFolder: Check = {
   name: 'cache folder',
   need: 'every run',
   look: async () => {

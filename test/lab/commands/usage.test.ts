@@ -50,7 +50,7 @@ t.test('a wrong word is answered with the nearest right one, and exit code 64', 
   ];
   for (const [args, message] of cases) {
     const { code, stdout, stderr } = await world.run(args);
-    t.equal(code, 64, `${args.join(' ')}: ${stderr}`);
+    t.equal(code, 64, args.join(' '), { stderr });
     t.match(stderr, message);
     t.equal(stdout, '');
     t.notMatch(stderr, /\n {4}at /, 'no stack');
@@ -76,7 +76,7 @@ t.test('an app that cannot be served is refused before anything is booted', asyn
   ];
   for (const [file, message] of cases) {
     const { code, stderr } = await world.run(['scenario', 'bridged', '--app', file]);
-    t.equal(code, 64, stderr);
+    t.equal(code, 64, { stderr });
     t.match(stderr, message);
     t.notMatch(stderr, /prepare the machine/);
   }

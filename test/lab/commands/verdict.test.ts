@@ -27,7 +27,7 @@ t.test('a report that cannot be written takes no verdict along', { skip }, async
     await fs.writeFile(file, losing(world.reports, value));
     await fs.rm(world.reports, { force: true });
     const ended = await world.run(['scenario', file, '--machine', 'local', '--reports', world.reports, '--json']);
-    t.equal(ended.code, code, ended.stderr);
+    t.equal(ended.code, code, { stderr: ended.stderr });
     t.match(ended.stderr, /the report could not be written to \S+: .* a part of that path is a file \(ENOTDIR\)\n {2}/);
     t.match(ended.stderr.trimEnd().split('\n').at(-1), new RegExp(`^${verdict} in `), 'the last line');
     t.notMatch(ended.stderr, /\n {4}at |\nreport: /);
@@ -35,7 +35,7 @@ t.test('a report that cannot be written takes no verdict along', { skip }, async
   }
   await fs.rm(world.reports, { force: true });
   const suite = await world.run(['suite', file, '--machine', 'local', '--reports', world.reports]);
-  t.equal(suite.code, 1, suite.stderr);
+  t.equal(suite.code, 1, { stderr: suite.stderr });
   t.match(suite.stderr, /failed +mine +local/);
   t.match(suite.stderr, /the report could not be written to \S+-suite: /);
 });
@@ -47,7 +47,7 @@ t.test('an error that nobody thought of keeps the report and says where it belon
     await step('slip', lab, () => new Promise(() => setTimeout(() => { throw new TypeError('a slip'); })));`;
   await fs.writeFile(file, scenarioText(body));
   const ended = await world.run(['scenario', file, '--machine', 'local', '--reports', world.reports]);
-  t.equal(ended.code, 3, ended.stderr);
+  t.equal(ended.code, 3, { stderr: ended.stderr });
   t.match(
     ended.stderr,
     /report: \S+-mine-local\n[\s\S]*lab: a slip\nTypeError: a slip\n {4}at [\s\S]*Please report it/,

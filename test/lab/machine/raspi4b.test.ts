@@ -53,7 +53,7 @@ t.test('a board without a clock is told the time', { skip: nightly, timeout: 1_2
   const machine = ['--machine', 'raspi4b', '--boot', 'sd'];
   const options = ['--duration', '2', '--json', '--reports', world.reports];
   const run = await world.run(['scenario', 'bridged', ...machine, ...options]);
-  t.equal(run.code, 0, run.stderr);
+  t.equal(run.code, 0, { stderr: run.stderr });
   const { folder, results } = printedResults(run.stdout);
   const log = await fs.readFile(path.join(folder, 'NodeEngine.log'), 'utf8');
   const off = Math.abs(Date.parse(log.slice(0, 24)) - Date.parse(results.run.started));

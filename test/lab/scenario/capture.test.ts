@@ -56,7 +56,7 @@ t.test("a failed step's report has the packets that went to the instance", { ski
   );
   const options = ['--machine', 'local', '--duration', '1', '--reports', world.reports, '--json'];
   const { code, stdout, stderr } = await world.run(['scenario', file, ...options]);
-  t.equal(code, 1, stderr);
+  t.equal(code, 1, { stderr });
   const { folder, results } = printedResults(stdout);
   const packets = packetsIn(await fs.readFile(path.join(folder, 'packets.pcap')));
   const saying = (text: string) => packets.some((packet) => packet.includes(text));

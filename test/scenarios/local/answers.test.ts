@@ -39,7 +39,7 @@ t.test('a component whose body is no text passes by its bytes, and fails by one 
     ]);
 
   const right = await scenario('--app', app, '--expect-body-file', expected);
-  t.equal(right.code, 0, right.stderr);
+  t.equal(right.code, 0, { stderr: right.stderr });
   const { folder, results } = printedResults(right.stdout);
   t.match(results.run.firstAnswer, { bodyBytes: 19, body: /^19 bytes that are no text: f8 f9 fa/ });
   t.match(await fs.readFile(path.join(folder, 'summary.md'), 'utf8'), /Status 200, 19 bytes, no content type:/);
@@ -49,7 +49,7 @@ t.test('a component whose body is no text passes by its bytes, and fails by one 
   t.match(other.stderr, /body: expected 19 bytes that are no text: fa f9 f8 .*, got 19 bytes that are no text: f8 f9/);
 
   const any = await scenario('--app', app, '--any-body');
-  t.equal(any.code, 0, any.stderr);
+  t.equal(any.code, 0, { stderr: any.stderr });
   const { notes } = printedResults(any.stdout).results.run;
   t.match(
     notes.find((note) => /any body/.test(note)),
@@ -74,7 +74,7 @@ t.test('a path and its body are what the user says; a missing newline is shown',
       ...more,
     ]);
   const right = await scenario('--expect-body', 'Hello from Rust: /a/path?and=query\n');
-  t.equal(right.code, 0, right.stderr);
+  t.equal(right.code, 0, { stderr: right.stderr });
   const wrong = await scenario('--expect-body', 'Hello from Rust: /a/path?and=query', '--until', 'HTTP from the board');
   t.equal(wrong.code, 1);
   t.match(

@@ -30,7 +30,7 @@ t.test(
     const options = ['--machine', 'local', '--duration', '1', '--rate', '40', '--connections', '16'];
     const run = ['scenario', file, ...options, '--reports', world.reports, '--json'];
     const { code, stdout, stderr } = await world.run(run);
-    t.equal(code, 1, stderr);
+    t.equal(code, 1, { stderr });
     const { results } = printedResults(stdout);
     t.match(results.run.failure, { step: 'may not', message: /wrong body [1-9]/ });
     t.match(results.options, { rate: 40, connections: 16 });

@@ -18,7 +18,7 @@ t.test(
     const { world, computer, scenario } = await bench(t);
     const before = await traces(computer);
     const { code, stdout, stderr } = await world.run(scenario('bridged'));
-    t.equal(code, 0, stderr);
+    t.equal(code, 0, { stderr });
     const { folder, results } = printedResults(stdout);
     t.match(results, {
       ...{ verdict: 'passed', machine: { name: 'bench', fidelity: 'hardware', accelerator: 'none' } },
@@ -86,7 +86,7 @@ t.test(
 
     await t.test('doctor says what there is to say', async (t) => {
       const good = await world.run(['doctor', '--machine', 'bench']);
-      t.equal(good.code, 0, good.stdout);
+      t.equal(good.code, 0, { stdout: good.stdout });
       t.match(good.stdout, /✓ ssh: [\s\S]*✓ architecture: [\s\S]*✓ worker: not installed[\s\S]*✓ kernel: /);
       saveMachine('bench', { ...computer.definition, serial: '/dev/no-such-serial' });
       const bad = await world.run(['doctor', '--machine', 'bench']);
@@ -134,7 +134,7 @@ t.test(
       await lab.ended;
       t.match(await traces(computer), /oaklab0/);
       const next = await world.run(scenario('veth'));
-      t.equal(next.code, 0, next.stderr);
+      t.equal(next.code, 0, { stderr: next.stderr });
       t.equal(await traces(computer), before);
       t.strictSame(await world.processes(), []);
     });
@@ -166,7 +166,7 @@ t.test(
     const begun = '/var/lib/oakestra-lab/kept.new/etc';
     await computer.look('sh', '-c', `mkdir -p ${begun} && echo '{}' >${begun}/conf.json`);
     const { code, stdout, stderr } = await world.run(scenario('bridged'));
-    t.equal(code, 0, stderr);
+    t.equal(code, 0, { stderr });
     t.match(printedResults(stdout).results.inputs, [
       {},
       { name: 'wasmtime (board)' },

@@ -31,6 +31,6 @@ export const bench = async (t: Test, worker?: readonly string[]) => {
 
 /** Expects of a run that the lab was at fault, and said why. */
 export const failsAsLab = (t: Test, { code, stdout, stderr }: LabEnded, message: RegExp): void => {
-  t.equal(code, 3, stderr);
+  t.equal(code, 3, { stderr });
   t.match(printedResults(stdout).results, { verdict: 'error', run: { failure: { message } } });
 };

@@ -13,7 +13,7 @@ t.test('a board is added, listed and removed', async (t) => {
   await using world = await labWorld();
   const add = ['machine', 'add', 'pi4', '--ssh', 'root@192.168.1.40', '--serial', '/dev/ttyUSB0'];
   const added = await world.run([...add, '--power-cycle', 'uhubctl -l 1-1 -a cycle']);
-  t.equal(added.code, 0, added.stderr);
+  t.equal(added.code, 0, { stderr: added.stderr });
   t.match(added.stdout, /doctor --machine pi4/);
   t.strictSame(JSON.parse(await fs.readFile(file, 'utf8')), {
     ...{ ssh: 'root@192.168.1.40', serial: '/dev/ttyUSB0', powerCycle: ['uhubctl', '-l', '1-1', '-a', 'cycle'] },

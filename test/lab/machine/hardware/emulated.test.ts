@@ -73,7 +73,7 @@ t.test('an emulated board stands for a real one', { skip: reason, timeout: 5_400
       'find /etc /var /run /tmp /root -not -name "*_host_key"; cat /etc/oakestra/conf.json; ip -brief address show permanent; nft list ruleset',
     ]);
   const failsAsLab = ({ code, stdout, stderr }: LabEnded, message: RegExp) => {
-    t.equal(code, 3, stderr);
+    t.equal(code, 3, { stderr });
     t.match(printedResults(stdout).results, { verdict: 'error', run: { failure: { message } } });
   };
   await machine.writeFile('/etc/oakestra/conf.json', '{"cluster_address": "10.99.0.1", "cluster_port": 10100}\n');
@@ -82,7 +82,7 @@ t.test('an emulated board stands for a real one', { skip: reason, timeout: 5_400
 
   await t.test('with our image: the worker as it is installed, and its own configuration afterwards', async (t) => {
     const { code, stdout, stderr } = await run('bridged');
-    t.equal(code, 0, stderr);
+    t.equal(code, 0, { stderr });
     const { results } = printedResults(stdout);
     t.match(results.machine, { name: 'pi', architecture: 'aarch64', fidelity: 'emulated' });
     t.strictSame(
@@ -113,7 +113,7 @@ t.test('an emulated board stands for a real one', { skip: reason, timeout: 5_400
     await lab.ended;
     t.match(await traces(), /oakestra-lab\/kept/);
     const { code, stderr } = await run('veth');
-    t.equal(code, 0, stderr);
+    t.equal(code, 0, { stderr });
     t.equal(await traces(), before);
   });
 
@@ -127,7 +127,7 @@ t.test('an emulated board stands for a real one', { skip: reason, timeout: 5_400
       failsAsLab(await lab.ended, vanished);
       saveMachine('pi', { ...definition, powerCycle: ['kill', '-CONT', String(pid)] });
       const { code, stdout, stderr } = await run('bridged');
-      t.equal(code, 0, stderr);
+      t.equal(code, 0, { stderr });
       t.match(printedResults(stdout).results.run.notes, [/its power was taken away and given back/]);
       saveMachine('pi', definition);
       t.equal(await traces(), before);
@@ -138,7 +138,7 @@ t.test('an emulated board stands for a real one', { skip: reason, timeout: 5_400
     await execOk(machine, ['mv', '/usr/bin/NodeEngine', '/usr/bin/NodeEngine.away']);
     const { code, stdout, stderr } = await run('bridged');
     await execOk(machine, ['mv', '/usr/bin/NodeEngine.away', '/usr/bin/NodeEngine']);
-    t.equal(code, 0, stderr);
+    t.equal(code, 0, { stderr });
     t.match(printedResults(stdout).results, { verdict: 'passed', run: { firstAnswer: { status: 200 } } });
     t.equal(await traces(), before);
   });

@@ -39,7 +39,7 @@ t.test('a board that is lost in the middle of a run', { skip, timeout: 280_000 }
     t.match(steps.at(-1), { name: 'wait for the board', verdict: 'error' });
     await computer.refuse(false);
     const next = await world.run(scenario('veth'));
-    t.equal(next.code, 0, next.stderr);
+    t.equal(next.code, 0, { stderr: next.stderr });
     t.equal(await traces(computer), before);
   });
 
@@ -51,7 +51,7 @@ t.test('a board that is lost in the middle of a run', { skip, timeout: 280_000 }
     failsAsLab(t, await lab.ended, /bench was taken by somebody else meanwhile/);
     t.match(await traces(computer), /oakestra-lab\/holder/, "it may be the other run's");
     const next = await world.run(scenario('veth'));
-    t.equal(next.code, 0, next.stderr);
+    t.equal(next.code, 0, { stderr: next.stderr });
     t.equal(await traces(computer), before);
   });
 });
@@ -65,6 +65,6 @@ t.test('the power command brings a board back that does not answer', { skip, tim
   await until(() => fs.stat(asked).catch(() => undefined), AbortSignal.timeout(60_000));
   await computer.refuse(false);
   const { code, stdout, stderr } = await run;
-  t.equal(code, 2, stderr);
+  t.equal(code, 2, { stderr });
   t.match(printedResults(stdout).results.run.notes, [/its power was taken away and given back/]);
 });

@@ -78,7 +78,7 @@ t.test('a step that fails leads into the namespace in which it failed', { skip }
 t.test('a machine that was started stays, can be asked, and goes', { skip }, async (t) => {
   await using world = await labWorld();
   const up = await world.run(['up', 'veth', '--machine', 'local']);
-  t.equal(up.code, 0, up.stderr);
+  t.equal(up.code, 0, { stderr: up.stderr });
   const address = await world.run(['exec', '--instance', 'lab.test.hello.test.instance.0', 'ip', 'address']);
   t.match(address.stdout, /10\.10\.0\.2\/26/);
   t.match((await world.run(['logs', 'NetManager'])).stdout, /the network stands: veth/);
