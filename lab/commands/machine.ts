@@ -60,7 +60,7 @@ export const addMachineCommand = (program: Command, _context: CommandContext): v
     .command('add')
     .description('describe a board in a file of your own, so that --machine takes its name')
     .argument('<name>')
-    .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root')
+    .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root or as a user whom sudo asks for no password')
     .option('--port <n>', "ssh's port there", wholeNumber(1, 65_535))
     .option('--identity <file>', 'the private key, where ssh would not find it by itself')
     .option('--architecture <name>', "the processor's: aarch64 unless this says x86_64")
@@ -75,6 +75,7 @@ export const addMachineCommand = (program: Command, _context: CommandContext): v
       `
 Examples:
   npm run lab -- machine add pi4 --ssh root@oakestra-raspi4.local
+  npm run lab -- machine add pi4 --ssh 'pi@[fe80::1%eth0]:2222'
   npm run lab -- machine add pi4 --ssh root@192.168.1.40 --serial /dev/ttyUSB0 --power-cycle 'uhubctl -l 1-1 -p 2 -a cycle'`,
     )
     .action(add);

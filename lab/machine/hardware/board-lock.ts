@@ -11,7 +11,11 @@ const file = `${labFolder}/lock`;
 /** The beginning of a script that does nothing unless the owner `$1` has the lock: another run may have come since. */
 export const whileMine = `[ "$(head -n 1 ${file} 2>/dev/null)" = "$1" ] || exit 0`;
 
+/** What is said to a user who is not root on a board. */
+export const notRoot = 'you are not root there and sudo asks for a password; networks and namespaces need root';
+
 const beatMs = 20_000;
+const shownLock = 100;
 /** A lab that lives renews its lock every {@link beatMs}. */
 const staleSeconds = 90;
 
@@ -20,7 +24,7 @@ const staleSeconds = 90;
  * board's since it was started: its clock may jump. A lock that `$2` had is given up by him first.
  */
 const takeScript = `
-[ "$(id -u)" = 0 ] || { echo 'you are not root there, which networks and namespaces need' >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo '${notRoot}' >&2; exit 1; }
 mkdir -p ${labFolder} || exit 1
 now=$(cut -d. -f1 /proc/uptime)
 if [ -n "$2" ]; then
@@ -64,9 +68,13 @@ export const isStale = (owner: string, age: number): boolean => {
   return where === here() && identityOf(pid) !== `${pid} ${began}`;
 };
 
-const describe = (owner: string): string => {
-  const [where = '', pid, , run] = owner.split(' ');
-  return `the lab on ${where.split('/')[0]} (process ${pid}, run ${run})`;
+/** Whose a lock is and how many seconds ago that was said, as the script prints it; undefined when that is no lock. */
+export const parseLock = (
+  printed: string,
+): { readonly age: number; readonly owner: string; readonly words: string } | undefined => {
+  const [, age, owner = '', where = '', pid, run] = /^(-?\d+)\n((\S+?)\/\S* (\d+) \d+ (\S+))\n?$/.exec(printed) ?? [];
+  if (age === undefined) return undefined;
+  return { age: Number(age), owner, words: `the lab on ${where} (process ${pid}, run ${run})` };
 };
 
 /** Takes a board for `mine` until it is disposed of. Throws a lab fault when another run has it. */
@@ -78,10 +86,14 @@ export const lockBoard = async (
 ): Promise<AsyncDisposable> => {
   const take = (given: string) => shell.script(`${name} cannot be locked`, takeScript, [mine, given]);
   let held = await take('');
-  const [age, owner = ''] = held.split('\n');
-  if (held !== '' && isStale(owner, Number(age))) held = await take(owner);
+  const before = parseLock(held);
+  if (before && isStale(before.owner, before.age)) held = await take(before.owner);
+  const other = parseLock(held);
+  if (other) throw labFault(`${name} is in use by ${other.words}`, ['wait until that run has ended']);
   if (held !== '')
-    throw labFault(`${name} is in use by ${describe(held.split('\n')[1] ?? '')}`, ['wait until that run has ended']);
+    throw labFault(`${name} has a lock that no lab has written: ${JSON.stringify(held.slice(0, shownLock))}`, [
+      `there, if no lab uses it: rm ${file}`,
+    ]);
   const timer = setInterval(() => {
     void shell.exec(['sh', '-c', renewScript, 'sh', mine]).then(
       ({ code }) => code === 0 || lost(labFault(`${name} was taken by somebody else meanwhile`)),

@@ -4,7 +4,7 @@ import { type ExecaError, execa } from 'execa';
 import { labFault, messageOf } from '../../system/errors.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
-import type { HardwareDefinition } from './definition.ts';
+import { destinationOf, type HardwareDefinition } from './definition.ts';
 import { Connection } from './ssh/connection.ts';
 import { NoConnection } from './ssh/ssh.ts';
 import type { Survey } from './survey.ts';
@@ -56,8 +56,8 @@ export const connectTo = async (
  * connection, provided that ssh went to the very same one and nothing stands between.
  */
 export const directAddress = async (definition: HardwareDefinition, survey: Survey): Promise<string | undefined> => {
-  const port = definition.port === undefined ? [] : ['-p', `${definition.port}`];
-  const { stdout } = await execa('ssh', ['-G', ...port, '--', definition.ssh], { stdin: 'ignore', reject: false });
+  const { port, target } = destinationOf(definition);
+  const { stdout } = await execa('ssh', ['-G', ...port, '--', target], { stdin: 'ignore', reject: false });
   const setting = (name: string) => new RegExp(`^${name} (.+)$`, 'm').exec(stdout)?.[1];
   const [, , address = '', seenPort] = (survey.get('connection') ?? '').split(' ');
   if (seenPort !== setting('port') || /^(127\.|::1$)/.test(address)) return undefined;

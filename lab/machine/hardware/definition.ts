@@ -9,7 +9,10 @@ import { configHome } from '../../system/user-folders.ts';
 /** A machine file: how a board on the bench is reached. It holds no secret: keys stay where ssh has them. */
 const MachineFile = Type.Object(
   {
-    /** `user@host` or a name of the user's own ssh configuration. The user has to be root on the board. */
+    /**
+     * `user@host`, `user@host:port`, `user@[IPv6 address]:port`, or a name of the user's own ssh configuration. The user
+     * is root on the board, or becomes it by `sudo` without a password.
+     */
     ssh: Type.String({ pattern: '^[^\\s@-][^\\s@]*(@[^\\s@-][^\\s@]*)?$' }),
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
     /** The private key's file, where ssh would not find it by itself. */
@@ -25,6 +28,20 @@ const MachineFile = Type.Object(
 );
 export type HardwareDefinition = Static<typeof MachineFile>;
 
+/** How ssh is told where a board is: words that name a port, and the host as ssh itself takes it, without brackets. */
+export const destinationOf = ({
+  ssh,
+  port,
+}: Pick<HardwareDefinition, 'ssh' | 'port'>): { readonly port: readonly string[]; readonly target: string } => {
+  const { user, bracketed, host, written } =
+    /^(?<user>[^@]+@)?(?:\[(?<bracketed>[^\]]+)\]|(?<host>[^:[\]]+))(?::(?<written>\d+))?$/.exec(ssh)?.groups ?? {};
+  const named = bracketed ?? host;
+  // an IPv6 address without brackets has no port, and is what ssh takes
+  if (named === undefined) return { port: port === undefined ? [] : ['-p', `${port}`], target: ssh };
+  const wanted = port ?? written;
+  return { port: wanted === undefined ? [] : ['-p', `${wanted}`], target: `${user ?? ''}${named}` };
+};
+
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
 const folder = (): string => path.join(configHome(), 'oakestra-wasm-lab', 'machines');
@@ -39,7 +56,12 @@ export const hostKeyFile = (name: string): string => path.join(folder(), `${name
 export const parseDefinition = (document: unknown, what: string): HardwareDefinition => {
   refuseUnknown(document, Object.keys(MachineFile.properties), what);
   try {
-    return parse(MachineFile, document, what);
+    const definition = parse(MachineFile, document, what);
+    const { ssh, port } = definition;
+    const [, written] = destinationOf({ ssh }).port;
+    if (written !== undefined && port !== undefined && Number(written) !== port)
+      throw usageFault(`${what}: ssh says port ${written}, port says ${port}: leave out one`);
+    return definition;
   } catch (error) {
     if (error instanceof InvalidData) throw usageFault(messageOf(error));
     throw error;

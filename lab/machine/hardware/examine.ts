@@ -7,6 +7,7 @@ import { findingsOf } from './findings.ts';
 import { surveyBoard } from './hardware.ts';
 import { BoardShell } from './ssh/board-shell.ts';
 import { Connection } from './ssh/connection.ts';
+import { tryConnection } from './trial.ts';
 
 const unmet = (what: string, error: unknown): Finding => {
   const next = error instanceof LabError ? error.next : [];
@@ -36,9 +37,11 @@ export const examineHardware = async (
   await using run = await openRun(`a look at ${name}`);
   try {
     await using connection = await Connection.open({ name, definition, run }, signal);
-    const survey = await surveyBoard(new BoardShell(connection, run), signal);
+    const board = new BoardShell(connection, run);
+    const tried = await tryConnection(connection, board, signal);
+    const survey = await surveyBoard(board, signal);
     const reached = { what: 'ssh', ok: true, detail: `${definition.ssh} answers` };
-    return [reached, ...serial, ...findingsOf(survey, definition)];
+    return [reached, ...tried, ...serial, ...findingsOf(survey, definition)];
   } catch (error) {
     signal.throwIfAborted();
     return [unmet('ssh', error), ...serial];

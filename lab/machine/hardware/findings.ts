@@ -1,7 +1,8 @@
 import type { Architecture } from '../../system/elf.ts';
 import type { Finding } from '../../system/finding.ts';
+import { notRoot } from './board-lock.ts';
 import type { HardwareDefinition } from './definition.ts';
-import { addressBits, type Survey, throttling } from './survey.ts';
+import { addressBits, numberIn, type Survey, throttling } from './survey.ts';
 import { chamberLink, letIn } from './worker/chamber.ts';
 
 const fullAddressBits = 47;
@@ -43,7 +44,11 @@ const architecture: Check = (survey, definition) => {
 const root: Check = (survey) =>
   survey.get('user') === '0'
     ? undefined
-    : fatal('user', 'you are not root there', 'networks and namespaces need root: use root@… in the machine file');
+    : fatal(
+        'user',
+        notRoot,
+        'use root@… in the machine file, or let sudo ask for nothing: echo "$USER ALL=(ALL) NOPASSWD: ALL" | sudo tee /etc/sudoers.d/lab',
+      );
 
 const worker: Check = (survey) =>
   good(
@@ -58,12 +63,14 @@ const programs: Check = (survey) => {
     : fatal('programs', `it lacks ${missing}`, 'apt install iproute2 nftables curl iputils-ping procps util-linux');
 };
 
+const kernelOf = (survey: Survey): string => survey.get('kernel') ?? 'its kernel';
+
 const kernel: Check = (survey) => {
   const lacking = ['veth', 'bridge', 'nft'].filter((ability) => survey.get(ability) !== 'yes');
-  if (lacking.length === 0) return good('kernel', `${survey.get('kernel')} has veth, bridge and nftables`);
+  if (lacking.length === 0) return good('kernel', `${kernelOf(survey)} has veth, bridge and nftables`);
   const remedy =
     'load them (modprobe veth bridge nf_tables), or boot a kernel that has them: CONFIG_VETH, CONFIG_BRIDGE, CONFIG_NF_TABLES';
-  return fatal('kernel', `${survey.get('kernel')} has no ${lacking.join(', no ')}`, remedy);
+  return fatal('kernel', `${kernelOf(survey)} has no ${lacking.join(', no ')}`, remedy);
 };
 
 const addresses: Check = (survey) => {
@@ -110,8 +117,8 @@ const incoming: Check = (survey) => {
 };
 
 const clock: Check = (survey) => {
-  const year = Number(survey.get('year'));
-  if (year >= firstYear) return undefined;
+  const year = numberIn(survey, 'year');
+  if (year === undefined || year >= firstYear) return undefined;
   return bad(
     'clock',
     `it stands in ${year}: a Pi has none that runs without power`,
@@ -128,7 +135,8 @@ const storage: Check = (survey) => {
       `its root file system is read-only (${mounted})`,
       'mount -o remount,rw /; a card that goes read-only by itself is worn out',
     );
-  const free = Number(survey.get('free-kb') ?? neededKb);
+  const free = numberIn(survey, 'free-kb');
+  if (free === undefined) return good('storage', `${mounted}, how much is free is unknown`);
   return free >= neededKb
     ? good('storage', `${mounted}, ${Math.floor(free / 1000)} MB free`)
     : fatal(
@@ -139,8 +147,8 @@ const storage: Check = (survey) => {
 };
 
 const memory: Check = (survey) => {
-  const free = Number(survey.get('free-memory-kb') ?? neededMemoryKb);
-  if (hasWorker(survey) || free >= neededMemoryKb) return undefined;
+  const free = numberIn(survey, 'free-memory-kb');
+  if (hasWorker(survey) || free === undefined || free >= neededMemoryKb) return undefined;
   return fatal(
     'memory',
     `${Math.floor(free / 1000)} MB free, what is carried over needs 400 MB`,

@@ -1,4 +1,5 @@
 import { firstOf, labFault, messageOf } from '../../system/errors.ts';
+import type { Finding } from '../../system/finding.ts';
 import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { type Capability, type Endpoint, type Machine, networkCapabilities } from '../machine.ts';
@@ -9,6 +10,7 @@ import type { HardwareDefinition } from './definition.ts';
 import { findingsOf, hasWorker } from './findings.ts';
 import { BoardShell } from './ssh/board-shell.ts';
 import { conditionOf, isEmulated, parseSurvey, type Survey, surveyScript, throttling } from './survey.ts';
+import { tryConnection } from './trial.ts';
 import { endChamber } from './worker/chamber.ts';
 import { restoreInstalled } from './worker/installed.ts';
 import { carriedPlace, installedPlace, type Site } from './worker/place.ts';
@@ -37,8 +39,8 @@ export const surveyBoard = async (shell: BoardShell, signal?: AbortSignal): Prom
   parseSurvey(await shell.script('the board cannot be looked at', surveyScript, [], signal ? { signal } : {}));
 
 /** Throws a lab fault for the first thing that makes a run impossible. */
-const insist = (name: string, survey: Survey, definition: HardwareDefinition): void => {
-  const finding = findingsOf(survey, definition).find(({ fatal }) => fatal);
+const insist = (name: string, findings: readonly Finding[]): void => {
+  const finding = findings.find(({ fatal }) => fatal);
   if (!finding) return;
   const { what, detail, remedy } = finding;
   throw labFault(`${name} cannot be used, ${what}: ${detail}`, remedy === undefined ? [] : [remedy]);
@@ -65,13 +67,14 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
   const connection = stack.use(await connectTo(name, definition, run, note, signal));
   connection.gone.addEventListener('abort', () => lose(connection.gone.reason), { once: true });
   const board = new BoardShell(connection, run);
+  insist(name, await tryConnection(connection, board, signal));
   const owner = ownerOf(run.id);
   stack.use(await lockBoard(name, board, owner, lose));
   // first, for what a killed run left takes memory and room, too
   await endChamber(name, board, owner);
   await restoreInstalled(name, board, owner);
   const survey = await surveyBoard(board, signal);
-  insist(name, survey, definition);
+  insist(name, findingsOf(survey, definition));
   const site: Site = { name, definition, connection, board, survey, owner, stack, lose };
   const place = hasWorker(survey)
     ? await installedPlace(site)

@@ -64,6 +64,17 @@ export const parseSurvey = (text: string): Survey =>
     }),
   );
 
+/** A whole number that a board says; undefined when it says none. */
+export const numberIn = (survey: Survey, key: string): number | undefined => {
+  const text = survey.get(key) ?? '';
+  return /^-?\d+$/.test(text) ? Number(text) : undefined;
+};
+
+const inThousands = (survey: Survey, key: string, unit: string, digits = 0): string | undefined => {
+  const number = numberIn(survey, key);
+  return number === undefined ? undefined : `${Number((number / 1000).toFixed(digits))} ${unit}`;
+};
+
 /** How many bits an address of a process has, out of the address of its stack, which lies at the top. */
 export const addressBits = (survey: Survey): number | undefined => {
   const stack = /^[0-9a-f]{1,16}$/.exec(survey.get('stack') ?? '')?.[0];
@@ -106,12 +117,8 @@ const shown: readonly (readonly [name: string, of: (survey: Survey) => string | 
   ['address bits', (survey) => addressBits(survey)?.toString()],
   ['memory', (survey) => survey.get('memory')],
   ['governor', (survey) => survey.get('governor')],
-  ['clock', (survey) => (survey.has('clock-khz') ? `${Number(survey.get('clock-khz')) / 1000} MHz` : undefined)],
-  [
-    'temperature',
-    (survey) =>
-      survey.has('millidegrees') ? `${(Number(survey.get('millidegrees')) / 1000).toFixed(1)} °C` : undefined,
-  ],
+  ['clock', (survey) => inThousands(survey, 'clock-khz', 'MHz', 3)],
+  ['temperature', (survey) => inThousands(survey, 'millidegrees', '°C', 1)],
   [
     'throttling',
     (survey) =>
@@ -120,7 +127,7 @@ const shown: readonly (readonly [name: string, of: (survey: Survey) => string | 
   [
     'network',
     (survey) =>
-      [survey.get('network'), Number(survey.get('link-speed') ?? -1) > 0 && `${survey.get('link-speed')} Mbit/s`]
+      [survey.get('network'), (numberIn(survey, 'link-speed') ?? -1) > 0 && `${survey.get('link-speed')} Mbit/s`]
         .filter(Boolean)
         .join(', ') || undefined,
   ],

@@ -24,8 +24,11 @@ const Links = Type.Array(
   }),
 );
 
-// The digest cache, the logs and the lab's own programs are meant to stay.
-const lasting = ['/var/cache/oakestra', '/var/log/oakestra', '/var/lib/oakestra-lab'];
+// The digest cache, compiled components, the logs and the lab's own programs are meant to stay.
+const lasting = [
+  ...['/var/cache/oakestra', '/var/lib/oakestra/precompiled', '/var/log/oakestra'],
+  '/var/lib/oakestra-lab',
+];
 
 /** What ends a line that a router or a DHCP server may add at any time. */
 const byItself = ' (dynamic)';

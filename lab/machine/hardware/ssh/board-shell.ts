@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { labFault } from '../../../system/errors.ts';
 import type { Finished, ProgramInput } from '../../../system/process.ts';
-import { commandLine, quote } from '../../../system/quote.ts';
 import { type RunFolder, runMark } from '../../../system/runs.ts';
 import type { Ended, ExecOptions } from '../../machine.ts';
 import type { Connection } from './connection.ts';
+import { type Frame, frame } from './frame.ts';
 
 /** How a program runs on the board, and what it reads. */
 export type ShellOptions = Omit<ExecOptions, 'stdin'> & { readonly stdin?: ProgramInput | undefined };
@@ -42,9 +42,9 @@ export class BoardShell {
     return new BoardShell(this.#connection, this.#run, enter);
   }
 
-  /** A command line for the board's shell; what runs by it can be told from anybody else's by its environment. */
-  line(argv: readonly string[], env: Readonly<Record<string, string>> = {}): string {
-    return this.#line(argv, { ...env, [runMark]: this.#run.id });
+  /** A framed program; what runs by it can be told from anybody else's by its environment. */
+  frame(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Frame {
+    return this.#frame(argv, { ...env, [runMark]: this.#run.id });
   }
 
   /** Runs a program to its end; an abort ends it and all that it started. */
@@ -74,9 +74,9 @@ export class BoardShell {
 
   async #finish(argv: readonly string[], options: ShellOptions, mayRepeat = false): Promise<Finished> {
     const mark = `${this.#run.id}-${++this.#commands}`;
-    const line = this.line(argv, { ...options.env, [commandMark]: mark });
+    const framed = this.frame(argv, { ...options.env, [commandMark]: mark });
     try {
-      return await this.#connection.run(line, { stdin: options.stdin, signal: options.signal, mayRepeat });
+      return await this.#connection.run(framed, { stdin: options.stdin, signal: options.signal, mayRepeat });
     } catch (error) {
       if (options.signal?.aborted && !this.#connection.gone.aborted)
         await this.#kill(`${commandMark}=${mark}`).catch(() => {});
@@ -86,14 +86,12 @@ export class BoardShell {
 
   async #kill(entry: string): Promise<void> {
     // without a mark of its own: it must not end itself
-    const line = this.#line(['sh', '-c', killScript, 'sh', entry], {});
-    await this.#connection.run(line, { signal: AbortSignal.timeout(killMs) });
+    const framed = this.#frame(['sh', '-c', killScript, 'sh', entry], {});
+    await this.#connection.run(framed, { signal: AbortSignal.timeout(killMs) });
   }
 
-  /** Set by the shell and not by `env`: busybox's own would start busybox's own programs. */
-  #line(argv: readonly string[], env: Readonly<Record<string, string>>): string {
-    const variables = Object.entries({ PATH: searchPath, HOME: '/root', ...env });
-    const assigned = variables.map(([name, value]) => `${name}=${quote(value)}`);
-    return [...assigned, 'exec', commandLine([...this.#enter, ...argv])].join(' ');
+  #frame(argv: readonly string[], env: Readonly<Record<string, string>>): Frame {
+    const variables = { PATH: searchPath, HOME: '/root', ...env };
+    return frame([...this.#enter, ...argv], variables, this.#connection.privilege);
   }
 }

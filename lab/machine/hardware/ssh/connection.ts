@@ -1,16 +1,29 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import limit from 'p-limit';
 import { labFault, messageOf } from '../../../system/errors.ts';
 import { type Finished, type ProgramInput, runProgram } from '../../../system/process.ts';
 import type { RunFolder } from '../../../system/runs.ts';
-import { abortable, deadline, until } from '../../../system/wait.ts';
+import { abortable, deadline, movableDeadline, until } from '../../../system/wait.ts';
 import type { HardwareDefinition } from '../definition.ts';
+import { type Frame, type Framed, frame, unframe } from './frame.ts';
 import { controlPath, type Master, sshEnvironment, startMaster } from './master.ts';
 import { endOldSessions } from './old-sessions.ts';
-import { NoConnection, neverBegan, sharedArguments } from './ssh.ts';
+import {
+  forwardingRemedy,
+  NoConnection,
+  neverBegan,
+  noSession,
+  notRun,
+  sessionsRemedy,
+  sharedArguments,
+} from './ssh.ts';
 
 /** sshd takes ten sessions on a connection unless told otherwise (sshd_config(5), MaxSessions), and some last. */
 const sessions = 6;
 const patienceMs = 60_000;
+/** How long the other sessions of a run may take until one of them is free, and how often that is tried. */
+const sessionMs = 600_000;
+const sessionPauseMs = 200;
 
 /** What to connect to, and how long a lost board may take to come back. */
 export type ConnectionOptions = {
@@ -36,9 +49,35 @@ export type SshProgram = {
 
 /** What a board calls the time since it was started (random(4)); empty where it does not answer. */
 const bootOf = async (run: RunFolder, signal: AbortSignal): Promise<string> => {
-  const words = ['-T', 'board', 'cat /proc/sys/kernel/random/boot_id'];
-  const argv = ['ssh', ...sharedArguments(controlPath(run)), ...words];
-  return (await runProgram(argv, { env: sshEnvironment(run), signal })).stdout.toString().trim();
+  const { ended, stdout } = await runFramed(run, ['cat', '/proc/sys/kernel/random/boot_id'], signal);
+  return ended ? stdout.toString().trim() : '';
+};
+
+/** Runs a program by a connection that has just been made. */
+const runFramed = async (
+  run: RunFolder,
+  argv: readonly string[],
+  signal: AbortSignal,
+  privilege: readonly string[] = [],
+): Promise<Framed> => {
+  const framed = frame(argv, {}, privilege);
+  const ssh = ['ssh', ...sharedArguments(controlPath(run)), '-T', 'board', framed.line];
+  return unframe(framed, await runProgram(ssh, { env: sshEnvironment(run), signal }));
+};
+
+/** The words by which a user who is not root becomes it without being asked for a password (sudo(8), -n). */
+const sudo = ['sudo', '-n', '--'] as const;
+
+/**
+ * What has to stand before a program so that root runs it: nothing for root, and for who cannot become root. Throws a
+ * lab fault where the board runs something else than it is told.
+ */
+const privilegeOf = async (name: string, run: RunFolder, signal: AbortSignal): Promise<readonly string[]> => {
+  const own = await runFramed(run, ['id', '-u'], signal);
+  if (!own.began) throw notRun(name, own);
+  if (own.stdout.toString().trim() === '0') return [];
+  const other = await runFramed(run, ['id', '-u'], signal, sudo);
+  return other.began && other.stdout.toString().trim() === '0' ? sudo : [];
 };
 
 /**
@@ -53,9 +92,12 @@ export class Connection implements AsyncDisposable {
   readonly #forwards: (readonly string[])[] = [];
   readonly #boot: string;
   #master: Promise<Master>;
+  /** What stands before every program so that root runs it. */
+  readonly privilege: readonly string[];
 
-  private constructor(options: ConnectionOptions, first: Master, boot: string) {
+  private constructor(options: ConnectionOptions, first: Master, boot: string, privilege: readonly string[]) {
     this.#options = options;
+    this.privilege = privilege;
     this.#boot = boot;
     this.#master = Promise.resolve(first);
     this.#watch(first);
@@ -65,7 +107,13 @@ export class Connection implements AsyncDisposable {
   static async open(options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
     const { name, definition, run } = options;
     const first = await startMaster(name, definition, run, signal);
-    return new Connection(options, first, await bootOf(run, signal));
+    try {
+      const privilege = await privilegeOf(name, run, signal);
+      return new Connection(options, first, await bootOf(run, signal), privilege);
+    } catch (error) {
+      await first.end();
+      throw error;
+    }
   }
 
   /** Aborted, with the reason, when the board is lost. */
@@ -86,21 +134,34 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Runs a command line of the board's shell to its end. When the connection drops meanwhile nobody knows what became
-   * of it: a lab fault, unless it may run once more.
+   * Runs a framed program to its end. When the connection drops meanwhile nobody knows what became of it: a lab fault,
+   * unless it may run once more. A board that has no session to spare is asked again when others have ended.
    */
-  run(line: string, options: LineOptions = {}): Promise<Finished> {
+  run(framed: Frame, options: LineOptions = {}): Promise<Finished> {
     return this.#sessions(async () => {
       const signal = this.#ends(options.signal);
+      const { name } = this.#options;
+      const free = movableDeadline(sessionMs, `a free session on ${name}`, signal);
       for (;;) {
         const master = await abortable(this.#master, signal);
-        const { file, args, env } = this.session(line);
-        const finished = await runProgram([file, ...args], { env, stdin: options.stdin, signal });
-        // 255 is ssh's own, unless the command ended with it
-        if (finished.code !== 255 || (await this.#tell(['check'], signal)).code === 0) return finished;
+        const { file, args, env } = this.session(framed.line);
+        const finished = unframe(framed, await runProgram([file, ...args], { env, stdin: options.stdin, signal }));
+        if (finished.ended) return finished;
         const said = finished.stderr.toString().trim();
+        if (!finished.began && noSession(said)) {
+          await pause(sessionPauseMs, undefined, { signal: free.signal }).catch(() => {
+            signal.throwIfAborted();
+            throw labFault(`${name} takes no more sessions on a connection: ${said}`, [sessionsRemedy]);
+          });
+          continue;
+        }
+        // 255 is ssh's own, unless the command was ended with it
+        if (finished.code !== 255 || (await this.#tell(['check'], signal)).code === 0) {
+          if (finished.began) return finished;
+          throw notRun(name, finished);
+        }
         if (!options.mayRepeat && !neverBegan(said))
-          throw labFault(`the connection to ${this.#options.name} dropped while a command ran${said && `: ${said}`}`);
+          throw labFault(`the connection to ${name} dropped while a command ran${said && `: ${said}`}`);
         await abortable(master.ended, signal);
       }
     });
@@ -111,8 +172,19 @@ export class Connection implements AsyncDisposable {
     const ends = this.#ends(signal);
     await abortable(this.#master, ends);
     const { code, stderr } = await this.#tell(['forward', kind, what], ends);
-    if (code !== 0) throw labFault(`no forwarded port ${kind} ${what}: ${stderr.toString().trim()}`);
+    if (code !== 0)
+      throw labFault(`${this.#options.name} forwards no port, ssh ${kind} ${what}: ${stderr.toString().trim()}`, [
+        forwardingRemedy,
+      ]);
     this.#forwards.push([kind, what]);
+  }
+
+  /** Ends what {@link forward} has begun. */
+  async cancel(kind: '-L' | '-R', what: string, signal?: AbortSignal): Promise<void> {
+    const at = this.#forwards.findIndex(([of, words]) => of === kind && words === what);
+    if (at < 0) return;
+    this.#forwards.splice(at, 1);
+    await this.#tell(['cancel', kind, what], this.#ends(signal));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -161,7 +233,7 @@ export class Connection implements AsyncDisposable {
         throw restarted;
       }
       this.#watch(master);
-      const { file, args, env } = this.session(endOldSessions(run.id));
+      const { file, args, env } = this.session(endOldSessions(run.id, this.privilege));
       await runProgram([file, ...args], { env, signal });
       for (const words of this.#forwards)
         await until(async () => (await this.#tell(['forward', ...words], signal)).code === 0 || undefined, signal);

@@ -6,17 +6,23 @@ import { runMark } from '../../../system/runs.ts';
  * not noticed that their connection is over, and hold the ports that it had forwarded.
  */
 const script = `
-own=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f2)
+server_of() {
+	pid=$1
+	while [ "\${pid:-0}" -gt 1 ]; do
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in sshd* | dropbear*) echo "$pid"; return ;; esac
+		pid=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2)
+	done
+}
+own=$(server_of $$)
 for file in /proc/[0-9]*/environ; do
 	grep -qzx "$1" "$file" 2>/dev/null || continue
 	pid=\${file#/proc/}
-	server=$(sed 's/.*) //' "/proc/\${pid%/environ}/stat" 2>/dev/null | cut -d' ' -f2)
-	[ -n "$server" ] && [ "$server" != "$own" ] || continue
-	case $(cat "/proc/$server/comm" 2>/dev/null) in sshd* | dropbear*) kill "$server" ;; esac
+	server=$(server_of "\${pid%/environ}")
+	[ -n "$server" ] && [ "$server" != "$own" ] && kill "$server"
 done
 true
 `;
 
 /** A command line that ends what is left on a board of a run's earlier connections. */
-export const endOldSessions = (run: string): string =>
-  `exec ${commandLine(['sh', '-c', script, 'sh', `${runMark}=${run}`])}`;
+export const endOldSessions = (run: string, privilege: readonly string[] = []): string =>
+  `exec ${commandLine([...privilege, 'sh', '-c', script, 'sh', `${runMark}=${run}`])}`;

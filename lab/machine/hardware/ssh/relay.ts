@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { labFault } from '../../../system/errors.ts';
 import { collect } from '../../../system/process.ts';
 import { abortable, deadline } from '../../../system/wait.ts';
@@ -8,6 +9,7 @@ import type { BoardShell } from './board-shell.ts';
 import type { Connection } from './connection.ts';
 
 const startMs = 60_000;
+const againMs = 200;
 /** ssh's own exit code; every other one is the program's (ssh(1)). */
 const connectionLost = 255;
 
@@ -71,31 +73,44 @@ export class Relay implements Disposable {
   }
 
   #start(): void {
-    const { file, args, env } = this.#connection.session(this.#shell.line(['node', '-e', program, this.#address]));
+    const framed = this.#shell.frame(['node', '-e', program, this.#address]);
+    const { file, args, env } = this.#connection.session(framed.line);
     const child = spawn(file, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.#child = child;
     const said = collect(child.stderr);
     child.stdin.on('error', () => {
       // it has ended: its end says so
     });
+    let began = false;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const [port, ...problem] = line.split(' ');
-      if (problem.length === 0) this.#waiting.get(Number(port))?.resolve();
-      else this.#fail(`the board cannot listen on port ${port}: ${problem.join(' ')}`);
+      // a greeting of the login shell comes before, and blank lines belong to the frame
+      if (!began || line === '' || line.startsWith(framed.end)) began ||= line === framed.begin;
+      else this.#listens(line);
     });
     child.once('close', (code) => {
       this.#child = undefined;
       if (this.#closed) return;
-      if (code !== connectionLost) this.#fail(`the relay on the board ended with ${code}: ${said().toString().trim()}`);
+      const words = said().toString().split(framed.begin).at(-1)?.trim();
+      if (code !== connectionLost) this.#fail(`the relay on the board ended with ${code}: ${words}`);
+      // a connection that stands may have had no session to spare
       else
-        this.#connection.ready().then(
-          () => this.#closed || this.#start(),
-          () => {
-            // the board is gone: the connection says so
-          },
-        );
+        pause(againMs)
+          .then(() => this.#connection.ready())
+          .then(
+            () => this.#closed || this.#start(),
+            () => {
+              // the board is gone: the connection says so
+            },
+          );
     });
     for (const port of this.#ports) child.stdin.write(`${port}\n`);
+  }
+
+  /** Takes a line of the program on the board: a port on which it listens, and why it does not. */
+  #listens(line: string): void {
+    const [port, ...problem] = line.split(' ');
+    if (problem.length === 0) this.#waiting.get(Number(port))?.resolve();
+    else this.#fail(`the board cannot listen on port ${port}: ${problem.join(' ')}`);
   }
 
   #fail(message: string): void {

@@ -1,5 +1,6 @@
-import { LabError } from '../../../system/errors.ts';
-import { type HardwareDefinition, hostKeyFile } from '../definition.ts';
+import { LabError, labFault } from '../../../system/errors.ts';
+import type { Finished } from '../../../system/process.ts';
+import { destinationOf, type HardwareDefinition, hostKeyFile } from '../definition.ts';
 
 /** A value of ssh_config(5): a path is quoted, and `%` begins a token there. */
 const configured = (value: string): string => `"${value.replaceAll('%', '%%').replaceAll('"', '\\"')}"`;
@@ -29,11 +30,11 @@ export const masterArguments = (name: string, definition: HardwareDefinition, co
   ...option('ForwardX11', 'no'),
   ...option('RemoteCommand', 'none'),
   ...option('RequestTTY', 'no'),
-  ...(definition.port === undefined ? [] : ['-p', `${definition.port}`]),
+  ...destinationOf(definition).port,
   ...(definition.identity === undefined ? [] : ['-i', definition.identity, ...option('IdentitiesOnly', 'yes')]),
   '-N',
   '--',
-  definition.ssh,
+  destinationOf(definition).target,
 ];
 
 /**
@@ -52,6 +53,26 @@ export const sharedArguments = (control: string): readonly string[] => [
  */
 export const neverBegan = (stderr: string): boolean =>
   /mux_client_(request_alive|hello)|UNKNOWN port 65535/.test(stderr);
+
+/** True when the board refused one more session on the connection. */
+export const noSession = (stderr: string): boolean =>
+  /Session open refused by peer|session request failed/.test(stderr);
+
+export const sessionsRemedy = 'there, in /etc/ssh/sshd_config: MaxSessions 10; then: systemctl reload ssh';
+export const forwardingRemedy =
+  'there, in /etc/ssh/sshd_config: AllowTcpForwarding yes, no DisableForwarding, PermitOpen any, PermitListen any; in authorized_keys: no "restrict" and no "no-port-forwarding" before the key';
+
+const shownBytes = 200;
+
+/** A board that ran something else than it was told. */
+export const notRun = (name: string, { stdout, stderr, code }: Finished): LabError => {
+  const printed = `${stdout.toString()}\n${stderr.toString()}`.trim().slice(0, shownBytes);
+  const said = printed === '' ? 'printed nothing' : `printed ${JSON.stringify(printed)}`;
+  return labFault(`${name} does not run what it is told: it ${said} and ended with ${code}`, [
+    'a forced command: remove ForceCommand from /etc/ssh/sshd_config there, and command="…" before the key in authorized_keys',
+    'a login shell that is no POSIX shell, or that ends what it is given: chsh -s /bin/sh',
+  ]);
+};
 
 /** Why a connection could not be made. */
 export type SshTrouble = 'unreachable' | 'refused' | 'other-key' | 'forbidden' | 'unknown-host' | 'unknown';
@@ -84,7 +105,8 @@ const signs: readonly (readonly [SshTrouble, RegExp])[] = [
 
 /** What ssh's own words say about a connection that there is not. */
 export const noConnection = (name: string, definition: HardwareDefinition, stderr: string): NoConnection => {
-  const { ssh, port } = definition;
+  const { ssh } = definition;
+  const { target, port } = destinationOf(definition);
   const last = stderr.trim().split('\n').at(-1)?.trim() || 'ssh said nothing';
   const trouble = signs.find(([, pattern]) => pattern.test(stderr))?.[0] ?? 'unknown';
   const fault = (message: string, ...next: readonly string[]) => new NoConnection(trouble, message, next);
@@ -97,7 +119,7 @@ export const noConnection = (name: string, definition: HardwareDefinition, stder
     case 'forbidden':
       return fault(
         `${name} does not let you in as ${ssh}: ${last}`,
-        `put your key there: ssh-copy-id ${ssh}`,
+        `put your key there: ssh-copy-id ${[...port, target].join(' ')}`,
         'a card of the lab takes keys from sshKeys in lab.settings.json',
       );
     case 'unknown-host':
@@ -114,7 +136,7 @@ export const noConnection = (name: string, definition: HardwareDefinition, stder
     case 'unknown':
       return fault(
         `${name} cannot be reached: ${last}`,
-        `look at its power and its cable, then: ssh ${port === undefined ? '' : `-p ${port} `}${ssh}`,
+        `look at its power and its cable, then: ssh ${[...port, target].join(' ')}`,
       );
   }
 };

@@ -2,7 +2,12 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { hostKeyFile, machineFile } from '../../../../lab/machine/hardware/definition.ts';
+import {
+  destinationOf,
+  hostKeyFile,
+  machineFile,
+  parseDefinition,
+} from '../../../../lab/machine/hardware/definition.ts';
 import { masterArguments, noConnection } from '../../../../lab/machine/hardware/ssh/ssh.ts';
 import { labWorld } from '../../../support/lab.ts';
 
@@ -104,4 +109,25 @@ t.test("every trouble of ssh's is told apart, and only some pass by themselves",
     t.match(fault, { trouble, mayPass, message, fault: 'lab' });
     t.ok(fault.next.length > 0, 'says what to do');
   }
+});
+
+t.test('ssh is told a host and a port however they are written', async (t) => {
+  const cases: readonly (readonly [string, number | undefined, readonly string[], string])[] = [
+    ['root@10.0.0.1', undefined, [], 'root@10.0.0.1'],
+    ['root@10.0.0.1:2222', undefined, ['-p', '2222'], 'root@10.0.0.1'],
+    ['root@[fe80::1]', undefined, [], 'root@fe80::1'],
+    ['root@[fe80::1%eth0]:2222', undefined, ['-p', '2222'], 'root@fe80::1%eth0'],
+    ['[::1]:2222', undefined, ['-p', '2222'], '::1'],
+    ['root@fe80::1', 2222, ['-p', '2222'], 'root@fe80::1'],
+    ['::1', undefined, [], '::1'],
+    ['pi4', 22, ['-p', '22'], 'pi4'],
+  ];
+  for (const [ssh, port, words, target] of cases) {
+    const definition = port === undefined ? { ssh } : { ssh, port };
+    t.strictSame(destinationOf(definition), { port: words, target }, ssh);
+    const args = masterArguments('x', parseDefinition(definition, 'x'), '/run/c');
+    t.strictSame(args.slice(args.indexOf('--')), ['--', target]);
+  }
+  t.throws(() => parseDefinition({ ssh: 'root@x:1', port: 2 }, 'x'), { fault: 'usage', message: /port 1.*port.* 2/ });
+  t.equal(parseDefinition({ ssh: 'root@x:2', port: 2 }, 'x').port, 2);
 });
