@@ -22,7 +22,7 @@ export const dryRun = (request: string, config: Config, journal: Contents, note:
   const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.topology);
   const instances = journal.entries.map(({ instance }) => instance);
   const slot = freeSlot(instances.map((instance) => instance.slot)) ?? slots.last;
-  const node = planNode(settings, { instances, hasBridge: false, advertised: [] });
+  const node = planNode(settings, { instances, advertised: [] });
   const once = journal.subnet
     ? '# the node stands already\n'
     : `# once a node; the cluster has given no addresses, ${subnet.address} is an example\n${planText(node)}`;

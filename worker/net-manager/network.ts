@@ -5,10 +5,11 @@ import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
 import type { Entry, Journal } from './journal.ts';
 import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
-import { type Firewall, forwardWarning, lookAtFirewall } from './kernel/firewall.ts';
+import { forwardWarning, lookAtFirewall } from './kernel/firewall.ts';
+import { keepNode } from './kernel/keeper.ts';
 import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
-import { beside, setUpNode } from './kernel/node.ts';
+import { beside } from './kernel/turns.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
 import { type Instance, namespaceOf } from './plan/instance.ts';
 import { planInstance } from './plan/planner.ts';
@@ -17,14 +18,12 @@ import type { Settings } from './plan/settings.ts';
 import { notDeployed, Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
 
-export type Network = {
+export type Network = Disposable & {
   readonly instances: readonly Instance[];
   readonly addressesOf: (instance: Instance) => AddressPair;
   /** Makes an instance's network; `warning` names what may keep its traffic from flowing. */
   readonly deploy: (wanted: Wanted) => Promise<{ readonly instance: Instance; readonly warning: string | undefined }>;
   readonly undeploy: (which: NetUndeployRequest) => Promise<Instance>;
-  /** Puts the rules of running instances back when another program has removed them. */
-  readonly keepRules: () => Promise<void>;
 };
 
 const same = (instance: Instance, wanted: Wanted): boolean =>
@@ -41,6 +40,7 @@ const inTurn = serialByKey();
 
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
+  const keeper = keepNode(settings, journal, log);
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
 
@@ -87,6 +87,13 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     if (its === own) throw new Refusal(500, `process ${pid} has no network namespace of its own`);
   };
 
+  /** What runs in a namespace without a link can have one again. */
+  const isTorn = async ({ serviceName, instanceNumber }: Wanted): Promise<boolean> => {
+    const name = namespaceOf({ service: serviceName, instance: instanceNumber });
+    const known = find(name);
+    return known?.ready === true && (await namespaceExists(name)) && !(await instanceStands(known.instance));
+  };
+
   const deploy = async (wanted: Wanted, busy: PortsInUse): Promise<Instance> => {
     const name = namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber });
     const known = find(name);
@@ -118,13 +125,6 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     return instance;
   };
 
-  /** What is under way is waited for: its part of the rules is neither lost nor brought back. */
-  const putBack = async (firewall: Firewall): Promise<void> => {
-    if (firewall.ours) return;
-    log.warn('another program has removed our rules; putting them back');
-    await setUpNode(settings, journal);
-  };
-
   const undeploy = async (which: NetUndeployRequest): Promise<Instance> => {
     const name = namespaceOf({ service: which.serviceName, instance: which.instanceNumber });
     const known = find(name);
@@ -141,18 +141,15 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     deploy: (wanted) =>
       inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
         const { firewall, busy } = await look(wanted);
-        await putBack(firewall);
-        return { instance: await beside(() => deploy(wanted, busy)), warning: forwardWarning(firewall) };
+        if (!firewall.ours || keeper.troubles.length > 0 || (await isTorn(wanted))) await keeper.look();
+        const instance = await beside(() => deploy(wanted, busy));
+        const warnings = [forwardWarning(firewall), ...keeper.troubles].filter((each) => each !== undefined);
+        return { instance, warning: warnings.length > 0 ? warnings.join('; ') : undefined };
       }),
     undeploy: (which) =>
       inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () =>
         beside(() => undeploy(which)),
       ),
-    keepRules: async () => {
-      if (entries().length === 0) return;
-      const firewall = await lookAtFirewall();
-      // With the last instance the rules may have gone on purpose meanwhile.
-      if (entries().length > 0) await putBack(firewall);
-    },
+    [Symbol.dispose]: () => keeper[Symbol.dispose](),
   };
 };

@@ -28,8 +28,6 @@ export type Session = AsyncDisposable & {
   readonly whenReady: () => Promise<Network>;
 };
 
-const lookAtRulesMs = 10_000;
-
 /** Connects to the cluster, takes the node's addresses from the journal or asks for them, and makes the network. */
 export const openSession = async (
   registration: Registration,
@@ -53,11 +51,6 @@ export const openSession = async (
   const running = () => (network ? placed(network) : []);
   const announcer = createAnnouncer(config.net, registration, link, running, log);
   const table = createServiceTable(link, registration.client_id, log);
-
-  // Without a deployment nobody else would see that a reloaded firewall has swept ours away.
-  const rules = setInterval(() => {
-    network?.keepRules().catch((error: unknown) => log.warn(`rules not looked after: ${(error as Error).message}`));
-  }, lookAtRulesMs).unref();
 
   const isInherited = () => {
     const { subnet, subnetOf = registration.client_id } = journal.contents;
@@ -126,7 +119,7 @@ export const openSession = async (
     },
     [Symbol.asyncDispose]: async () => {
       closing.abort(new Error('the registration ended'));
-      clearInterval(rules);
+      network?.[Symbol.dispose]();
       announcer[Symbol.dispose]();
       table[Symbol.dispose]();
       await link[Symbol.asyncDispose]();

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { applyPlan, PlanFailed, undoPlan } from '../../../worker/net-manager/kernel/apply.ts';
 import { parseSubnet } from '../../../worker/net-manager/plan/addresses.ts';
-import type { Plan } from '../../../worker/net-manager/plan/plan.ts';
+import { asNew, type Plan } from '../../../worker/net-manager/plan/plan.ts';
 import { planInstance, planNode } from '../../../worker/net-manager/plan/planner.ts';
 import type { Settings } from '../../../worker/net-manager/plan/settings.ts';
 import { instanceAt } from '../../../worker/net-manager/request.ts';
@@ -26,7 +26,9 @@ const brokenPlans = (plan: Plan): readonly Plan[] =>
   plan.flatMap((step, at) => {
     const put = (broken: Plan[number]) => plan.with(at, broken);
     if (step.tool === 'ip')
-      return step.changes.map((_, line) => put({ ...step, changes: step.changes.with(line, { do: 'nonsense' }) }));
+      return step.changes.map((change, line) =>
+        put({ ...step, changes: step.changes.with(line, { ...change, do: 'nonsense' }) }),
+      );
     if (step.tool === 'nft') return [put({ ...step, do: [...step.do, 'nonsense'] })];
     if (step.tool === 'sysctl') return [put({ ...step, values: { 'net/nonsense': '1' } })];
     return [put({ ...step, namespace: 'nonsense' })];
@@ -44,7 +46,7 @@ inSandbox(import.meta.url, () => {
   for (const topology of ['bridged', 'veth'] as const)
     t.test(`a plan that fails at any command is undone exactly, ${topology}`, async (t) => {
       const settings = settingsOf(topology, 'on');
-      const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
+      const node = planNode(settings, { instances: [], advertised: [] });
       await applyPlan(node);
       const before = await footprint();
       const wanted = {
@@ -53,7 +55,7 @@ inSandbox(import.meta.url, () => {
         pid: 0,
         ports: [{ host: 80, inner: 80, protocol: 'tcp' } as const],
       };
-      const plan = planInstance(settings, instanceAt(2, wanted));
+      const plan = asNew(planInstance(settings, instanceAt(2, wanted)));
       for (const broken of brokenPlans(plan)) {
         const failure = await applyPlan(broken).then(
           () => undefined,
@@ -71,11 +73,13 @@ inSandbox(import.meta.url, () => {
 
   t.test('plans that are applied at once share a process, and one that fails harms no other', async (t) => {
     const settings = settingsOf('bridged', 'on');
-    const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
+    const node = planNode(settings, { instances: [], advertised: [] });
     await applyPlan(node);
     const before = await footprint();
     const plans = [2, 3, 4, 5].map((slot) =>
-      planInstance(settings, instanceAt(slot, { serviceName: service, instanceNumber: slot, pid: 0, ports: [] })),
+      asNew(
+        planInstance(settings, instanceAt(slot, { serviceName: service, instanceNumber: slot, pid: 0, ports: [] })),
+      ),
     );
     const [first = [], second = [], ...others] = plans;
     for (const broken of brokenPlans(second)) {
@@ -100,7 +104,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('any order of deployments and removals leaves what the model says', async (t) => {
     const settings = settingsOf('veth', 'off');
-    const node = planNode(settings, { instances: [], hasBridge: false, advertised: [] });
+    const node = planNode(settings, { instances: [], advertised: [] });
     await applyPlan(node);
     const before = await footprint();
     const planOf = (slot: number) =>
@@ -160,7 +164,7 @@ inSandbox(import.meta.url, () => {
       [{ Egress: ['10.0.0.0/8 accept; drop'] }, /is not a network/],
       [{ DefaultInterface: 'eth0" accept' }, /no interface's name/],
       [{ WasmTopology: 'star' }, /bridged, veth/],
-      [{ ClusterMqttPort: 1883 }, /ClusterMqttPort/],
+      [{ ClusterMqttPort: 'many' }, /ClusterMqttPort/],
       [{ NodePublicAddress: 'localhost' }, /is no address/],
     ] as const) {
       const folder = t.testdir({

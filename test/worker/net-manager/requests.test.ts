@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { chmod, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { batches } from '../../support/inputs.ts';
@@ -115,11 +116,21 @@ inSandbox(import.meta.url, () => {
 
   t.test('a failed step takes back the earlier ones, and the address is free again', async (t) => {
     await using cluster = await startCluster();
-    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    // A kernel that takes no rule for port 80.
+    const folder = t.testdir({
+      nft: `#!/bin/sh
+        PATH=\${PATH#*:}
+        [ "$*" = "-f -" ] || exec nft "$@"
+        text=$(cat)
+        case "$text" in *"tcp . 80 :"*) exit 1;; esac
+        printf '%s\\n' "$text" | exec nft -f -`,
+    });
+    await chmod(join(folder, 'nft'), 0o755);
+    const PATH = `${folder}:${process.env['PATH']}`;
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) }, { PATH });
     await daemon.post('/register', registration);
     const deploy = (instanceNumber: number, portMappings: string) =>
       daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings });
-    await run('nft', 'add', 'element', 'inet', 'oakestra', 'ports4', '{ tcp . 80 : 192.0.2.1 . 80 }');
     await run('ip', 'link', 'add', 'veth00oak3', 'type', 'veth', 'peer', 'name', 'other');
     await run('ip', 'netns', 'add', `${service}.instance.9`);
     const before = await footprint();
@@ -136,7 +147,6 @@ inSandbox(import.meta.url, () => {
     t.equal((await deploy(1, '83')).status, 500, 'with other ports it is refused');
     await run('ip', 'link', 'del', 'veth00oak3');
     await run('ip', 'netns', 'del', `${service}.instance.9`);
-    await run('nft', 'delete', 'element', 'inet', 'oakestra', 'ports4', '{ tcp . 80 : 192.0.2.1 . 80 }');
     t.equal((await deploy(2, '82')).json()['nsAddress'], '10.10.0.3');
     await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 1 });
     await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 2 });

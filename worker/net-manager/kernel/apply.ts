@@ -1,5 +1,5 @@
 import { run } from '../../system/run.ts';
-import { inside, type Plan, type Step } from '../plan/plan.ts';
+import { asNew, type Change, inside, type Plan, type Step } from '../plan/plan.ts';
 import { ChangesFailed, makeChanges, takeBack } from './ip.ts';
 import { writeSysctl } from './kernel.ts';
 import { makeRules, takeRulesBack } from './rules.ts';
@@ -28,14 +28,14 @@ const applyStep = async (step: Step): Promise<void> => {
       for (const [key, value] of Object.entries(step.values)) await writeSysctl(key, value);
       return;
     case 'inside':
-      await run(inside(step), { input: lines(step.do) });
+      await run(inside(step), { input: lines(step.changes.map((change) => change.do)) });
   }
 };
 
 /** Applies a plan step by step. Throws {@link PlanFailed} that says how far it got. */
 export const applyPlan = async (plan: Plan): Promise<void> => {
   const done: Step[] = [];
-  for (const step of plan) {
+  for (const step of asNew(plan)) {
     try {
       await applyStep(step);
       done.push(step);
@@ -44,6 +44,28 @@ export const applyPlan = async (plan: Plan): Promise<void> => {
       throw new PlanFailed(done, error);
     }
   }
+};
+
+/** Makes changes one behind another's failure, and tells the failures. */
+const makeEach = async (changes: readonly Change[]): Promise<readonly string[]> => {
+  try {
+    await makeChanges(changes);
+    return [];
+  } catch (error) {
+    const done = error instanceof ChangesFailed ? error.done.length : changes.length;
+    const rest = changes.slice(done + 1);
+    return [(error as Error).message, ...(rest.length > 0 ? await makeEach(rest) : [])];
+  }
+};
+
+/** Applies as much of a plan as can be and tells what could not be and why. */
+export const applyParts = async (plan: Plan): Promise<readonly string[]> => {
+  const failures: string[] = [];
+  for (const step of plan) {
+    if (step.tool === 'ip') failures.push(...(await makeEach(step.changes)));
+    else await applyStep(step).catch((error: unknown) => failures.push((error as Error).message));
+  }
+  return failures;
 };
 
 const undoStep = async (step: Step): Promise<void> => {

@@ -16,6 +16,13 @@ export const linkNames = async (): Promise<readonly string[]> =>
 
 const linkExists = (name: string): Promise<boolean> => exists(`${devices}/${name}`);
 
+/** The names of the network namespaces that have one. */
+export const namespaceNames = (): Promise<readonly string[]> =>
+  readdir('/run/netns').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+
 export const namespaceExists = (name: string): Promise<boolean> => exists(`/run/netns/${name}`);
 
 /** True when nothing of an instance is left that could still hold its address. */

@@ -4,22 +4,29 @@ import type { Journal } from '../journal.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
 import type { Plan } from '../plan/plan.ts';
 import { planInstance, planNode } from '../plan/planner.ts';
+import { repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';
 import { Refusal } from '../refusal.ts';
-import { applyPlan, PlanFailed, undoPlan } from './apply.ts';
+import { applyParts, applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import {
   advertisedLinks,
   bridgeExists,
   instanceIsGone,
-  instanceStands,
   linkNames,
+  namespaceExists,
+  namespaceNames,
   readSysctl,
   writeSysctl,
 } from './kernel.ts';
+import { observe, settingsHold, type Within } from './observe.ts';
 import { removeTable } from './rules.ts';
+import { rememberRules } from './rules-seen.ts';
+import { alone } from './turns.ts';
 
 const valuesOf = (plan: Plan): readonly (readonly [string, string])[] =>
   plan.flatMap((step) => (step.tool === 'sysctl' ? Object.entries(step.values) : []));
+
+const isOurs = (key: string): boolean => [bridge, hostLinkMark].some((name) => key.includes(`/${name}`));
 
 const bootId = async (): Promise<string> => (await readSysctl('kernel/random/boot_id')) ?? '';
 
@@ -28,49 +35,100 @@ const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
   const changed = { ...journal.contents.changed };
   for (const [key, now] of valuesOf(plan)) {
     const was = await readSysctl(key);
-    if (was !== undefined && was !== now) changed[key] ??= { was, now };
+    // What is set for our own links goes with them.
+    if (was !== undefined && was !== now && !isOurs(key)) changed[key] ??= { was, now };
   }
   const boot = await bootId();
   await journal.update((contents) => ({ ...contents, boot, changed }));
 };
 
-/** Work on single instances that is under way; the node's part changes as a whole only while there is none. */
-const underWay = new Set<Promise<unknown>>();
-let whole: Promise<unknown> = Promise.resolve();
+const planBoard = (
+  settings: Settings,
+  journal: Journal,
+  advertised: readonly string[],
+  standing: readonly Instance[],
+) => [
+  ...planNode(settings, { instances: journal.contents.entries.map(({ instance }) => instance), advertised }),
+  ...standing.flatMap((instance) => planInstance(settings, instance)),
+];
 
-/** Changes the node's part as a whole: what the journal says of instances stays true meanwhile. */
-const alone = <T>(work: () => Promise<T>): Promise<T> => {
-  const turn = whole.then(() => Promise.allSettled(underWay)).then(work);
-  whole = turn.catch(() => undefined);
-  return turn;
+/** The instances that are whole or can be made whole: what runs in a namespace is lost with it. */
+const split = async (journal: Journal) => {
+  const instances = journal.contents.entries.flatMap(({ instance, ready }) => (ready ? [instance] : []));
+  const names = new Set(await namespaceNames());
+  return Map.groupBy(instances, (instance) => (names.has(namespaceOf(instance)) ? 'standing' : 'lost'));
 };
 
-/** Makes or removes an instance beside others, but not while the node's part changes as a whole. */
-export const beside = async <T>(work: () => Promise<T>): Promise<T> => {
-  for (let seen: unknown; seen !== whole; await seen) seen = whole;
-  const working = work();
-  underWay.add(working);
-  return working.finally(() => underWay.delete(working));
+const look = async (settings: Settings, journal: Journal, within: Within) => {
+  const [advertised, found] = await Promise.all([advertisedLinks(), split(journal)]);
+  const { standing = [], lost = [] } = Object.fromEntries(found);
+  const plan = planBoard(settings, journal, advertised, standing);
+  return { lost, plan, repair: repairPlan(plan, await observe(plan, within)) };
 };
 
 const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
   if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
     throw new Refusal(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
-  const instances = journal.contents.entries.map(({ instance }) => instance);
-  const [hasBridge, advertised] = await Promise.all([bridgeExists(), advertisedLinks()]);
-  const plan = planNode(settings, { instances, hasBridge, advertised });
-  await recordSettings(plan, journal);
+  const { repair } = await look(settings, journal, 'all');
+  await recordSettings(repair.plan, journal);
   try {
-    await applyPlan(plan);
+    await applyPlan(repair.plan);
   } catch (error) {
-    // A bridge that lacks something would be taken for a whole one the next time.
     if (error instanceof PlanFailed) await undoPlan(error.done);
     throw error;
   }
+  await rememberRules();
 };
 
 /** Makes the node's part of the network or completes what is there; running instances don't notice. */
 export const setUpNode = (settings: Settings, journal: Journal): Promise<void> => alone(() => setUp(settings, journal));
+
+/** What a look at the board found and did. */
+export type Repaired = {
+  /** What was not as it is to be, in words. */
+  readonly missing: readonly string[];
+  /** What of it is still not, and the failures that tell why. */
+  readonly left: readonly string[];
+  readonly failures: readonly string[];
+  /** Instances whose namespaces are gone. */
+  readonly lost: readonly Instance[];
+};
+
+/** Puts back what other programs changed of all that stands here. What is under way is waited for before anything is changed. */
+export const repairNode = async (
+  settings: Settings,
+  journal: Journal,
+  within: Within,
+  signal: AbortSignal,
+): Promise<Repaired> => {
+  const seen = await look(settings, journal, within);
+  const nothing = { missing: [], left: [], failures: [] };
+  if (seen.repair.missing.length === 0) return { ...nothing, lost: seen.lost };
+  return await alone(async () => {
+    // By now the board may have been given back.
+    if (signal.aborted) return { ...nothing, lost: [] };
+    const first = await look(settings, journal, within);
+    if (first.repair.missing.length === 0) return { ...nothing, lost: first.lost };
+    const failures: string[] = [];
+    let now = first;
+    // What the kernel makes by itself of what was put back is seen by the second time.
+    for (let round = 0; round < 2 && now.repair.missing.length > 0; round++) {
+      const { plan } = now.repair;
+      await recordSettings(plan, journal);
+      failures.splice(0, failures.length, ...(await applyParts(plan)));
+      if (plan.some(({ tool }) => tool === 'nft')) await rememberRules();
+      now = await look(settings, journal, within);
+    }
+    return { missing: first.repair.missing, left: now.repair.missing, failures, lost: now.lost };
+  });
+};
+
+/** True when the settings of this board are what the instances need: a look that takes no process. */
+export const settingsStand = async (settings: Settings, journal: Journal): Promise<boolean> => {
+  const { standing = [] } = Object.fromEntries(await split(journal));
+  const steps = planBoard(settings, journal, [], standing);
+  return await settingsHold(steps);
+};
 
 const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   const attempt = async (what: string, work: Promise<unknown>) => {
@@ -107,7 +165,7 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
   }
   const kept: Instance[] = [];
   for (const { instance, ready } of journal.contents.entries) {
-    if (ready && (await instanceStands(instance))) {
+    if (ready && (await namespaceExists(namespaceOf(instance)))) {
       kept.push(instance);
       continue;
     }

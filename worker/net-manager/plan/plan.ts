@@ -1,8 +1,26 @@
+import type { Fact } from './observed.ts';
 import { remapCommands, type Target, withTargets } from './port-maps.ts';
 import { table } from './ruleset.ts';
 
-/** One line for `ip -batch` and the line that takes it back; what goes away with something else has no `undo`. */
-export type Change = { readonly do: string; readonly undo?: string };
+/**
+ * One line for `ip -batch`, the fact that it makes true, and the line that takes it back; what goes away with something
+ * else has no `undo`.
+ */
+export type Change = {
+  readonly do: string;
+  readonly is: Fact;
+  readonly undo?: string;
+  /** The kernel makes it true by itself with the changes before it; only what another program removed is made by us. */
+  readonly follows?: true;
+};
+
+/** A plan as it is carried out where nothing stands yet. */
+export const asNew = (plan: Plan): Plan =>
+  plan.map((step) =>
+    step.tool === 'ip' || step.tool === 'inside'
+      ? { ...step, changes: step.changes.filter(({ follows }) => !follows) }
+      : step,
+  );
 
 /**
  * A step of a network change: data that can be printed, applied and taken back. None needs more than one process;
@@ -27,8 +45,10 @@ export type Rules = {
 type Inside = {
   readonly tool: 'inside';
   readonly namespace: string;
+  /** The link that leads into it, by its name on the board. */
+  readonly link: string;
   readonly zero: readonly string[];
-  readonly do: readonly string[];
+  readonly changes: readonly Change[];
 };
 
 export type Plan = readonly Step[];
@@ -42,7 +62,7 @@ const zeroThenBatch = 'for file do echo 0 >"$file" || exit; done; exec ip -batch
  * The words that run a step inside a namespace, whose lines are their input. One process, and without the mounts that
  * `ip netns exec` makes; the shell is told nothing but file names.
  */
-export const inside = ({ namespace, zero }: Inside): [string, ...string[]] => [
+export const inside = ({ namespace, zero }: Pick<Inside, 'namespace' | 'zero'>): [string, ...string[]] => [
   'nsenter',
   `--net=/run/netns/${namespace}`,
   'sh',
@@ -72,11 +92,13 @@ const stepText = (step: Step, mapped: readonly Target[]): string => {
         inside(step)
           .map((word) => (word === zeroThenBatch ? `'${word}'` : word))
           .join(' '),
-        step.do,
+        step.changes.map((change) => change.do),
       );
   }
 };
 
 /** The plan as text that can be pasted into a root shell on a board that maps ports to these targets already. */
 export const planText = (plan: Plan, mapped: readonly Target[] = []): string =>
-  `${plan.map((step) => stepText(step, mapped)).join('\n')}\n`;
+  `${asNew(plan)
+    .map((step) => stepText(step, mapped))
+    .join('\n')}\n`;
