@@ -3,6 +3,7 @@ import t from 'tap';
 import { InvalidData } from '../../../worker/contract/check.ts';
 import { engineTopics } from '../../../worker/contract/topics.ts';
 import { parseReference } from '../../../worker/node-engine/artifacts/reference.ts';
+import { defaultSources } from '../../../worker/node-engine/artifacts/sources.ts';
 import { readOrder } from '../../../worker/node-engine/cluster/inbox.ts';
 import { parseOptions, UsageError } from '../../../worker/node-engine/options.ts';
 import { checkJob } from '../../../worker/node-engine/runtime/command.ts';
@@ -107,6 +108,19 @@ t.test('conf.json in both spellings', async (t) => {
   t.same(settingsOf({ ...base, overlay_network: 'custom:/n.sock' }, undefined).network, { socketPath: '/n.sock' });
   t.same(settingsOf({ ...base, overlay_network_port: 6000 }, undefined).network, { host: '127.0.0.1', port: 6000 });
   t.same(settingsOf(base, '/mine').network, { socketPath: '/mine' });
+  t.same(settingsOf(base, undefined).sources, defaultSources, 'no file, no host of this node, no account');
+  const sources = {
+    component_folders: ['/srv/components', 'relative'],
+    allowed_local_hosts: ['localhost:5000'],
+    insecure_registries: ['registry.lan:5000'],
+    registry_auth_file: '/etc/oakestra/registries.json',
+  };
+  t.same(settingsOf({ ...base, ...sources }, undefined).sources, {
+    folders: ['/srv/components'],
+    localHosts: ['localhost:5000'],
+    httpRegistries: ['registry.lan:5000'],
+    registryAuth: '/etc/oakestra/registries.json',
+  });
   const misspelt = {
     virutalizaiton_name: 'w',
     virutalizaiton_runtime: 'wasm',
