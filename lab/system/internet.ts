@@ -50,6 +50,17 @@ export const proxySettings = (env: Environment = process.env): ProxySettings => 
   };
 };
 
+/** The proxies of an environment under each name that programs look for: wget and apt know only those in lower case. */
+export const proxyVariables = (env: Environment = process.env): Readonly<Record<string, string>> => {
+  const { http: plain, https: secure, exceptions } = proxySettings(env);
+  const values = { http_proxy: plain, https_proxy: secure, no_proxy: exceptions || undefined };
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value] as const, [name.toUpperCase(), value] as const],
+    ),
+  );
+};
+
 /**
  * A connection through the proxy of the environment, if it names one. Authorities of this computer's own store count
  * beside Node's: a company's proxy may look into TLS connections.

@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import type { Input } from '../../report/model/results.ts';
+import { proxyVariables } from '../../system/internet.ts';
 
 /** The folders that a build works in. */
 export type Folders = { readonly read: readonly string[]; readonly written: readonly string[] };
@@ -18,9 +19,10 @@ export type BuildHost = AsyncDisposable & {
 
 /** This computer as the build host. */
 export const localBuildHost = (signal: AbortSignal): BuildHost => {
+  const env = proxyVariables();
   const start = ([file = '', ...args]: readonly string[]) => {
     signal.throwIfAborted();
-    const child = execa(file, args, { detached: true, stdin: 'ignore', all: true, maxBuffer: 64 * 1024 * 1024 });
+    const child = execa(file, args, { env, detached: true, stdin: 'ignore', all: true, maxBuffer: 64 * 1024 * 1024 });
     // make alone would end without its compilers, which go on and hold its output open
     const stop = () => {
       try {
@@ -39,7 +41,7 @@ export const localBuildHost = (signal: AbortSignal): BuildHost => {
     run: async (command) => (await start(command)).stdout,
     lines: (command) => start(command).iterable({ from: 'all' }),
     interact: async ([file = '', ...args]) =>
-      void (await execa(file, args, { cancelSignal: signal, stdio: 'inherit' })),
+      void (await execa(file, args, { env, cancelSignal: signal, stdio: 'inherit' })),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 };

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GenericContainer, getContainerRuntimeClient, ImageName } from 'testcontainers';
 import { sha256 } from '../../system/digest.ts';
+import { proxyVariables } from '../../system/internet.ts';
 import { abortable } from '../../system/wait.ts';
 import { hostPackages } from './host.ts';
 
@@ -20,7 +21,7 @@ export const provideToolsImage = async (
   const { image } = await getContainerRuntimeClient();
   if (!(await image.exists(name))) {
     say('container image with the tools, once');
-    const builder = GenericContainer.fromDockerfile(recipe).withBuildArgs({ PACKAGES });
+    const builder = GenericContainer.fromDockerfile(recipe).withBuildArgs({ PACKAGES, ...proxyVariables() });
     await abortable(builder.build(name.string, { deleteOnExit: false }), signal);
   }
   return { name: name.string, digest: (await image.inspect(name)).Id.replace('sha256:', '') };

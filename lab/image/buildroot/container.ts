@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
 import { labFault, messageOf } from '../../system/errors.ts';
+import { proxyVariables } from '../../system/internet.ts';
 import { abortable } from '../../system/wait.ts';
 import type { BuildHost, Folders } from './build-host.ts';
 import { provideToolsImage } from './container-image.ts';
@@ -20,7 +21,7 @@ const startIn = async ({ read, written }: Folders, say: (text: string) => void, 
       ...written.map((folder) => ({ source: folder, target: folder })),
     ])
     // in a rootless engine the user of this computer is root, which some packages' configure takes for a mistake
-    .withEnvironment({ HOME: '/tmp', LANG: 'C.UTF-8', FORCE_UNSAFE_CONFIGURE: '1' })
+    .withEnvironment({ HOME: '/tmp', LANG: 'C.UTF-8', FORCE_UNSAFE_CONFIGURE: '1', ...proxyVariables() })
     .withCommand(['sleep', 'infinity'])
     .start();
   return { name, digest, started };

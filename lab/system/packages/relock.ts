@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { labFault } from '../errors.ts';
+import { proxyVariables } from '../internet.ts';
 import { openRun } from '../runs.ts';
 import { componentOf, fetchKeyring, type SetName } from './fetch.ts';
 import { packageIndex } from './index.ts';
@@ -60,7 +61,7 @@ const aptWorld = async (folder: string, architecture: string, signal: AbortSigna
   );
   await fs.writeFile(path.join(folder, 'apt.conf'), aptConfig(folder, architecture));
   await execa('apt-get', ['-qq', 'update'], {
-    env: { APT_CONFIG: path.join(folder, 'apt.conf') },
+    env: { ...proxyVariables(), APT_CONFIG: path.join(folder, 'apt.conf') },
     ...(signal ? { cancelSignal: signal } : {}),
   });
 };

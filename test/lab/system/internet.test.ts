@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { proxySettings, requestInternet } from '../../../lab/system/internet.ts';
+import { proxySettings, proxyVariables, requestInternet } from '../../../lab/system/internet.ts';
 import { serveHttp } from './server.ts';
 
 const module = fileURLToPath(new URL('../../../lab/system/internet.ts', import.meta.url));
@@ -100,6 +100,13 @@ t.test('what is no HTTP proxy is refused with a remedy, not passed over', async 
     exceptions: 'x',
   });
   t.strictSame(proxySettings({ HTTP_PROXY: ' ' }), { exceptions: '' });
+});
+
+t.test('programs that download by themselves are told under every name', async (t) => {
+  t.strictSame(proxyVariables({ HTTP_PROXY: 'a:1', NO_PROXY: 'b' }), {
+    ...{ http_proxy: 'http://a:1', HTTP_PROXY: 'http://a:1' },
+    ...{ no_proxy: 'b', NO_PROXY: 'b' },
+  });
 });
 
 t.test('redirects are followed, but not in circles and not out of TLS', async (t) => {
