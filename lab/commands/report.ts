@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { diff } from '../report/compare/diff.ts';
+import { diff, refuseEmpty } from '../report/compare/diff.ts';
 import { diffTerminal } from '../report/compare/diff-terminal.ts';
 import { formatValue, titleOf } from '../report/formats/format.ts';
 import { terminal } from '../report/formats/terminal.ts';
@@ -58,7 +58,8 @@ const compare = async (
   if (!before || !after) return;
   const found = diff(before, after);
   if (flags.json) printJson(found);
-  else process.stdout.write(diffTerminal(found, coloursOf(process.stdout)));
+  refuseEmpty(found, before);
+  if (!flags.json) process.stdout.write(diffTerminal(found, coloursOf(process.stdout)));
   exit(found.regression ? 1 : 0);
 };
 

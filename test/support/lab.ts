@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { until } from '../../lab/system/wait.ts';
 import { linkedCache } from './cache.ts';
 
-const main = fileURLToPath(new URL('../../lab/main.ts', import.meta.url));
+/** The file that the lab is started with. */
+export const labMain = fileURLToPath(new URL('../../lab/main.ts', import.meta.url));
 
 /** How a lab process ended; `code` is 128 + signal when a signal ended it, as a shell has it. */
 export type LabEnded = { readonly code: number | string; readonly stdout: string; readonly stderr: string };
@@ -50,7 +51,7 @@ const processesWith = async (entry: string): Promise<readonly number[]> => {
 const saysMs = 900_000;
 
 const startLab = (args: readonly string[], env: NodeJS.ProcessEnv): LabProcess => {
-  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [labMain, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (text) => (stdout += String(text)));
   child.stderr.on('data', (text) => (stderr += String(text)));

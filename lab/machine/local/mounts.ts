@@ -98,7 +98,8 @@ export const sealRoot = async (root: string, pid: number, signal: AbortSignal): 
   const [proc, sys] = [path.join(root, 'proc'), path.join(root, 'sys')];
   const as = (namespace: string) => ['--target', `${pid}`, namespace, 'mount', '-t'];
   // a proc and a sysfs are those of the namespaces of whoever mounts them
-  await run('nsenter', [...as('--net'), 'sysfs', 'sysfs', sys], signal);
+  // in a container the one in sight may be read-only, and then a new one has to be (kernel: mount_too_revealing)
+  await run('nsenter', [...as('--net'), 'sysfs', '-o', 'ro', 'sysfs', sys], signal);
   await run('nsenter', [...as('--pid'), 'proc', 'proc', proc], signal);
   const settings = [...(await settingsOf(proc)), path.join(proc, 'sys/net')];
   await run('sh', ['-c', bindScript, 'sh', ...settings], signal);

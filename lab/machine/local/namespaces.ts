@@ -30,7 +30,10 @@ export const remedies = (setting: (key: string) => string | undefined): readonly
   const found = settings.filter(({ key, forbids }) => setting(key) === forbids);
   return found.length > 0
     ? found.map(({ key, allows }) => `sudo sysctl ${key}=${allows}`)
-    : ['inside a container: start it with --security-opt seccomp=unconfined, or use another machine: --machine virt'];
+    : [
+        'inside a container: start it with --security-opt seccomp=unconfined --security-opt systempaths=unconfined',
+        'or use another machine: --machine virt',
+      ];
 };
 
 const kernelSetting = (key: string): string | undefined => {
@@ -66,8 +69,9 @@ export const namespaceTrouble = async (signal: AbortSignal): Promise<LabError | 
     return labFault(`the machine 'local' needs programs that this computer has not got: ${lacking.join(', ')}`, [
       'install util-linux, procps and findutils, or use another machine: --machine virt',
     ]);
-  // the board's own are made within the lab's
-  const nested = ['unshare', ...lasting, '--pid', '--fork', 'mount', '-t', 'tmpfs', 'lab', '/tmp'];
+  // the board's own are made within the lab's; a container that hides parts of /proc allows no other one
+  const mounts = 'mount -t tmpfs lab /tmp && mount -t sysfs -o ro lab /sys && mount -t proc lab /proc';
+  const nested = ['unshare', ...lasting, '--pid', '--fork', 'sh', '-c', mounts];
   const attempt = await execa('unshare', [...lasting, ...nested], {
     reject: false,
     stdin: 'ignore',

@@ -131,3 +131,23 @@ export const diff = (before: Results, after: Results): Diff => {
     regression: after.verdict === 'failed' || changes.some(({ judgement }) => judgement === 'worse'),
   };
 };
+
+/** False for a count of faults of which there were none: that a run had none is its verdict already. */
+const tells = ({ metric, before, after }: MetricChange): boolean =>
+  betterWhen(metric) !== 'none' || before !== 0 || after !== 0;
+
+/**
+ * Throws a LabError (incomplete) when nothing in a comparison could have become worse or better, so that "no
+ * regression" would say nothing: two runs of an emulated machine without a failed request.
+ */
+export const refuseEmpty = ({ regression, changes }: Diff, { machine, scenario }: Results): void => {
+  if (regression || changes.some(tells)) return;
+  const why =
+    machine.fidelity === 'emulated'
+      ? 'times of an emulated machine are no figures, and no request failed in either run'
+      : 'neither run has a figure that can be judged';
+  throw new LabError(`these runs have nothing to compare: ${why}`, {
+    fault: 'incomplete',
+    next: [`npm run lab -- scenario ${scenario.name} --machine local --replicates 5`],
+  });
+};

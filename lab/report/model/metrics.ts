@@ -27,7 +27,7 @@ const neutral = new Set([
 ]);
 
 /** Which way a metric is better; undefined for one that is neither. `none` at all is the only good count of faults. */
-export const betterWhen = ({ name, unit }: Metric): 'lower' | 'higher' | 'none' | undefined => {
+export const betterWhen = ({ name, unit }: Pick<Metric, 'name' | 'unit'>): 'lower' | 'higher' | 'none' | undefined => {
   if (faults.has(name)) return 'none';
   if (neutral.has(name) || unit === '1' || unit === 'x') return undefined;
   return unit === '1/s' ? 'higher' : 'lower';

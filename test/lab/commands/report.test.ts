@@ -34,6 +34,11 @@ t.test('report diff says by its exit code what came of it', async (t) => {
   t.match(await diff('slow', 'fast'), { code: 0, stdout: /better +load\.rate x/ });
   t.match(await diff('fast', 'slow'), { code: 1, stdout: /worse +load\.rate x[\s\S]*a regression/ });
   t.match(await diff('emulated', 'failed'), { code: 1, stdout: /a regression/ }, 'it passed before');
+  t.match(await diff('emulated', 'emulated'), {
+    code: 2,
+    stdout: '',
+    stderr: /nothing to compare: times of an emulated/,
+  });
   t.match(await diff('fast', 'emulated'), { code: 2, stderr: /not comparable: machine/ });
   t.match(await diff('failed', 'emulated'), { code: 2, stderr: /not comparable: first run: failed/ });
   t.match(await diff('fast', 'nowhere'), { code: 64, stderr: /no report at nowhere[\s\S]*report list/ });

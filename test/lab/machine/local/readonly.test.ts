@@ -44,11 +44,11 @@ t.test('nor where an ordinary user runs the lab', { skip: skip || (!isRoot && 't
 
 const own = ['--user', '--map-root-user', '--mount'];
 t.test(
-  'nor to what is mounted somewhere below its folders',
+  'nor to what is mounted somewhere below its folders, as in a container',
   { skip: skip || (noNamespaces(...own) ?? false) },
   async (t) => {
     const nested =
-      'mount -t tmpfs -o nosuid,nodev,noexec lab /usr/share && mkdir "/usr/share/a b" && mount -t tmpfs lab "/usr/share/a b" && exec "$@"';
+      'mount -o remount,bind,ro /sys && mount -t tmpfs -o nosuid,nodev,noexec lab /usr/share && mkdir "/usr/share/a b" && mount -t tmpfs lab "/usr/share/a b" && exec "$@"';
     const ended = await intrude(process.getuid?.() ?? 0, 'unshare', ...own, 'sh', '-c', nested, 'sh');
     t.match(ended, untouched);
   },
