@@ -106,9 +106,10 @@ inLab(import.meta.url, (folder) => {
     const manager = await netManager();
     await manager.post('/wasm/deploy', wasm(0, '80:8080'));
     using _program = await serveAt(board.here, 7000, 'program');
+    const stranger = (ports: string) => ({ ...wasm(0, ports), serviceName: 'app.appns.other.svcns' });
     const before = await board.footprint();
     for (const ports of ['80:9000', '7000:80', '7000:80/udp', '90;80:1'])
-      t.equal((await manager.post('/wasm/deploy', wasm(1, ports))).status, 500, ports);
+      t.equal((await manager.post('/wasm/deploy', stranger(ports))).status, 500, ports);
     t.same(await board.footprint(), before, 'and nothing changed');
     t.equal(await getFrom([], `http://${board.v4}:7000/`), 'program');
   });

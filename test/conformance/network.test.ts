@@ -134,4 +134,22 @@ inLab(import.meta.url, (folder) => {
     t.equal(await getFrom(board.here, 'http://127.0.0.1/'), 'served');
     t.equal(await askFrom(board.here, '127.0.0.1', 53), 'served:ping');
   });
+
+  fact(folder, '6.14', { in: 'topologies' }, async (t, { netManager, board }) => {
+    const manager = await netManager();
+    for (const instance of [0, 1]) t.equal((await manager.post('/wasm/deploy', wasm(instance, '80:8080'))).status, 200);
+    using _zero = await serveAt(board.inside(task(0)), 8080, 'zero');
+    using _one = await serveAt(board.inside(task(1)), 8080, 'one');
+    const seen = async () => {
+      const all: string[] = [];
+      // Only one of two answers this many connections by chance less than once in a thousand million times.
+      for (let time = 0; time < 32; time++) all.push(await getFrom([], `http://${board.v4}/`));
+      return [...new Set(all)].toSorted();
+    };
+    t.same(await seen(), ['one', 'zero']);
+    await manager.post('/wasm/undeploy', wasm(0));
+    t.same(await seen(), ['one']);
+    await manager.post('/wasm/undeploy', wasm(1));
+    t.match(await getFrom([], `http://${board.v4}/`), /^failed/);
+  });
 });

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -64,11 +65,13 @@ inSandbox(import.meta.url, () => {
         const { stdout } = await execute('nsenter', [`--net=/proc/${holder}/ns/net`, 'ip', 'link', 'show', 'lo']);
         t.match(stdout, /LOOPBACK,UP/);
       }
-      await deploy({ instance_number: 1 });
+      await deploy({ instance_number: 1, port: '8081, 53:53/udp,' });
       await cluster.status('CREATED', 1);
+      const asked = network.calls.at(-1)?.body;
+      t.match(asked, { instanceNumber: 1, portMappings: '8081:8081/tcp;53:53/udp' }, 'as every NetManager reads it');
       if (kind === 'released') t.equal(network.count('/wasm/deploy'), 1, 'what NetManager knows is asked once');
       await remove();
-      t.equal(await fetchText('http://10.10.1.2/'), hello, 'the other one stays');
+      t.equal(await fetchText('http://10.10.1.2:8081/'), hello, 'the other one stays');
       t.equal(await daemon.end('SIGKILL'), null);
       daemon.start();
       await cluster.reported(1);
@@ -115,10 +118,10 @@ inSandbox(import.meta.url, () => {
     network.refuse('/container/deploy', undefined);
     cluster.serve('never', () => undefined);
     await cluster.send('deploy', job(`http://127.0.0.1:${cluster.port}/never`, { instance_number: 2 }));
-    const held = async () => (await processes(daemon.folder, 'OAKESTRA_NAMESPACE')).length === 1;
-    await until(held, 'a held namespace', AbortSignal.timeout(20_000));
+    const joined = async () => existsSync('/proc/sys/net/ipv4/conf/v2');
+    await until(joined, 'a namespace that is joined', AbortSignal.timeout(20_000));
     await daemon.end('SIGKILL');
-    t.ok(await held());
+    t.equal((await processes(daemon.folder, 'OAKESTRA_NAMESPACE')).length, 1);
     daemon.start();
     await cluster.status('FAILED', 2);
     await until(async () => (await leftovers(worker)).length === 0, 'the end of it', AbortSignal.timeout(20_000));

@@ -1,5 +1,6 @@
 import { taskId } from '../../contract/names.ts';
 import { readDeployAnswer } from '../../contract/net-http.ts';
+import { formatPorts, parsePorts } from '../../contract/ports.ts';
 import type { Log } from '../../system/log.ts';
 import { postJson } from '../artifacts/http.ts';
 import { explain } from '../explain.ts';
@@ -141,7 +142,9 @@ export class NetClient {
   }
 
   async #deploy({ service, instance, ports }: NetRequest, hold: () => Promise<ProcessId>): Promise<Attachment> {
-    const data = { serviceName: service, instanceNumber: instance, portMappings: ports };
+    // Others than ours read no commas, blanks or blank entries.
+    const portMappings = formatPorts(parsePorts(ports));
+    const data = { serviceName: service, instanceNumber: instance, portMappings };
     if (this.#kind !== 'container') {
       const answer = await this.#ask('/wasm/deploy', { pid: 0, ...data });
       if (answer.status !== 404) {
