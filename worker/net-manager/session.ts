@@ -1,5 +1,6 @@
 import type { SubnetResult } from '../contract/net-mqtt.ts';
 import type { Log } from '../system/log.ts';
+import { addressesOf } from '../system/node-address.ts';
 import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
 import { createServiceTable, type ServiceTable } from './cluster/service-table.ts';
@@ -8,6 +9,7 @@ import { brokerTls, type Config } from './config.ts';
 import type { Journal } from './journal.ts';
 import { bridgeExists } from './kernel/kernel.ts';
 import { setUpNode } from './kernel/node.ts';
+import { refuseOverlap } from './kernel/overlap.ts';
 import { type Network, openNetwork } from './network.ts';
 import { networkOf, parseSubnet } from './plan/addresses.ts';
 import { bridge } from './plan/instance.ts';
@@ -78,11 +80,14 @@ export const openSession = async (
     if (!known && (await bridgeExists()))
       throw new Refusal(500, `a bridge ${bridge} exists that is not ours; remove it with: ip link del ${bridge}`);
     try {
-      const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology);
+      const cluster = await addressesOf(registration.cluster_address);
+      const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
+      if (!known) await refuseOverlap(settings, config.tunnel.HostTunnelDeviceName);
       const owner = isInherited() ? {} : { subnetOf: registration.client_id };
       await journal.update((contents) => ({ ...contents, ...owner, subnet, topology: settings.topology }));
       return settings;
     } catch (error) {
+      if (error instanceof Refusal) throw error;
       throw new Refusal(500, `the cluster's addresses can't be used: ${(error as Error).message}`, error);
     }
   };

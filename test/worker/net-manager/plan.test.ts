@@ -37,6 +37,9 @@ const brokenPlans = (plan: Plan): readonly Plan[] =>
 const settingsOf = (topology: Settings['topology'], egress: Settings['egress']): Settings => ({
   topology,
   egress,
+  access: [],
+  cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
+  services: ['10.30.0.0/16', 'fdff::/16'],
   mtu: 1450,
   uplink: undefined,
   subnet: parseSubnet('10.10.0.0', 'fc00::100'),

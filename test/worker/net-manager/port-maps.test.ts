@@ -15,6 +15,9 @@ import { inputs } from '../../support/inputs.ts';
 const settings: Settings = {
   topology: 'bridged',
   egress: 'on',
+  access: [],
+  cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
+  services: ['10.30.0.0/16', 'fdff::/16'],
   mtu: 1450,
   uplink: undefined,
   subnet: parseSubnet('10.10.0.0', 'fc00::100'),

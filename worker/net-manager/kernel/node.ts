@@ -3,7 +3,7 @@ import { run } from '../../system/run.ts';
 import type { Journal } from '../journal.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
 import type { Plan } from '../plan/plan.ts';
-import { planInstance, planNode } from '../plan/planner.ts';
+import { type NodeState, planInstance, planNode, routeMark } from '../plan/planner.ts';
 import { repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';
 import { Refusal } from '../refusal.ts';
@@ -45,10 +45,10 @@ const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
 const planBoard = (
   settings: Settings,
   journal: Journal,
-  advertised: readonly string[],
+  found: Pick<NodeState, 'advertised' | 'loopbackWithout6'>,
   standing: readonly Instance[],
 ) => [
-  ...planNode(settings, { instances: journal.contents.entries.map(({ instance }) => instance), advertised }),
+  ...planNode(settings, { instances: journal.contents.entries.map(({ instance }) => instance), ...found }),
   ...standing.flatMap((instance) => planInstance(settings, instance)),
 ];
 
@@ -60,9 +60,13 @@ const split = async (journal: Journal) => {
 };
 
 const look = async (settings: Settings, journal: Journal, within: Within) => {
-  const [advertised, found] = await Promise.all([advertisedLinks(), split(journal)]);
+  const [advertised, off, found] = await Promise.all([
+    advertisedLinks(),
+    readSysctl('net/ipv6/conf/lo/disable_ipv6'),
+    split(journal),
+  ]);
   const { standing = [], lost = [] } = Object.fromEntries(found);
-  const plan = planBoard(settings, journal, advertised, standing);
+  const plan = planBoard(settings, journal, { advertised, loopbackWithout6: off === '1' }, standing);
   return { lost, plan, repair: repairPlan(plan, await observe(plan, within)) };
 };
 
@@ -126,7 +130,7 @@ export const repairNode = async (
 /** True when the settings of this board are what the instances need: a look that takes no process. */
 export const settingsStand = async (settings: Settings, journal: Journal): Promise<boolean> => {
   const { standing = [] } = Object.fromEntries(await split(journal));
-  const steps = planBoard(settings, journal, [], standing);
+  const steps = planBoard(settings, journal, { advertised: [] }, standing);
   return await settingsHold(steps);
 };
 
@@ -135,6 +139,8 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
     await work.catch((error: unknown) => log.warn(`${what}: ${(error as Error).message}`));
   };
   await attempt('rules not removed', removeTable());
+  for (const family of ['-4', '-6'] as const)
+    await attempt('routes not removed', run(['ip', family, 'route', 'flush', ...routeMark.split(' ')]));
   if (await bridgeExists()) await attempt('bridge not removed', run(['ip', 'link', 'del', bridge]));
   for (const [key, { was, now }] of Object.entries(journal.contents.changed))
     if ((await readSysctl(key)) === now) await attempt(`${key} not restored`, writeSysctl(key, was));

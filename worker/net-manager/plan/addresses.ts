@@ -75,3 +75,23 @@ export const freeSlot = (taken: Iterable<number>): number | undefined => {
   for (let slot: number = slots.first; slot <= slots.last; slot++) if (!held.has(slot)) return slot;
   return undefined;
 };
+
+/** The first and the last address of a network such as `10.0.0.0/8` (one address without a length), or undefined. */
+const rangeOf = (
+  network: string,
+): { readonly family: 4 | 6; readonly first: bigint; readonly last: bigint } | undefined => {
+  const [address = '', length] = network.split('/');
+  const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined;
+  if (family === undefined) return undefined;
+  const bits = family === 4 ? 32 : 128;
+  const size = 1n << BigInt(bits - Number(length ?? bits));
+  const value = family === 4 ? BigInt(parseV4(address)) : parseV6(address);
+  const first = value - (value % size);
+  return { family, first, last: first + size - 1n };
+};
+
+/** True when two networks have an address in common. */
+export const overlaps = (one: string, other: string): boolean => {
+  const [a, b] = [rangeOf(one), rangeOf(other)];
+  return a !== undefined && b !== undefined && a.family === b.family && a.first <= b.last && b.first <= a.last;
+};

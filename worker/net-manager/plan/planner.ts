@@ -82,10 +82,23 @@ export type NodeState = {
   readonly instances: readonly Instance[];
   /** Interfaces that take their default route from router advertisements, which a forwarding node ignores otherwise. */
   readonly advertised: readonly string[];
+  /** IPv6 is off on `lo`, which the kernel needs for a route that leads nowhere. */
+  readonly loopbackWithout6?: boolean;
 };
 
+/** The mark of routes that this program owns: a number of a routing protocol that nobody else has. */
+export const routeMark = 'proto 79';
+
+/** Without an overlay nothing may carry service addresses; a route of somebody's own for a part of them comes first. */
+const unreachable = (network: string): Change => ({
+  do: `route add unreachable ${network} ${routeMark} metric 9999`,
+  is: { route: routeFact(`unreachable ${network}`, {}) },
+  undo: `route del unreachable ${network} ${routeMark} metric 9999`,
+});
+
 /** What the node needs once, before any instance: forwarding, the rules and, when bridged, the bridge. */
-export const planNode = (settings: Settings, { instances, advertised }: NodeState): Plan => {
+export const planNode = (settings: Settings, state: NodeState): Plan => {
+  const { instances, advertised, loopbackWithout6 = false } = state;
   const gateway = addressAt(settings.subnet, gatewaySlot);
   const network = networkOf(settings.subnet);
   const bridged = settings.topology === 'bridged';
@@ -118,6 +131,12 @@ export const planNode = (settings: Settings, { instances, advertised }: NodeStat
           { tool: 'ip', changes: addressed } as const,
         ]
       : []),
+    {
+      tool: 'ip',
+      changes: settings.services
+        .filter((network) => !(loopbackWithout6 && network.includes(':')))
+        .map((network) => unreachable(network)),
+    },
     {
       tool: 'sysctl',
       values: {

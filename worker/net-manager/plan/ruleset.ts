@@ -19,15 +19,43 @@ export const addLinks = (settings: Settings, instance: Instance): readonly strin
 export const deleteLinks = (settings: Settings, instance: Instance): readonly string[] =>
   linkElements(settings, instance).map((element) => `delete ${element}`);
 
-const egressRules = ({ egress }: Settings): readonly string[] => {
-  if (egress === 'on') return [];
-  const networks = egress === 'off' ? [] : egress;
-  const isV6 = (network: string) => isIPv6(network.split('/')[0] ?? '');
+const isV6 = (network: string): boolean => isIPv6(network.split('/')[0] ?? '');
+
+/** The link-local networks and the addresses at which clouds tell their machines' secrets. */
+const linkLocal = ['169.254.0.0/16', '100.100.100.200', '168.63.129.16', 'fe80::/10', 'fd00:ec2::254', 'fd20:ce::254'];
+
+const refuse = 'reject with icmpx type admin-prohibited';
+
+/** A rule a family for the networks of that family. */
+const towards = (networks: readonly string[], verdict: string): readonly string[] =>
+  Object.entries(Object.groupBy(networks, (network) => (isV6(network) ? 'ip6' : 'ip'))).map(
+    ([family, of]) => `${family} daddr { ${of.join(', ')} } ${verdict}`,
+  );
+
+/** Whether instances may open connections to others: what is closed unless it is asked for comes first. */
+const egressRules = ({ egress, access, cluster }: Settings): readonly string[] => {
+  const listed = typeof egress === 'string' ? [] : egress;
+  const isNamed = (network: string) => /^(169\.254\.|fe[89ab])/i.test(network) || linkLocal.includes(network);
   return [
-    ...networks.map((network) => `${isV6(network) ? 'ip6' : 'ip'} daddr ${network} accept`),
-    'reject with icmpx type admin-prohibited',
+    // A port of the board's that another program has mapped elsewhere.
+    ...(access.includes('board') ? [] : [`ct status dnat ${refuse}`]),
+    ...(access.includes('cluster')
+      ? []
+      : towards(cluster.addresses, `meta l4proto { tcp, udp } th dport { ${cluster.ports.join(', ')} } ${refuse}`)),
+    ...listed.filter(isNamed).flatMap((network) => towards([network], 'accept')),
+    ...(access.includes('link-local') ? [] : towards(linkLocal, refuse)),
+    ...listed.flatMap((network) => towards([network], 'accept')),
+    ...(egress === 'on' ? [] : [refuse]),
   ];
 };
+
+/** What instances may reach on the board itself: the gateway's answers that a link needs, and its name server. */
+const boardRules = ({ egress, access }: Settings): readonly string[] => [
+  'meta l4proto { icmp, ipv6-icmp } return',
+  ...(access.includes('board') ? ['return'] : []),
+  ...(egress === 'off' ? [] : ['meta l4proto { tcp, udp } th dport 53 return']),
+  refuse,
+];
 
 const chain = (name: string, lines: readonly string[]): readonly string[] => [
   `  chain ${name} {`,
@@ -76,6 +104,7 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
       `ct status dnat oifname @links ip6 saddr ${v6} masquerade`,
     ]),
     ...chain('egress', egressRules(settings)),
+    ...chain('board', boardRules(settings)),
     ...chain('forward', [
       'type filter hook forward priority filter; policy accept;',
       'iifname @links oifname != @links ct state { new, invalid, untracked } jump egress',
@@ -84,7 +113,7 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     ]),
     ...chain('input', [
       'type filter hook input priority filter; policy accept;',
-      'iifname @links ct state { new, invalid, untracked } meta l4proto { tcp, udp } jump egress',
+      'iifname @links ct state { new, invalid, untracked } jump board',
     ]),
     '}',
     ...(settings.topology === 'bridged' ? [`add element ${table} links { ${bridge} }`] : []),

@@ -1,13 +1,24 @@
+import { isIPv4 } from 'node:net';
+import type { NetConfig } from '../../contract/config.ts';
 import type { Config } from '../config.ts';
 import type { Subnet } from './addresses.ts';
 
 /** Whether instances may open connections to other machines: to all, to none, or to the listed networks. */
 type Egress = 'on' | 'off' | readonly string[];
 
+/** The board's own services, the cluster's control plane, and link-local with the clouds' metadata addresses. */
+type Access = NonNullable<NetConfig['InstanceAccess']>[number];
+
 /** What every plan on this node depends on. */
 export type Settings = {
   readonly topology: 'bridged' | 'veth';
   readonly egress: Egress;
+  /** What instances may reach all the same of what is closed to them. */
+  readonly access: readonly Access[];
+  /** Where the cluster's control plane answers: addresses, and ports or ranges of ports. */
+  readonly cluster: { readonly addresses: readonly string[]; readonly ports: readonly string[] };
+  /** The networks of service addresses, which only the overlay may carry. */
+  readonly services: readonly string[];
   readonly mtu: number;
   /** The interface that traffic of instances is masqueraded on; any but the instances' own when undefined. */
   readonly uplink: string | undefined;
@@ -16,13 +27,35 @@ export type Settings = {
 
 type Topology = Settings['topology'];
 
+/** The ports that Oakestra's control planes publish, databases included (10000 root, 10100 cluster, 10003 broker, …). */
+const controlPlane = '10000-10199';
+
+/** The range of service addresses (contract, section 6), which no route of the board's is to lead elsewhere. */
+const serviceRange6 = 'fdff::/16';
+
+const maskLength = (mask: string): number =>
+  mask.split('.').reduce((length, part) => length + Number(part).toString(2).replaceAll('0', '').length, 0);
+
 /**
- * The settings that a configuration and the cluster's subnet make. Instances that stand already keep the topology
- * that they were made with.
+ * The settings that a configuration and the cluster's subnet make, with the addresses of the cluster. Instances that
+ * stand already keep the topology that they were made with.
  */
-export const settingsOf = ({ net, tunnel }: Config, subnet: Subnet, standing?: Topology): Settings => ({
+export const settingsOf = (
+  { net, tunnel }: Config,
+  subnet: Subnet,
+  standing?: Topology,
+  cluster: readonly string[] = [],
+): Settings => ({
   topology: standing ?? net.WasmTopology ?? 'bridged',
   egress: net.Egress ?? 'on',
+  access: net.InstanceAccess ?? [],
+  cluster: { addresses: cluster, ports: [controlPlane, net.ClusterMqttPort] },
+  services: [
+    ...(isIPv4(tunnel.ProxySubnetwork) && isIPv4(tunnel.ProxySubnetworkMask)
+      ? [`${tunnel.ProxySubnetwork}/${maskLength(tunnel.ProxySubnetworkMask)}`]
+      : []),
+    serviceRange6,
+  ],
   mtu: tunnel.MTUsize,
   uplink: net.DefaultInterface || undefined,
   subnet,
