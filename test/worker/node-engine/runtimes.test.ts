@@ -106,6 +106,28 @@ inSandbox(import.meta.url, () => {
     t.match(await readdir(daemon.at('precompiled')), [/^[0-9a-f]{64}-.*\.cwasm$/]);
   });
 
+  t.test('a compiler ends with its engine, however that ends, and leaves nothing', { skip }, async (t) => {
+    const hanging = await compiler(t.testdir(), 'echo $$ >>"$0.calls"; exec sleep 600');
+    await using worker = await startEngine({}, ['--wasmtime', hanging]);
+    const { cluster, daemon, run } = worker;
+    await run(0, 'echo', { one_shot: true });
+    const called = async () => (await readFile(`${hanging}.calls`, 'utf8').catch(() => '')).trim();
+    await until(async () => (await called()) !== '', 'the compiler', AbortSignal.timeout(30_000));
+    const pid = await called();
+    const runs = () =>
+      readFile(`/proc/${pid}/cmdline`, 'utf8').then(
+        (command) => command !== '',
+        () => false,
+      );
+    t.ok(await runs());
+    await daemon.end('SIGKILL');
+    await until(async () => !(await runs()), 'the end of the compiler', AbortSignal.timeout(10_000));
+    daemon.start();
+    await cluster.status('FAILED');
+    const left = await Promise.all(['precompiled', 'state'].map((folder) => readdir(daemon.at(folder))));
+    t.notMatch(left.flat().join(), /\.part/);
+  });
+
   t.test('a component that cannot be compiled ahead runs all the same', { skip }, async (t) => {
     const failing = await compiler(t.testdir(), "echo 'no room left' >&2; exit 1");
     await using worker = await startEngine({}, ['--wasmtime', failing]);

@@ -1,8 +1,8 @@
-import { chmod, copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { hasUsers, instanceUsers } from '../../../worker/node-engine/process/users.ts';
+import { compilerUsers, hasUsers, instanceUsers } from '../../../worker/node-engine/process/users.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon, fetchText, noWasmtime, wasmtime } from './daemon.ts';
@@ -51,13 +51,16 @@ inSandbox(
     });
 
     t.test('on a new node instances can read what is compiled ahead for them', { skip: await lacking() }, async (t) => {
-      const { folder, readable } = await openFolder(t);
+      const { folder, readable: real } = await openFolder(t);
+      const [readable, calls] = [join(folder, 'recording'), join(folder, 'calls')];
+      const script = `#!/bin/sh\n[ "$1" != compile ] || echo "$(id -u) $(id -g) $(id -G)" >>${calls}\nexec ${real} "$@"\n`;
+      await writeFile(readable, script, { mode: 0o755 });
+      await writeFile(calls, '');
+      await chmod(calls, 0o666);
       const state = join(folder, 'lib/node-engine');
       const options = ['--wasmtime', readable, '--state', state, '--precompiled', join(folder, 'lib/precompiled')];
-      const name = { virtualization_name: 'wasm', virtualization_runtime: 'wasm' };
-      const conf = { virtualizations: [{ ...name, virtualization_config: ['precompile'] }] };
       await using cluster = await startCluster();
-      await using daemon = await createDaemon(cluster.port, conf, options);
+      await using daemon = await createDaemon(cluster.port, {}, options);
       await using _network = await startNetManager(daemon.socket);
       daemon.start();
       await cluster.subscribed();
@@ -66,6 +69,8 @@ inSandbox(
       await cluster.status('COMPLETED');
       const said = await readFile(join(daemon.logs, `${service}.instance.0`), 'utf8');
       t.match(said, /\.cwasm\0it runs\0/);
+      const compiler = compilerUsers.first;
+      t.equal(await readFile(calls, 'utf8'), `${compiler} ${compiler} ${compiler}\n`, 'the compiler is no instance');
       t.equal((await stat(state)).mode & 0o777, 0o700, 'the state itself is for nobody else');
     });
   },
