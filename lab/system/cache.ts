@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { acquireLock } from './pid-lock.mjs';
+import { acquireLock } from './file-lock.mjs';
 import { cacheHome } from './user-folders.ts';
 
 /** The lab's cache folder: `$XDG_CACHE_HOME/oakestra-wasm-lab`. Everything in it can be made again. */

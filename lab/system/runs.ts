@@ -6,7 +6,7 @@ import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
 import { cachePath, writeWhole } from './cache.ts';
-import { isLocked, openLock } from './pid-lock.mjs';
+import { isLocked, openLock } from './file-lock.mjs';
 import { deadline, until } from './wait.ts';
 
 /** Environment variable by which every process of a run can be told from anyone else's. */

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { cacheRoot } from '../../system/cache.ts';
 import { LabError } from '../../system/errors.ts';
-import { openLock } from '../../system/pid-lock.mjs';
+import { openLock } from '../../system/file-lock.mjs';
 import { systemReason } from '../../system/system-errors.ts';
 import { bad, type Check, good, type Look, remark } from './check.ts';
 

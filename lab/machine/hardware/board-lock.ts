@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import { labFault } from '../../system/errors.ts';
-import { identityOf } from '../../system/pid-lock.mjs';
+import { identityOf } from '../../system/identity.ts';
 import type { BoardShell } from './ssh/board-shell.ts';
 
 /** Where the lab's own things are on a board while a run lasts. */

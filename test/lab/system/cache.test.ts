@@ -6,7 +6,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { cached } from '../../../lab/system/cache.ts';
-import { acquireLock, identityOf } from '../../../lab/system/pid-lock.mjs';
+import { acquireLock } from '../../../lab/system/file-lock.mjs';
+import { identityOf } from '../../../lab/system/identity.ts';
 import { until } from '../../../lab/system/wait.ts';
 import { privateCache } from '../../support/private.ts';
 

@@ -4,21 +4,6 @@ import fs from 'node:fs';
 import os from 'node:os';
 
 /**
- * `pid start-time`: a pid alone may have been given to another process meanwhile. Undefined when there is none.
- * @param {number | string} pid
- * @returns {string | undefined}
- */
-export const identityOf = (pid) => {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : `${pid} ${fields[19]}`;
-  } catch {
-    return undefined;
-  }
-};
-
-/**
  * Locks an open file by flock(2) and says whether that was possible; without `wait` it is not while somebody else has
  * the lock. Node has no flock: the program `flock` locks the open file description that it shares with this process,
  * and ends. The kernel gives the lock back when the last descriptor of it is closed, however its process ends, and
