@@ -28,9 +28,12 @@ const run = async (reports: string, name: string, options: readonly string[], si
 };
 
 /** A figure with an upper limit, judged by the median of its samples. */
-const ofSamples = (what: string, samples: readonly number[], unit: string, limit: number): Figure => {
+/** The median of some samples; without a `limit` it is shown and has no target. */
+const ofSamples = (what: string, samples: readonly number[], unit: string, limit?: number): Figure => {
   const interval = medianInterval(samples);
-  return { ...atMost(what, median(samples) ?? Number.NaN, unit, limit), ...(interval ? { interval } : {}) };
+  const value = median(samples) ?? Number.NaN;
+  const figure = limit === undefined ? { what, value, unit } : atMost(what, value, unit, limit);
+  return { ...figure, ...(interval ? { interval } : {}) };
 };
 
 const samplesOf = ({ run: { metrics } }: Results, name: string, dimensions: Metric['dimensions']): readonly number[] =>
@@ -78,6 +81,13 @@ const bench: Bench = {
           samplesOf(compared, 'load.cpu.ratio', { load }),
           'x',
           limit,
+        ),
+      ),
+      ...['wasm', 'wasm reused'].map((kind) =>
+        ofSamples(
+          `CPU a request on loopback against native Node: ${kind}`,
+          samplesOf(compared, `CPU of ${kind} against native`, { way: 'loopback' }),
+          'x',
         ),
       ),
       ofSamples(

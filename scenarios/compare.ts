@@ -10,6 +10,8 @@ const loadShare = 10;
 const leastSeconds = 5;
 const nativeMs = 20_000;
 const nativeText = 'Hello, native world!\n';
+/** How many requests an instance answers where instances are reused; the service beside it has one for each. */
+const reuse = 'OAKESTRA_REUSE=128';
 
 /** A plain HTTP server, for the same namespace as the service: what is left when WebAssembly is taken away. */
 const native = `require('node:http').createServer((_, response) => response.end(${JSON.stringify(nativeText)})).listen(81)`;
@@ -21,7 +23,7 @@ const shuffled = <T>(items: readonly T[]): readonly T[] =>
     .map(({ item }) => item);
 
 /** What one load took: how the service was reached, what served, and its CPU time a request in microseconds. */
-type Spent = { readonly way: string; readonly kind: 'wasm' | 'native'; readonly cpu: number };
+type Spent = { readonly way: string; readonly kind: 'wasm' | 'wasm reused' | 'native'; readonly cpu: number };
 
 /**
  * CPU time a request against that on loopback, and of the Wasm service against the native one, of what was measured in
@@ -34,7 +36,7 @@ const ratiosOf = (spent: readonly Spent[]): readonly Figure[] => {
     base > 0 ? [{ name, ...ratio, dimensions, samples: [cpu / base] }] : [];
   return spent.flatMap(({ way, kind, cpu }) => [
     ...(way === 'loopback' ? [] : figure('load.cpu.ratio', { load: `${way}, ${kind}` }, cpu, of('loopback', kind))),
-    ...(kind === 'wasm' ? figure('CPU of wasm against native', { way }, cpu, of(way, 'native')) : []),
+    ...(kind === 'native' ? [] : figure(`CPU of ${kind} against native`, { way }, cpu, of(way, 'native'))),
   ]);
 };
 
@@ -60,6 +62,9 @@ export default scenario({
           await configure({ topology });
           return deploy({ port: '8080:80;8081:81' });
         });
+        const reused = await step(`${round}: deploy with reuse of instances, ${topology}`, lab, () =>
+          deploy({ instance: 1, environment: [reuse] }),
+        );
         const server = await step(
           `${round}: a native server beside it, ${topology}`,
           service.instance,
@@ -77,16 +82,29 @@ export default scenario({
         const expected = await step(`${round}: its first answer, ${topology}`, board, async ({ get }) =>
           answersLike(wanted, await get(`http://${service.address.v4}${wanted.path}`)),
         );
-        const cells = waysTo(service, topology).flatMap((way) => [
-          { way, kind: 'wasm' as const, inner: 80, path: wanted.path, answers: expected },
-          { way, kind: 'native' as const, inner: 81, path: '/', answers: { status: 200, body: nativeText } },
-        ]);
+        const wasm = { inner: 80, path: wanted.path, answers: expected };
+        const cells = [
+          ...waysTo(service, topology).flatMap((way) => [
+            { way, kind: 'wasm' as const, of: service, ...wasm },
+            {
+              way,
+              kind: 'native' as const,
+              of: service,
+              inner: 81,
+              path: '/',
+              answers: { status: 200, body: nativeText },
+            },
+          ]),
+          ...waysTo(reused, topology)
+            .slice(0, 1)
+            .map((way) => ({ way, kind: 'wasm reused' as const, of: reused, ...wasm })),
+        ];
         const spent = await step(`${round}: load, ${topology}`, board, async () => {
           const took: Spent[] = [];
-          for (const { way, kind, inner, path, answers } of shuffled(cells)) {
+          for (const { way, kind, of, inner, path, answers } of shuffled(cells)) {
             const [name, from, host, mapped] = way;
             const url = `http://${host}:${mapped + inner}${path}`;
-            const result = await load(`${name}, ${kind}`, url, answers, { from, service, seconds });
+            const result = await load(`${name}, ${kind}`, url, answers, { from, service: of, seconds });
             if (result.cpu !== undefined) took.push({ way: name, kind, cpu: result.cpu });
           }
           return took;
@@ -94,6 +112,7 @@ export default scenario({
         for (const figure of ratiosOf(spent)) record(figure);
         await step(`${round}: undeploy, ${topology}`, board, async ({ $ }) => {
           await $`kill ${server}`;
+          await undeploy(reused);
           await undeploy(service);
         });
       }

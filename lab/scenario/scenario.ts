@@ -42,6 +42,8 @@ export type DeploySpec = {
   /** In MB. */
   readonly memory?: number;
   readonly cmd?: readonly string[];
+  /** `K=V` each. */
+  readonly environment?: readonly string[];
   readonly oneShot?: boolean;
 };
 
