@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What every TLS connection of the worker keeps to, whatever NODE_OPTIONS says. */
-export const tlsFloor = { minVersion: 'TLSv1.2' } as const;
+/** What every TLS connection of the worker keeps to, whatever NODE_OPTIONS or NODE_TLS_REJECT_UNAUTHORIZED says. */
+export const tlsFloor = { minVersion: 'TLSv1.2', rejectUnauthorized: true } as const;
 
 /** Where distributions keep their certificate authorities in one file (as in Go's crypto/x509, root_linux.go). */
 const bundles = [

@@ -58,6 +58,22 @@ inSandbox(import.meta.url, () => {
     t.same(await footprint(), bare);
   });
 
+  t.test('where the cluster is, is read like any host; netcfg.json says it where the request does not', async (t) => {
+    await using cluster = await startNetCluster();
+    const netcfg = { ClusterMqttPort: cluster.port, ClusterUrl: ' 127.0.0.1 ', NodePublicPort: null, Future: {} };
+    await using daemon = await createNetManager(netcfg);
+    const register = (more: object) => daemon.post('/register', { client_id: first, ...more });
+    const refused = await register({ cluster_address: 'https://127.0.0.1:10100' });
+    t.equal(refused.status, 400);
+    t.match(refused.json()['message'], /cluster_address: .* has a scheme: write '127\.0\.0\.1'/);
+    t.equal((await register({ client_id: 'a/b', cluster_address: '127.0.0.1' })).status, 400, 'no part of a topic');
+    t.equal((await register({ cluster_address: null })).status, 200, daemon.log());
+    t.equal((await register({ cluster_address: '127.0.0.1 ' })).status, 200, 'the same host');
+    await daemon.end('SIGTERM');
+    for (const ClusterUrl of ['http://127.0.0.1', '127.0.0.1:10100', '127.0.0.1/api'])
+      await t.rejects(createNetManager({ ClusterUrl }), /NetManager ended \(1\).*ClusterUrl: .* write '127\.0\.0\.1'/s);
+  });
+
   t.test('after a new id from the cluster both halves are the same worker', { skip: noWasmtime }, async (t) => {
     await using net = await startNetCluster();
     await using manager = await createNetManager({ ClusterMqttPort: String(net.port) });

@@ -80,11 +80,24 @@ inSandbox(import.meta.url, () => {
     await intoStore();
     const old = { ...pem, maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     await using broker = await startNetCluster(undefined, { tls: old });
-    const weak = { NODE_OPTIONS: '--tls-min-v1.0 --tls-cipher-list=DEFAULT@SECLEVEL=0' };
+    const weak = {
+      NODE_OPTIONS: '--tls-min-v1.0 --tls-cipher-list=DEFAULT@SECLEVEL=0',
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    };
     await using daemon = await createDaemon({ ...netcfg, ClusterMqttPort: String(broker.port) }, weak);
     const refused = await daemon.post('/register', registration);
     t.equal(refused.status, 503);
     t.match(refused.json()['message'], /version/);
+    t.same(broker.messages, []);
+    await daemon.end('SIGTERM');
+  });
+
+  t.test('no variable makes the worker take an unknown certificate', async (t) => {
+    execFileSync('sh', ['-c', 'rm -f /etc/ssl/certs/*']);
+    await using broker = await startNetCluster(undefined, { tls });
+    const weak = { NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+    await using daemon = await createDaemon({ ...netcfg, ClusterMqttPort: String(broker.port) }, weak);
+    t.match((await daemon.post('/register', registration)).json()['message'], /certificate/);
     t.same(broker.messages, []);
     await daemon.end('SIGTERM');
   });
