@@ -4,6 +4,7 @@ import { stopSignal } from '../system/stopping.ts';
 import { readConfig } from './config.ts';
 import { dryRun } from './dry-run.ts';
 import { openJournal } from './journal.ts';
+import { lockBoard } from './kernel/board-lock.ts';
 import { reconcile } from './kernel/node.ts';
 import { createManager } from './manager.ts';
 import { type Options, parseOptions, UsageError, usage } from './options.ts';
@@ -23,6 +24,7 @@ const serve = async (options: Options): Promise<void> => {
   const log = consoleLog(config.net.Debug ?? false);
   const stop = stopSignal(log, config.net.OnStop === 'remove' ? removeMs : stopMs);
 
+  using _board = await lockBoard(options.state);
   await refuseSecond(options.socket);
   const journal = await openJournal(options.state, log);
   const { subnet, topology } = journal.contents;

@@ -7,6 +7,7 @@ import { createServiceTable, type ServiceTable } from './cluster/service-table.t
 import { askForSubnet } from './cluster/subnet.ts';
 import { brokerTls, type Config } from './config.ts';
 import type { Journal } from './journal.ts';
+import { stockManager } from './kernel/board-lock.ts';
 import { bridgeExists } from './kernel/kernel.ts';
 import { setUpNode } from './kernel/node.ts';
 import { refuseOverlap } from './kernel/overlap.ts';
@@ -77,8 +78,14 @@ export const openSession = async (
         (other) => compare(subnet, other),
         () => undefined,
       );
-    if (!known && (await bridgeExists()))
-      throw new Refusal(500, `a bridge ${bridge} exists that is not ours; remove it with: ip link del ${bridge}`);
+    if (!known && (await bridgeExists())) {
+      const other = await stockManager();
+      const advice =
+        other === undefined
+          ? `if nothing on this board uses it, remove it with: ip link del ${bridge}`
+          : `PID ${other} (NetManager) runs on this board: stop that one first`;
+      throw new Refusal(500, `a bridge ${bridge} exists that is not ours; ${advice}`);
+    }
     try {
       const cluster = await addressesOf(registration.cluster_address);
       const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);

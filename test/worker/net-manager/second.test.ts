@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { startCluster } from './cluster.ts';
+import { createDaemon } from './daemon.ts';
+import { footprint } from './kernel.ts';
+import { inSandbox } from './sandbox.ts';
+
+const execute = promisify(execFile);
+const entry = fileURLToPath(new URL('../../../worker/net-manager/main.ts', import.meta.url));
+
+inSandbox(import.meta.url, () => {
+  for (const own of [false, true])
+    t.test(`a second net manager with ${own ? 'a state of its own' : 'the same state'} ends at once`, async (t) => {
+      await using cluster = await startCluster();
+      await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+      await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
+      const wanted = { serviceName: 'app.appns.svc.svcns', instanceNumber: 0, portMappings: '80' };
+      await daemon.post('/wasm/deploy', wanted);
+      const before = await footprint();
+      const other = t.testdir({});
+      const state = own ? other : join(daemon.folder, 'state');
+      const second = execute(process.execPath, [
+        entry,
+        ...['--config', daemon.folder],
+        ...['--socket', '/run/second.sock'],
+        ...['--state', state],
+      ]);
+      const stderr = new RegExp(`another NetManager runs on this board \\(PID ${daemon.pid()}, state .*stop that one`);
+      await t.rejects(second, { code: 1, stderr });
+      await second.catch((error: { stderr: string }) => t.notMatch(error.stderr, /link del/));
+      t.same(await footprint(), before, 'nothing changed');
+      t.equal((await daemon.post('/wasm/undeploy', wanted)).status, 200, 'the first one works on');
+      await daemon.end('SIGKILL');
+      await daemon.start();
+      t.equal(await daemon.end('SIGTERM'), 0, 'a killed one keeps nobody out');
+    });
+});
