@@ -20,7 +20,7 @@ export const whole: Answer = (response) => response.end(component);
 export const ownServer: Sources = { ...defaultSources, localHosts: ['127.0.0.1'] };
 
 /** A server of files, by their paths. `asked` grows by every path that was asked for. */
-export const startServer = async (t: Test, answers: Readonly<Record<string, Answer>>) => {
+export const startServer = async (t: Test, answers: Readonly<Record<string, Answer>>, host = '127.0.0.1') => {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     const path = request.url ?? '';
@@ -29,13 +29,13 @@ export const startServer = async (t: Test, answers: Readonly<Record<string, Answ
     if (answer) answer(response, request);
     else response.writeHead(404).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   t.teardown(() => {
     server.closeAllConnections();
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { asked, port, base: `127.0.0.1:${port}` };
+  return { asked, port, base: `${host}:${port}` };
 };
 
 /** Such a server, and an empty cache that may fetch from it. */

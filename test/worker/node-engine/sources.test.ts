@@ -90,6 +90,8 @@ t.test('this node and its link are no source unless conf.json allows the host', 
   const { cache, base } = await setUp(t, {
     '/to-name': (response) => response.writeHead(302, { location: `http://localhost:${port}/a` }).end(),
     '/to-address': (response) => response.writeHead(302, { location: `http://[::1]:${port}/a` }).end(),
+    '/v2/token/manifests/latest': (response) =>
+      response.writeHead(401, { 'www-authenticate': 'Bearer realm="http://169.254.169.254/token"' }).end(),
     '/to-metadata': (response) => response.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end(),
   });
   const refused = { name: 'FetchError', message: /allowed_local_hosts/ };
@@ -99,6 +101,7 @@ t.test('this node and its link are no source unless conf.json allows the host', 
     await t.rejects(cache.fetch(`oci://${registry}/app`, signal), refused, registry);
   for (const path of ['to-name', 'to-address', 'to-metadata'])
     await t.rejects(cache.fetch(`http://${base}/${path}`, signal), refused, path);
+  await t.rejects(cache.fetch(`${base}/token`, signal), refused, 'where a registry sends for a token');
   const strict = await setUp(t, { '/a': whole }, defaultSources);
   await t.rejects(strict.cache.fetch(`http://${strict.base}/a`, signal), refused);
   t.same(strict.asked, []);
