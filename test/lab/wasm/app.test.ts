@@ -15,6 +15,7 @@ t.test('a component that answers HTTP is taken as it is', async (t) => {
   const greeter = await openApp(fixture('greeter-wasi-http'));
   t.match(greeter, { name: 'greeter-wasi-http.wasm', sha256: /^[0-9a-f]{64}$/ });
   t.notOk('body' in greeter, 'what it answers is not known');
+  t.match(await openApp(fixture('p3-wasi-http')), { name: 'p3-wasi-http.wasm' }, 'WASI 0.3 is as good');
 });
 
 t.test('whatever cannot be served is refused with the reason', async (t) => {

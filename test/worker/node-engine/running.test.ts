@@ -80,14 +80,19 @@ t.test(
     const { serving, problems } = servingOf(['precompile', 'timeout=5', 'reuse=128', 'reuse=many', 7, null]);
     t.same(serving, { timeout: 5, reuse: 128 });
     t.match(problems, [/'reuse=many' is left out: expected a whole number/]);
+    const later = { ...info, exports: ['wasi:http/handler@0.3.2'] } as const;
+    t.ok(
+      planRun(job('/x'), later, host).before.includes('--max-instance-reuse-count=1'),
+      'wasmtime reuses instances of WASI 0.3 unless it is told not to',
+    );
     const words = (node: typeof serving, ...environment: string[]) => {
       const { before } = planRun({ ...job('/x'), environment }, info, { ...host, serving: node });
       return before.filter((word) => /^(?:timeout|--max-instance-reuse-count)=|OAKESTRA/.test(word));
     };
-    t.same(words(usualServing), ['timeout=60', '--max-instance-reuse-count=1']);
+    t.same(words(usualServing), ['timeout=60']);
     t.same(words(serving), ['timeout=5', '--max-instance-reuse-count=128']);
     t.same(words(serving, 'OAKESTRA_REUSE=2', 'OAKESTRA_TIMEOUT=9'), ['timeout=9', '--max-instance-reuse-count=2']);
-    t.same(words(usualServing, 'OAKESTRA_TIMEOUT=0'), ['timeout=1000000000', '--max-instance-reuse-count=1']);
+    t.same(words(usualServing, 'OAKESTRA_TIMEOUT=0'), ['timeout=1000000000']);
     for (const entry of ['OAKESTRA_TIMEOUT=', 'OAKESTRA_TIMEOUT=-1', 'OAKESTRA_REUSE=1e9', 'OAKESTRA_REUSE=9999999'])
       t.match(planRun({ ...job('/x'), environment: [entry] }, info, host).notes, [
         /^OAKESTRA_\w+=\S* is left out: expected a whole number from 0 to /,

@@ -111,7 +111,15 @@ export const planRun = (job: DeployRequest, info: ComponentInfo, host: Host): Ru
   if (world === 'proxy') {
     const port = parsePorts(job.port ?? '').find((mapping) => mapping.protocol === 'tcp')?.inner ?? defaultPort;
     if ((job.cmd ?? []).length > 0) notes.push('cmd is not used: an HTTP service takes no arguments');
-    const before = ['serve', '-S', 'cli', ...common, ...servingOptions(serving), '--addr', addressOf(port, host.ipv6)];
+    const before = [
+      'serve',
+      '-S',
+      'cli',
+      ...common,
+      ...servingOptions(serving, info),
+      '--addr',
+      addressOf(port, host.ipv6),
+    ];
     return { world, port, before, after: [], environment, notes };
   }
   if (world === 'module') notes.push('a core module has no sockets: it runs without network');
