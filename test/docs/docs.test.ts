@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -39,9 +39,7 @@ t.test('every path of this repository that a page names exists', async (t) => {
 
 t.test('every command that a page names exists', async (t) => {
   const { scripts } = JSON.parse(await read('package.json')) as { readonly scripts: Readonly<Record<string, string>> };
-  const sources = await Promise.all(
-    (await readdir(join(root, 'lab/commands'))).map((name) => read(join('lab/commands', name))),
-  );
+  const sources = await Promise.all(tracked.filter((file) => /^lab\/commands\/.*\.ts$/.test(file)).map(read));
   const subcommands = new Set(
     sources.flatMap((text) => [...text.matchAll(/\.command\('([a-z]+)/g)].map((found) => found[1])),
   );
@@ -66,6 +64,24 @@ t.test('every citation of the contract resolves, and its sentences are the confo
 t.test('the glossary has at most 40 entries', async (t) => {
   const entries = rowsBelow(await read('docs/architecture.md'), 'Glossary');
   t.ok(entries.length > 10 && entries.length <= 40, `${entries.length} entries`);
+});
+
+t.test('every promise of the security page names a test that exists', async (t) => {
+  const page = await read('docs/security.md');
+  const rows = page
+    .split('\n')
+    .filter((line) => /^\| (?:component|cluster|cluster, registry|registry|local user|neighbour) \|/.test(line));
+  t.ok(rows.length > 15, `${rows.length} promises`);
+  const sources = await Promise.all(tracked.filter((file) => /^test\/.*\.ts$/.test(file)).map(read));
+  for (const row of rows) {
+    const tests = [...(row.split('|')[3] ?? '').matchAll(/"([^"]+)"/g)].map((found) => found[1] ?? '');
+    t.ok(tests.length > 0, `a test for: ${row}`);
+    for (const name of tests)
+      t.ok(
+        sources.some((source) => source.includes(name)),
+        `a test named: ${name}`,
+      );
+  }
 });
 
 t.test('a broken link, path, command and citation are found', async (t) => {
