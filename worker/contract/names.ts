@@ -9,3 +9,9 @@ export const taskId = (service: string, instance: number): string => `${service}
 
 /** A worker's id: anything that can stand between the slashes of a topic and means no other topic (MQTT 3.1.1, 4.7). */
 export const workerId = '^[^/+#\\s\\p{C}]{1,200}$';
+
+/** The service and the number in a {@link taskId}. */
+export const parseTaskId = (task: string): readonly [service: string, instance: number] => {
+  const [, service = '', instance = ''] = /^(.*)\.instance\.(\d+)$/.exec(task) ?? [];
+  return [service, Number(instance)];
+};

@@ -48,7 +48,7 @@ export const openJournal = async (directory: string, log: Log): Promise<Journal>
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log.warn(`journal not used: ${(error as Error).message}`);
   }
   const write = batched(async (versions: readonly Contents[]) => {
-    await replaceFile(path, JSON.stringify(versions.at(-1)), 0o600);
+    await replaceFile(path, JSON.stringify(versions.at(-1)), { mode: 0o600 });
     return versions;
   });
   return {

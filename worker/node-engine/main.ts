@@ -5,7 +5,7 @@ import { ArtifactCache } from './artifacts/artifacts.ts';
 import { openMembership } from './cluster/membership.ts';
 import { usualPace } from './cluster/session.ts';
 import { explain } from './explain.ts';
-import { Journal } from './instances/journal.ts';
+import { Journal, spareFolder } from './instances/journal.ts';
 import { NetClient } from './instances/net-client.ts';
 import { lockState } from './lock.ts';
 import { NativeCode } from './native/native-code.ts';
@@ -35,7 +35,8 @@ const run = async (argv: readonly string[]): Promise<number> => {
     return 0;
   }
   process.umask(0o022); // instances run as another user, who has to read components
-  await using _lock = await lockState(options.state);
+  const state = resolve(options.state);
+  await using _lock = await lockState(state);
   const stopping = stopSignal(log, stopMs);
   const artifacts = new ArtifactCache(options.cache, settings.sources);
   const [wasmtime, groups] = await Promise.all([
@@ -59,10 +60,10 @@ const run = async (argv: readonly string[]): Promise<number> => {
     artifacts,
     wasmtime,
     groups,
-    filter: await installFilter(resolve(options.state), wasmtime, log),
-    journal: new Journal(join(resolve(options.state), 'instances')),
+    filter: await installFilter(state, wasmtime, log),
+    journal: new Journal(join(state, 'instances'), spareFolder(state), log),
     log,
-    logs: await openLogFolder(settings.logs, join(resolve(options.state), 'logs'), log),
+    logs: await openLogFolder(settings.logs, join(state, 'logs'), log),
     native,
     serving: settings.serving.serving,
   };

@@ -47,3 +47,16 @@ export const abortable = async <T>(work: Promise<T>, signal: AbortSignal): Promi
     signal.removeEventListener('abort', stop);
   }
 };
+
+/** True when `work` has settled within `ms`. */
+export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
+  const over = new AbortController();
+  const late = sleep(ms, false, { signal: over.signal }).catch(() => false);
+  const settled = work.then(
+    () => true,
+    () => true,
+  );
+  const inTime = await Promise.race([settled, late]);
+  over.abort();
+  return inTime;
+};

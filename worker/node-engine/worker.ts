@@ -58,6 +58,7 @@ export const work = async (
   const engine = new Engine(node, runtimes, (job, instance, status, detail) => {
     const sent = outbox.put(statusMessage(job, instance, status, detail, registration?.ip ?? ''));
     if (status === 'CREATED') void sent.then(() => session?.report());
+    return sent;
   });
   const follow = network && followWith(network, node.membership, cluster.host, log, signal);
   const askCluster = registrar(cluster, runtimes, dialect, log.warn);

@@ -7,7 +7,8 @@ import { isServiceName, taskId } from '../../../worker/contract/names.ts';
 import { formatPorts, parsePorts } from '../../../worker/contract/ports.ts';
 import { parseConfig, readConfig } from '../../../worker/net-manager/config.ts';
 import { Contents, openJournal } from '../../../worker/net-manager/journal.ts';
-import { Entry, Journal } from '../../../worker/node-engine/instances/journal.ts';
+import { Entry } from '../../../worker/node-engine/instances/entry.ts';
+import { Journal } from '../../../worker/node-engine/instances/journal.ts';
 import { parseSettings, readSettings } from '../../../worker/node-engine/settings.ts';
 import { fewInputs, inputs } from '../../support/inputs.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
@@ -177,8 +178,8 @@ t.test('and read as far as they can be', async (t) => {
       await writeFile(join(folder, 'manager', 'journal.json'), content);
       await writeFile(join(folder, 'engine', 'a.b.c.d.instance.0.json'), content);
       const { contents } = await openJournal(join(folder, 'manager'), silent);
-      const entries = await new Journal(join(folder, 'engine')).read(silent);
-      return Array.isArray(contents.entries) && entries.length <= 1;
+      const entries = await new Journal(join(folder, 'engine'), join(folder, 'spare'), silent).read();
+      return Array.isArray(contents.entries) && entries.size <= 1;
     }),
     few,
   );

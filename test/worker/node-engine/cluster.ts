@@ -143,7 +143,7 @@ export const startCluster = async (
     /** Answers `/name` with `handler`. */
     serve: (name: string, handler: (request: IncomingMessage, response: ServerResponse) => void) =>
       files.set(`/${name}`, handler),
-    send: (order: 'deploy' | 'delete' | 'error', body: unknown, id = 'a'.repeat(24)) =>
+    send: (order: 'deploy' | 'delete' | 'error', body: unknown, id = 'a'.repeat(24), retain = false) =>
       new Promise<void>((resolve, reject) =>
         aedes.publish(
           {
@@ -151,7 +151,7 @@ export const startCluster = async (
             topic: `nodes/${id}/control/${order}`,
             payload: typeof body === 'string' ? body : JSON.stringify(body),
             qos: 0,
-            retain: false,
+            retain,
             dup: false,
           },
           (error) => (error ? reject(error) : resolve()),

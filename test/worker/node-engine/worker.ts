@@ -31,7 +31,7 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
     wasmtime,
     groups: undefined,
     filter: undefined,
-    journal: new Journal(join(folder, 'instances')),
+    journal: new Journal(join(folder, 'instances'), join(folder, 'spare'), silent),
     log: silent,
     logs: { folder, shown: folder },
     native: new NativeCode({ folder, scratch: folder, wasmtime, compiles: false, log: silent }),

@@ -1,4 +1,6 @@
-type Waiting<T> = { readonly message: T; readonly sent: () => void };
+import { settlesWithin } from '../wait.ts';
+
+type Waiting<T> = { readonly message: T; readonly done: Promise<void>; readonly sent: () => void };
 
 /** Messages that must arrive: each stays until it was sent, in order, over as many connections as that takes. */
 export class Outbox<T> {
@@ -9,7 +11,7 @@ export class Outbox<T> {
   /** Resolves once the message was sent. */
   put(message: T): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push({ message, sent: resolve });
+    this.#waiting.push({ message, done: promise, sent: resolve });
     void this.#flush();
     return promise;
   }
@@ -18,6 +20,12 @@ export class Outbox<T> {
   attach(send: (message: T) => Promise<unknown>): void {
     this.#send = send;
     void this.#flush();
+  }
+
+  /** Resolves when nothing waits to be sent, or after `ms`. */
+  async idle(ms: number): Promise<void> {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined) await settlesWithin(last.done, ms);
   }
 
   detach(): void {

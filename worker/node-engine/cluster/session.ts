@@ -5,7 +5,7 @@ import type { Log } from '../../system/log.ts';
 import { acknowledgeMs, endMqtt } from '../../system/mqtt.ts';
 import { explain } from '../explain.ts';
 import type { Engine } from '../instances/engine.ts';
-import { abortable, deadline } from '../wait.ts';
+import { abortable, deadline, settlesWithin } from '../wait.ts';
 import { readOrder } from './inbox.ts';
 import { nodeFieldsMessage, resourcesMessage } from './messages.ts';
 import type { NodeFacts } from './node-facts.ts';
@@ -17,6 +17,12 @@ export type Pace = { readonly report: number; readonly silence: number; readonly
 
 /** The contract asks for a report every two seconds. */
 export const usualPace: Pace = { report: 2000, silence: 600_000, betweenRegistrations: 10_000 };
+
+/** How long the broker may wait for the acknowledgement of an order, in ms: nothing else is received meanwhile. */
+const takingMs = 2000;
+
+/** How long a session that ends waits for the broker to acknowledge the last words, in ms. */
+const partingMs = 500;
 
 /** What a session works with. `register` resolves with what the worker is now. */
 type SessionParts = {
@@ -39,6 +45,7 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #topics: ReturnType<typeof engineTopics>;
   readonly #over = new AbortController();
+  #taken: Promise<void> = Promise.resolve();
   #heard = performance.now();
   #registered = performance.now();
   #reporting = false;
@@ -63,7 +70,13 @@ export class Session {
       end.addEventListener('abort', stop, { once: true });
     });
     this.#client.on('error', (error) => this.#parts.log.warn(`broker: ${explain(error)}`));
-    this.#client.on('message', (topic, payload) => this.#receive(topic, payload.toString('utf8')));
+    this.#client.on('message', (topic, payload, packet) => {
+      this.#taken = this.#receive(topic, payload.toString('utf8'), packet.retain);
+    });
+    // an order is acknowledged to the broker when it is written down
+    this.#client.handleMessage = (_packet, acknowledge) => {
+      void settlesWithin(this.#taken, takingMs).then(() => acknowledge());
+    };
     const timers = [this.report, this.#listen].map((look) => setInterval(() => void look.call(this), pace.report));
     try {
       const topics = [this.#topics.deploy, this.#topics.delete, this.#topics.error];
@@ -73,6 +86,7 @@ export class Session {
       return await closed;
     } finally {
       for (const timer of timers) clearInterval(timer);
+      if (this.#client.connected) await outbox.idle(partingMs);
       outbox.detach();
       await endMqtt(this.#client);
     }
@@ -127,13 +141,16 @@ export class Session {
     }
   }
 
-  #receive(topic: string, payload: string): void {
+  /** Resolves when the order is written down; what is done about it goes on. */
+  async #receive(topic: string, payload: string, isRetained: boolean): Promise<void> {
     this.#heard = performance.now();
     const { engine, log } = this.#parts;
+    // Orders are for now: one that a broker has kept may have been taken back since.
+    if (isRetained) return log.warn(`a retained message on ${topic} is ignored`);
     try {
       const order = readOrder(this.#topics, topic, payload, log.warn);
       if (order?.kind === 'deploy') void engine.deploy(order.job);
-      if (order?.kind === 'delete') void engine.undeploy(order.request);
+      if (order?.kind === 'delete') await engine.undeploy(order.request);
       if (order?.kind === 'refuse') engine.refuse(order.request, order.reason);
       if (order?.kind === 'register') void this.#registerAgain(order.reason);
     } catch (error) {

@@ -3,6 +3,7 @@ import { taskId } from '../../contract/names.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
 import { explain } from '../explain.ts';
 import {
+  EndedEarly,
   LaunchError,
   launch,
   launchRecorded,
@@ -13,7 +14,7 @@ import {
 } from '../process/launch.ts';
 import { newLog } from '../process/log-folder.ts';
 import { ownLimits } from '../process/own-limits.ts';
-import { tail } from '../process/tail.ts';
+import { withLastLines } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
 import { planHere, type RunPlan } from '../runtime/command.ts';
 import type { Program } from '../runtime/wasmtime.ts';
@@ -25,11 +26,6 @@ import type { UndoStack } from './undo.ts';
 
 /** A running instance, with what is worth telling about how it runs. */
 type Deployed = { readonly running: Running; readonly address: string; readonly notes: readonly string[] };
-
-/** Why an engine that ends breaks deployments off. They are still owed an answer then, which the next engine gives. */
-export class EngineStopping extends Error {
-  override readonly name = 'EngineStopping';
-}
 
 /** One deployment on its way. What was done is on `undo`. */
 type Deployment = {
@@ -105,8 +101,8 @@ const ready = async (
     return status >= 500 ? [`the first response had status ${status}`] : [];
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
-    const said = (await tail(logFile(node, task), 1024)).trim();
-    throw new LaunchError(said === '' ? error.message : `${error.message}: ${said}`, { cause: error.cause });
+    const Kind = error instanceof EndedEarly ? EndedEarly : LaunchError;
+    throw new Kind(await withLastLines(error.message, logFile(node, task)), { cause: error.cause });
   }
 };
 
@@ -136,6 +132,16 @@ const start = async (
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
 const mostReason = 1000;
 
+/** What wasmtime says of a file that it does not run. */
+const notLoaded = /failed to (?:load code|parse|read)|incompatible|compiled (?:with|for|without)/;
+
+/**
+ * True when a start failed for native code that wasmtime does not take. A command may have done its work in part when it
+ * ended for another reason: it is not begun a second time.
+ */
+const isRefusal = (error: unknown, plan: RunPlan): boolean =>
+  error instanceof EndedEarly && (plan.port !== undefined || notLoaded.test(error.message));
+
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, attachment: Attachment): Promise<Deployed> => {
   const { job, node, signal, task } = deployment;
@@ -156,7 +162,7 @@ const startBest = async (deployment: Deployment, artifact: Artifact, attachment:
   try {
     return await start(deployment, plan, native, attachment);
   } catch (error) {
-    if (!(error instanceof LaunchError)) throw error;
+    if (!isRefusal(error, plan)) throw error;
     const deployed = await startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
     await node.native.discard(native);
     return deployed;
@@ -165,8 +171,7 @@ const startBest = async (deployment: Deployment, artifact: Artifact, attachment:
 
 /**
  * Brings up one instance: network and component, then the process in its namespace, then one real HTTP response. What
- * was done is on `undo`, whether this succeeds or not. Rejects with an error whose message a person understands. The
- * journal remembers what `signal` broke off with {@link EngineStopping}.
+ * was done is on `undo`, whether this succeeds or not. Rejects with an error whose message a person understands.
  */
 export const deployInstance = async (
   job: DeployRequest,
@@ -179,12 +184,7 @@ export const deployInstance = async (
     throw new NetworkError('networking is switched off: set overlay_network in conf.json', 'refused');
   const task = taskId(job.job_name, job.instance_number);
   const deployment: Deployment = { job, task, node, network, undo, signal };
-  undo.push('the journal', async () => {
-    if (!(signal.reason instanceof EngineStopping)) await node.journal.remove(task);
-  });
-  await Promise.all([node.journal.put({ job, ready: false }), newLog(node.logs, task, node.log)]);
+  await newLog(node.logs, task, node.log);
   const [attachment, artifact] = await prepare(deployment);
-  const deployed = await startBest(deployment, artifact, attachment);
-  await node.journal.put({ job, ready: true });
-  return deployed;
+  return startBest(deployment, artifact, attachment);
 };

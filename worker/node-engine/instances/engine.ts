@@ -1,24 +1,20 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { DeleteRequest, DeployRequest, JobStatus } from '../../contract/job.ts';
-import { taskId } from '../../contract/names.ts';
+import type { DeleteRequest, DeployRequest } from '../../contract/job.ts';
+import { isServiceName, taskId } from '../../contract/names.ts';
 import { serialByKey } from '../../system/serial.ts';
-import { type InstanceUsage, mostDetail } from '../cluster/messages.ts';
+import type { InstanceUsage } from '../cluster/messages.ts';
 import { explain } from '../explain.ts';
-import { adopt, type Exit, markVariable, type Running, stop } from '../process/launch.ts';
+import type { Exit, Running } from '../process/launch.ts';
 import { pruneLogs } from '../process/log-folder.ts';
-import { outputMark } from '../process/output.ts';
-import { processesMarked } from '../process/proc.ts';
 import { recordedExit } from '../process/record.ts';
-import { deployInstance, EngineStopping, undoNetwork } from './deploy.ts';
-import { holderMark, stopHolder } from './holder.ts';
-import { checkHere, type Instance, newInstance, Refused } from './instance.ts';
+import { settlesWithin } from '../wait.ts';
+import { adoptInstances } from './adopted.ts';
+import { deployInstance } from './deploy.ts';
+import { begun, deleted, ended, gone, ordered, owed, type Word } from './entry.ts';
+import { checkHere, EngineStopping, type Instance, newInstance, Refused } from './instance.ts';
 import { logFile, type Node } from './node.ts';
 import { networkLost } from './reachability.ts';
-import { describeExit } from './readiness.ts';
 import { usageMeter } from './usage.ts';
-
-/** Tells the cluster of a change; called once for each. */
-type Report = (job: string, instance: number, status: JobStatus, detail: string) => void;
+import { endOf, type Report, teller, wordOf } from './words.ts';
 
 /** The longest that it is kept back how an instance ended, in ms. */
 const tellMs = 5000;
@@ -26,14 +22,23 @@ const tellMs = 5000;
 /** How long an engine that stops takes deployments back, in ms. */
 const undoMs = 1500;
 
-/** The instances of this node: one change at a time for each of them, different ones side by side. */
+/** How long a deployment waits for what is left of the instance that had its name, in ms. */
+const leavingMs = 20_000;
+
+/**
+ * The instances of this node: one change at a time for each of them, different ones side by side. Orders and words that
+ * are owed are in the journal: whatever kills the engine, the next one carries them out.
+ */
 export class Engine {
   readonly #node: Node;
   readonly #runtimes: readonly string[];
-  readonly #report: Report;
+  /** Tells the cluster a word. */
+  readonly #say: (word: Word) => void;
   readonly #instances = new Map<string, Instance>();
   /** Which instance was given an address last, of those that this engine has deployed. */
   readonly #addresses = new Map<string, Instance>();
+  /** Instances that have to go and have not yet gone; each promise resolves when nothing is left. */
+  readonly #leaving = new Map<string, Promise<unknown>>();
   readonly #serial = serialByKey();
   /** Aborts when what is owed is left to the next engine. */
   readonly #stopping = new AbortController();
@@ -41,79 +46,96 @@ export class Engine {
   constructor(node: Node, runtimes: readonly string[], report: Report) {
     this.#node = node;
     this.#runtimes = runtimes;
-    this.#report = report;
+    this.#say = teller(node, report);
   }
 
   /** Deploys an instance and reports how that went; one that is already there is left alone. */
-  deploy(job: DeployRequest): Promise<void> {
+  async deploy(job: DeployRequest): Promise<void> {
     const task = taskId(job.job_name, job.instance_number);
-    return this.#serial(task, async () => {
-      if (this.#instances.has(task)) {
-        this.#node.log.info(`${task} is already deployed: left alone`);
+    const leaving = this.#leaving.get(task);
+    if (leaving !== undefined && !(await settlesWithin(leaving, leavingMs)))
+      return this.refuse(job, 'what is left of the instance before it is not removed yet; its network, perhaps');
+    await this.#serial(task, async () => {
+      if (this.#instances.has(task) || this.#node.journal.entry(task).undeploy === true) {
+        this.#node.log.info(`${task} is already deployed, or deleted: left alone`);
         return;
       }
-      const instance = newInstance(job);
       try {
         checkHere(job, this.#runtimes);
-        this.#instances.set(task, instance);
-        this.#tell(job, 'CREATING', '');
+      } catch (error) {
+        return this.refuse(job, explain(error));
+      }
+      const instance = newInstance(job);
+      this.#instances.set(task, instance);
+      try {
+        await this.#node.journal.begin(task, ordered(job));
+        this.#say(wordOf(job, 'CREATING'));
         const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
+        await this.#node.journal.update(task, begun);
         this.#addresses.set(deployed.address, instance);
         this.#watch(task, instance, deployed.running);
-        this.#tell(job, 'CREATED', deployed.notes.join('; '));
+        this.#say(wordOf(job, 'CREATED', deployed.notes.join('; ')));
       } catch (error) {
-        const told = instance.abort.signal.aborted ? undefined : () => this.#tell(job, 'FAILED', explain(error));
-        await this.#finish(task, instance, told);
+        const { aborted, reason } = instance.abort.signal;
+        if (reason instanceof EngineStopping) await this.#takeBack(task, instance);
+        else await this.#finish(task, instance, aborted ? undefined : wordOf(job, 'FAILED', explain(error)));
       }
     });
   }
 
-  /** Removes an instance, also in the middle of its deployment, and answers UNDEPLOYED once. */
-  undeploy(request: DeleteRequest): Promise<void> {
+  /**
+   * Removes an instance, also in the middle of its deployment, and answers UNDEPLOYED once nothing of it is left.
+   * Resolves when the order is written down.
+   */
+  async undeploy(request: DeleteRequest): Promise<void> {
     const task = taskId(request.job_name, request.instance_number);
+    const { journal } = this.#node;
+    const written = journal.update(task, deleted);
     this.#instances.get(task)?.abort.abort(new Refused('the instance was deleted while it was being deployed'));
-    return this.#serial(task, async () => {
+    void this.#serial(task, async () => {
       const instance = this.#instances.get(task);
-      if (instance === undefined || (await this.#remove(task, instance))) this.#tell(request, 'UNDEPLOYED', '');
+      if (instance !== undefined) await this.#remove(task, instance);
+      // Answered already when it went for another reason meanwhile.
+      else if (journal.entry(task).undeploy === true) await this.#gone(task, request);
+      else if (!isServiceName(request.job_name)) this.#say(wordOf(request, 'UNDEPLOYED'));
     });
+    await written;
   }
 
   /** Reports a job that cannot even be tried. */
   refuse(request: DeleteRequest, reason: string): void {
-    this.#tell(request, 'FAILED', reason);
+    const word = wordOf(request, 'FAILED', reason);
+    const task = taskId(request.job_name, request.instance_number);
+    void this.#node.journal.update(task, owed(word));
+    this.#say(word);
   }
 
   /**
    * Takes over the instances that an earlier engine left running, until `signal` aborts; what it left behind of others
-   * is removed as soon as NetManager lets it, and reported.
+   * is removed as soon as NetManager lets it, and what it owed is told.
    */
   async adopt(signal: AbortSignal): Promise<void> {
-    const { journal, log, network, groups } = this.#node;
-    const [entries, processes, holders, writers] = await Promise.all([
-      journal.read(log),
-      processesMarked(markVariable),
-      processesMarked(holderMark),
-      processesMarked(outputMark),
-    ]);
-    for (const { job, ready } of entries) {
-      const task = taskId(job.job_name, job.instance_number);
-      const id = processes.get(journal.file(task));
-      const instance = newInstance(job);
-      this.#instances.set(task, instance);
-      instance.undo.push('the journal', () => journal.remove(task));
-      const holder = holders.get(journal.file(task));
-      if (holder !== undefined) instance.undo.push('the namespace', () => stopHolder(holder));
-      if (network !== undefined) undoNetwork(job, network, instance.undo);
-      const running =
-        id === undefined ? undefined : adopt(id, writers.get(journal.file(task)), journal.record(task), signal);
-      if (groups !== undefined) instance.undo.push('the control group', groups.group(task).remove);
-      if (running !== undefined) instance.undo.push('the process', () => stop(running));
-      if (running === undefined || !ready) {
-        void this.#serial(task, () => this.#abandon(task, instance, ready));
-      } else {
-        log.info(`${task} is taken over (process ${running.id.pid})`);
-        this.#watch(task, instance, running);
+    for (const { task, request, entry, duty, instance, running } of await adoptInstances(this.#node, signal)) {
+      for (const word of entry.words ?? []) this.#say(word);
+      if (instance === undefined) {
+        if (duty === 'answer') void this.#serial(task, () => this.#gone(task, request));
+        continue;
       }
+      this.#instances.set(task, instance);
+      if (duty === 'watch' && running !== undefined) {
+        this.#node.log.info(`${task} is taken over (process ${running.id.pid})`);
+        this.#watch(task, instance, running);
+      } else
+        void this.#serial(task, async () => {
+          if (duty === 'remove' || instance.abort.signal.aborted) await this.#finish(task, instance, undefined);
+          else if (duty === 'tell its end') {
+            const exit = await recordedExit(this.#node.journal.record(task));
+            await this.#ended(task, instance, exit, ' while the engine was not running');
+          } else {
+            const reason = 'the engine was stopped during the deployment';
+            await this.#finish(task, instance, wordOf(instance.job, 'FAILED', reason));
+          }
+        });
     }
   }
 
@@ -131,6 +153,7 @@ export class Engine {
       }),
     );
     clearTimeout(late);
+    await settlesWithin(this.#node.journal.settled(), undoMs);
   }
 
   /** What the running instances use; one that has ended is never among them. `memoryTotal` is the node's, in bytes. */
@@ -176,58 +199,54 @@ export class Engine {
     const reason = await networkLost(running.id, others, seen, end.signal);
     await this.#serial(task, async () => {
       if (this.#instances.get(task) !== instance) return;
-      await this.#finish(task, instance, () => this.#tell(instance.job, 'DEAD', `the network is gone: ${reason}`));
+      await this.#finish(task, instance, wordOf(instance.job, 'DEAD', `the network is gone: ${reason}`));
     });
   }
 
   async #ended(task: string, instance: Instance, exit: Exit, when = ''): Promise<void> {
     if (this.#instances.get(task) !== instance) return;
-    const starved = (await this.#node.groups?.group(task).ranOutOfMemory()) ?? false;
-    const completed = exit.code === 0 && instance.job.one_shot === true;
-    const why = starved ? `; the kernel ended it at its limit of ${instance.job.memory} MB` : '';
-    const detail = `wasmtime ${describeExit(exit)}${when}${why}`;
-    await this.#finish(task, instance, () => this.#tell(instance.job, completed ? 'COMPLETED' : 'DEAD', detail));
+    await this.#finish(task, instance, await endOf(instance.job, exit, when, this.#node));
   }
 
-  async #abandon(task: string, instance: Instance, wasReady: boolean): Promise<void> {
-    if (instance.abort.signal.aborted) return;
-    if (wasReady) {
-      const exit = await recordedExit(this.#node.journal.record(task));
-      await this.#ended(task, instance, exit, ' while the engine was not running');
-    } else {
-      const reason = 'the engine was stopped during the deployment';
-      await this.#finish(task, instance, () => this.#tell(instance.job, 'FAILED', reason));
-    }
-  }
-
-  /** Takes an instance away; false when the engine stops before all of it is gone, which the next one finishes. */
-  async #remove(task: string, instance: Instance): Promise<boolean> {
+  /** Takes an instance away, and says so once nothing of it is left where that was ordered. */
+  async #remove(task: string, instance: Instance): Promise<void> {
     instance.usage = undefined;
+    const removed = instance.undo.unwind(this.#node.log, this.#stopping.signal);
+    this.#leaving.set(task, removed);
     try {
-      await instance.undo.unwind(this.#node.log, this.#stopping.signal);
+      await removed;
     } catch (error) {
-      this.#node.log.warn(`${task} is not removed whole: ${explain(error)}`);
-      return false;
+      this.#node.log.warn(`${task} is not removed whole, which is left to the next engine: ${explain(error)}`);
+      return;
+    } finally {
+      this.#leaving.delete(task);
     }
     this.#instances.delete(task);
     for (const [address, owner] of this.#addresses) if (owner === instance) this.#addresses.delete(address);
-    return true;
+    await this.#gone(task, instance.job);
+  }
+
+  /** Nothing is left of an instance: forgets it, and answers who has ordered that. */
+  async #gone(task: string, request: DeleteRequest): Promise<void> {
+    const { journal } = this.#node;
+    const word = wordOf(request, 'UNDEPLOYED');
+    const answer = journal.entry(task).undeploy === true;
+    await journal.update(task, gone(word));
+    if (answer) this.#say(word);
   }
 
   /** Takes away what has ended, and says so in time: its network may be owed for long while NetManager is away. */
-  async #finish(task: string, instance: Instance, tell: (() => void) | undefined): Promise<void> {
+  async #finish(task: string, instance: Instance, word: Word | undefined): Promise<void> {
+    await this.#node.journal.update(task, ended(word));
     const removed = this.#remove(task, instance);
-    const told = new AbortController();
-    await Promise.race([removed, sleep(tellMs, undefined, { signal: told.signal })]);
-    told.abort();
-    tell?.();
+    await settlesWithin(removed, tellMs);
+    if (word !== undefined) this.#say(word);
     await removed;
   }
 
-  #tell(job: DeleteRequest, status: JobStatus, whole: string): void {
-    const detail = whole.slice(0, mostDetail);
-    const task = taskId(job.job_name, job.instance_number);
-    this.#node.log.info(`${task} ${status}${detail === '' ? '' : `: ${detail}`}`);
-    this.#report(job.job_name, job.instance_number, status, detail);
+  /** Undoes a deployment about which the next engine speaks. */
+  async #takeBack(task: string, instance: Instance): Promise<void> {
+    await instance.undo.unwind(this.#node.log, this.#stopping.signal).catch(() => undefined);
+    this.#instances.delete(task);
   }
 }

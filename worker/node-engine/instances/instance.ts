@@ -24,6 +24,11 @@ export const newInstance = (job: DeployRequest): Instance => ({
   usage: undefined,
 });
 
+/** Why an engine that ends breaks deployments off. They are still owed an answer then, which the next engine gives. */
+export class EngineStopping extends Error {
+  override readonly name = 'EngineStopping';
+}
+
 /** A job that this node cannot run. */
 export class Refused extends Error {
   override readonly name = 'Refused';

@@ -1,29 +1,45 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import Type, { type Static } from 'typebox';
-import { parseJson } from '../../contract/check.ts';
-import { DeployRequest } from '../../contract/job.ts';
-import { taskId } from '../../contract/names.ts';
-import { replaceFile } from '../../system/atomic-file.ts';
+import { createHash } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import Type from 'typebox';
+import { isServiceName, parseTaskId } from '../../contract/names.ts';
 import type { Log } from '../../system/log.ts';
-import { explain } from '../explain.ts';
+import { type Change, Entry, isEmpty, nothing, Word } from './entry.ts';
+import { Store } from './store.ts';
 
-/** What the engine has to remember of an instance. `ready` is set once it has been reported as CREATED. */
-export const Entry = Type.Object({ job: DeployRequest, ready: Type.Boolean() });
-type JournalEntry = Static<typeof Entry>;
+/** The state folder cannot be written. */
+class JournalError extends Error {
+  override readonly name = 'JournalError';
+}
 
-/** The instances that this node owes to its cluster, one file each, so that they outlive the engine. */
+/** Where what belongs into a state folder goes while that cannot be written. */
+export const spareFolder = (state: string): string =>
+  join('/run/oakestra/node-engine', createHash('sha256').update(state).digest('hex').slice(0, 16));
+
+/** Names come from a network; none but those that tasks can have are files. */
+const isTask = (task: string): boolean => isServiceName(parseTaskId(task)[0]);
+
+const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+/**
+ * What this node owes to its cluster, instances in one folder and words in the one beside it, so that it outlives the
+ * engine. A word is written before the instance that it tells of is forgotten.
+ */
 export class Journal {
   readonly #folder: string;
+  readonly #instances: Store<typeof Entry>;
+  readonly #words: Store<Type.TArray<typeof Word>>;
 
-  /** `folder` is absolute: its path is part of {@link file}. */
-  constructor(folder: string) {
+  /** `folder` is absolute: its path is part of {@link file}. `spare` is in memory. */
+  constructor(folder: string, spare: string, log: Log) {
     this.#folder = folder;
+    this.#instances = new Store(Entry, folder, join(spare, 'instances'), log);
+    this.#words = new Store(Type.Array(Word), join(dirname(folder), 'words'), join(spare, 'words'), log);
   }
 
   /** The file of an instance. It names the instance among those of every engine on this computer. */
   file(task: string): string {
-    return join(this.#folder, `${task}.json`);
+    return this.#instances.file(task);
   }
 
   /** Where it is written down how an instance's process ended, for those that end on their own. */
@@ -31,31 +47,55 @@ export class Journal {
     return join(this.#folder, `${task}.exit`);
   }
 
-  async put(entry: JournalEntry): Promise<void> {
-    const task = taskId(entry.job.job_name, entry.job.instance_number);
-    await replaceFile(this.file(task), `${JSON.stringify(entry)}\n`, 0o600);
+  entry(task: string): Entry {
+    const words = this.#words.get(task);
+    return { ...(this.#instances.get(task) ?? nothing), ...(words && { words }) };
   }
 
-  async remove(task: string): Promise<void> {
-    await rm(this.record(task), { force: true });
-    await rm(this.file(task), { force: true });
+  /** Changes what is remembered of an instance at once; resolves when it is written down as well as it can be. */
+  async update(task: string, change: Change): Promise<void> {
+    await this.#change(task, change);
   }
 
-  /** Everything remembered. A file that cannot be understood is named in the log and left where it is. */
-  async read(log: Log): Promise<readonly JournalEntry[]> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const files = (await readdir(this.#folder)).filter((name) => name.endsWith('.json'));
-    const entries = await Promise.all(
-      files.map(async (name) => {
-        const file = join(this.#folder, name);
-        try {
-          return parseJson(Entry, await readFile(file, 'utf8'), file);
-        } catch (error) {
-          log.error(`${explain(error)}; the file is ignored`);
-          return undefined;
-        }
-      }),
-    );
-    return entries.filter((entry) => entry !== undefined);
+  /** The same for what is begun only when it is safe: rejects, and is forgotten, where the state folder is not written. */
+  async begin(task: string, change: Change): Promise<void> {
+    const before = this.entry(task);
+    if (await this.#change(task, change)) return;
+    await this.#change(task, () => before);
+    throw new JournalError(`no new instance is started while the state folder ${this.#folder} cannot be written`);
+  }
+
+  /** Everything that an earlier engine remembered, by instance. */
+  async read(): Promise<ReadonlyMap<string, Entry>> {
+    await Promise.all([this.#instances.read(), this.#words.read()]);
+    const tasks = new Set([...this.#instances.names, ...this.#words.names].filter(isTask));
+    const records = (await readdir(this.#folder).catch(() => [])).filter((name) => name.endsWith('.exit'));
+    for (const name of records)
+      if (!tasks.has(name.slice(0, -'.exit'.length)))
+        await rm(join(this.#folder, name), { force: true }).catch(() => undefined);
+    return new Map([...tasks].map((task) => [task, this.entry(task)]));
+  }
+
+  /** Resolves when all changes are written. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#instances.settled(), this.#words.settled()]);
+  }
+
+  /** Resolves with false when something of it could not be written where it belongs. */
+  async #change(task: string, change: Change): Promise<boolean> {
+    const before = this.entry(task);
+    const after = change(before);
+    if (after === before || !isTask(task)) return true;
+    const { words: had, ...was } = before;
+    const { words, ...is } = after;
+    const told = isSame(had, words) ? Promise.resolve(true) : this.#words.set(task, words);
+    const kept = isSame(was, is) || this.#keep(task, is, told);
+    return (await told) && (await kept);
+  }
+
+  async #keep(task: string, entry: Entry, told: Promise<unknown>): Promise<boolean> {
+    const isWritten = await this.#instances.set(task, isEmpty(entry) ? undefined : entry, told);
+    if (entry.job === undefined) await rm(this.record(task), { force: true }).catch(() => undefined);
+    return isWritten;
   }
 }

@@ -2,7 +2,7 @@ import { mostHeadBytes, mostReadyMs } from '../../contract/limits.ts';
 import { send } from '../artifacts/http.ts';
 import { explain } from '../explain.ts';
 import { hasBegun } from '../process/begun.ts';
-import { type Exit, LaunchError, type Running } from '../process/launch.ts';
+import { EndedEarly, type Exit, LaunchError, type Running } from '../process/launch.ts';
 import { deadline, retry } from '../wait.ts';
 
 const pauses = { first: 10, growth: 1.2, most: 250 };
@@ -17,7 +17,7 @@ export const describeExit = ({ code, signal }: Exit): string => {
 const untilEnd = (running: Running, what: string, signal: AbortSignal): AbortSignal => {
   const ended = new AbortController();
   running.exited.then(
-    (exit) => ended.abort(new LaunchError(`wasmtime ${describeExit(exit)} before it ${what}`)),
+    (exit) => ended.abort(new EndedEarly(`wasmtime ${describeExit(exit)} before it ${what}`)),
     (error) => ended.abort(error),
   );
   return AbortSignal.any([signal, ended.signal]);
@@ -85,7 +85,7 @@ export const started = async (
     if (!(await begun())) throw new Error('the program has not begun');
   });
   const ended = running.exited.then((exit) => {
-    if (exit.code !== 0) throw new LaunchError(`wasmtime ${describeExit(exit)} at once`);
+    if (exit.code !== 0) throw new EndedEarly(`wasmtime ${describeExit(exit)} at once`);
   });
   try {
     await Promise.race([seen, ended]);

@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../system/log.ts';
 import { explain } from '../explain.ts';
 
 type Undo = (signal: AbortSignal) => Promise<void>;
 type Step = { readonly what: string; readonly undo: Undo };
+
+/** Pauses between the attempts at one step, in ms. */
+const pauses = { first: 500, growth: 2, most: 15_000 };
 
 /** What was done, in order, with how to undo it. */
 export class UndoStack {
@@ -13,18 +17,22 @@ export class UndoStack {
   }
 
   /**
-   * Undoes everything, the latest first. A step that fails is logged and the others still run. Rejects when `signal`
-   * breaks a step off; that one and the earlier ones are left to be undone then.
+   * Undoes everything, the latest first. A step that fails is tried again until it succeeds: what is said to be gone
+   * is. Rejects when `signal` aborts; what is not undone by then stays to be undone.
    */
   async unwind(log: Log, signal: AbortSignal): Promise<void> {
+    let pause = pauses.first;
     for (let step = this.#steps.at(-1); step !== undefined; step = this.#steps.at(-1)) {
       try {
         await step.undo(signal);
+        this.#steps.pop();
+        pause = pauses.first;
       } catch (error) {
         signal.throwIfAborted();
-        log.error(`${step.what} could not be undone: ${explain(error)}`);
+        log.error(`${step.what} could not be undone: ${explain(error)}; trying again in ${pause / 1000} s`);
+        await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+        pause = Math.min(pause * pauses.growth, pauses.most);
       }
-      this.#steps.pop();
     }
   }
 }

@@ -22,6 +22,9 @@ export class LaunchError extends Error {
   override readonly name = 'LaunchError';
 }
 
+/** The process ended before it was of use. */
+export class EndedEarly extends LaunchError {}
+
 /** Marks a process as an instance, so that a later engine finds it: its value is the instance's journal file. */
 export const markVariable = 'OAKESTRA_INSTANCE';
 

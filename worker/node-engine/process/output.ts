@@ -22,9 +22,12 @@ unset OAKESTRA_OUTPUT
 umask 027
 moved=
 while :; do
-  said=$(dd bs=${blockBytes} count=${blocks} 2>&1 >>"$1") || said=$(dd bs=${blockBytes} count=${blocks} 2>&1 >/dev/null)
+  [ -f /proc/self/fd/3 ] || command exec 3>>"$1" || command exec 3>/dev/null
+  said=$(dd bs=${blockBytes} count=${blocks} 2>&1 >&3) || said=$(dd bs=${blockBytes} count=${blocks} 2>&1 >/dev/null)
   case $said in 0+0*) break ;; esac
-  size=$(wc -c <"$1") && [ "$size" -ge ${mostLogBytes - blockBytes * blocks} ] && mv -f "$1" "$1.1" && moved=1
+  size=$(wc -c </proc/self/fd/3) && [ "$size" -ge ${mostLogBytes - blockBytes * blocks} ] || continue
+  mv -f "$1" "$1.1" && moved=1
+  exec 3>&-
 done
 [ -z "$moved" ] || [ -s "$1" ] || mv -f "$1.1" "$1"`;
 

@@ -27,3 +27,15 @@ export const tail = async (file: string, bytes: number): Promise<string> => {
   const text = textOf(buffer.subarray(0, bytesRead), start > 0);
   return text;
 };
+
+/** Bytes of an instance's output that are told with a status. */
+const toldBytes = 1024;
+
+/** What a terminal would obey, and what is no text. */
+const unprintable = /[^\P{C}\n\t]/gu;
+
+/** A sentence about an instance with the last lines of its output, when it has said anything. */
+export const withLastLines = async (sentence: string, log: string): Promise<string> => {
+  const said = (await tail(log, toldBytes)).replaceAll(unprintable, '').trim();
+  return said === '' ? sentence : `${sentence}: ${said}`;
+};

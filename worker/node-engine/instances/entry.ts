@@ -1,0 +1,93 @@
+import Type, { type Static } from 'typebox';
+import { DeployRequest, jobStatuses } from '../../contract/job.ts';
+
+/** A status that the cluster has to be told, until it has acknowledged it. */
+export const Word = Type.Object({
+  job_name: Type.String(),
+  instance_number: Type.Integer(),
+  status: Type.Enum([...jobStatuses]),
+  detail: Type.String(),
+});
+export type Word = Static<typeof Word>;
+
+/**
+ * What the engine has to remember of one instance. Written down before an order counts as taken and before a word is
+ * told, so that an engine that is killed leaves to the next one what it owes.
+ */
+export const Entry = Type.Object({
+  /** What was ordered; absent when nothing of it is left. */
+  job: Type.Optional(DeployRequest),
+  /** Set once it runs. */
+  ready: Type.Boolean(),
+  /** Set when it has to go. */
+  removing: Type.Optional(Type.Boolean()),
+  /** Set when UNDEPLOYED has to be told as soon as nothing of it is left. */
+  undeploy: Type.Optional(Type.Boolean()),
+  words: Type.Optional(Type.Array(Word)),
+});
+export type Entry = Static<typeof Entry>;
+
+/** A change of what is remembered. */
+export type Change = (entry: Entry) => Entry;
+
+export const nothing: Entry = { ready: false };
+
+/** True when there is nothing to remember. */
+export const isEmpty = ({ job, undeploy, words = [] }: Entry): boolean =>
+  job === undefined && undeploy !== true && words.length === 0;
+
+/** A job was ordered, of which nothing is there yet. */
+export const ordered =
+  (job: DeployRequest): Change =>
+  ({ words }) => ({ job, ready: false, ...(words && { words }) });
+
+/** The instance runs. */
+export const begun: Change = (entry) => ({ ...entry, ready: true });
+
+/** A delete was ordered, of this instance or of one that is not here. */
+export const deleted: Change = (entry) => ({ ...entry, ...(entry.job && { removing: true }), undeploy: true });
+
+/** A word is owed. */
+export const owed =
+  (word: Word): Change =>
+  (entry) => ({ ...entry, words: [...(entry.words ?? []), word] });
+
+/** The instance has ended, or never came up, and what is left of it has to go; `word` tells of it. */
+export const ended =
+  (word: Word | undefined): Change =>
+  (entry) => {
+    const leaving: Entry = { ...entry, ...(entry.job && { removing: true }) };
+    return word === undefined ? leaving : owed(word)(leaving);
+  };
+
+/** Nothing of the instance is left. Where that was ordered, `word` is owed. */
+export const gone =
+  (word: Word): Change =>
+  ({ undeploy, words = [] }) => {
+    const all = undeploy === true ? [...words, word] : words;
+    return all.length === 0 ? nothing : { ready: false, words: all };
+  };
+
+const same = (one: Word, other: Word): boolean => one.status === other.status && one.detail === other.detail;
+
+/** The cluster has acknowledged a word. */
+export const told =
+  (word: Word): Change =>
+  (entry) => {
+    const { words = [], ...others } = entry;
+    const at = words.findIndex((one) => same(one, word));
+    if (at < 0) return entry;
+    const left = words.toSpliced(at, 1);
+    return left.length === 0 ? others : { ...others, words: left };
+  };
+
+/** What an engine has to do about an instance that an earlier one left, beside telling its words. */
+export type Duty = 'nothing' | 'watch' | 'tell its end' | 'tell that it failed' | 'remove' | 'answer';
+
+/** The duty that follows from an entry; `runs` is true when the instance's process does. */
+export const dutyOf = ({ job, ready, removing, undeploy }: Entry, runs: boolean): Duty => {
+  if (job === undefined) return undeploy === true ? 'answer' : 'nothing';
+  if (removing === true) return 'remove';
+  if (!ready) return 'tell that it failed';
+  return runs ? 'watch' : 'tell its end';
+};
