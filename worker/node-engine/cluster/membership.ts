@@ -17,7 +17,7 @@ export const openMembership = (file: string): Membership => ({
     const text = await readFile(file, 'utf8').catch(() => '');
     return text.trim() || undefined;
   },
-  write: (id) => replaceFile(file, `${id}\n`, 0o600),
+  write: (id) => replaceFile(file, `${id}\n`, { mode: 0o600 }),
 });
 
 /** How often NetManager is told again who the worker is: one that was restarted may have forgotten it. */
