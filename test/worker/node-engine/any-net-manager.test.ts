@@ -156,9 +156,14 @@ inSandbox(import.meta.url, () => {
     await remove();
     await deploy({ instance_number: 1 });
     await cluster.status('CREATED', 1);
-    t.equal(other.count('/register'), 1, 'told who the worker is');
+    t.ok(other.count('/register') >= 1, 'told who the worker is');
     t.equal(other.count('/wasm/deploy'), 1);
+    other.forget();
+    await deploy({ instance_number: 2 });
+    await cluster.status('CREATED', 2);
+    t.ok(other.count('/register') >= 2, 'one that has forgotten the worker is told again');
     await remove(1);
+    await remove(2);
     t.same(await leftovers(worker), []);
   });
 });
