@@ -73,7 +73,7 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
 const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
   if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
     throw new Refusal(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
-  const { repair } = await look(settings, journal, 'all');
+  const { plan, repair } = await look(settings, journal, 'all');
   await recordSettings(repair.plan, journal);
   try {
     await applyPlan(repair.plan);
@@ -81,7 +81,7 @@ const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
     if (error instanceof PlanFailed) await undoPlan(error.done);
     throw error;
   }
-  await rememberRules();
+  await rememberRules(plan);
 };
 
 /** Makes the node's part of the network or completes what is there; running instances don't notice. */
@@ -120,7 +120,7 @@ export const repairNode = async (
       const { plan } = now.repair;
       await recordSettings(plan, journal);
       failures.splice(0, failures.length, ...(await applyParts(plan)));
-      if (plan.some(({ tool }) => tool === 'nft')) await rememberRules();
+      if (plan.some(({ tool }) => tool === 'nft')) await rememberRules(now.plan);
       now = await look(settings, journal, within);
     }
     return { missing: first.repair.missing, left: now.repair.missing, failures, lost: now.lost };
