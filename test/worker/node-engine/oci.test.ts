@@ -13,6 +13,7 @@ import { componentLayer, inOrder, readManifest } from '../../../worker/node-engi
 import { mostBytes } from '../../../worker/node-engine/artifacts/save.ts';
 import { explain } from '../../../worker/node-engine/explain.ts';
 import { fewInputs } from '../../support/inputs.ts';
+import { withoutOtherUser } from '../../support/other-user.ts';
 import { type Answer, component, digest, ownServer, setUp, startServer, whole } from './artifact-server.ts';
 
 const signal = new AbortController().signal;
@@ -293,7 +294,7 @@ t.test('an account goes to the registry that asks for it, and never with a redir
   });
   await chmod(file, 0o640);
   await t.rejects(cache.fetch(`${base}/mine`, signal), /others may read or write it; chmod it to 0600/);
-  if (process.geteuid?.() === 0) {
+  if (withoutOtherUser() === false) {
     await chmod(file, 0o600);
     await chown(file, 1000, 1000);
     await t.rejects(cache.fetch(`${base}/mine`, signal), /it belongs to user 1000; chown it to root/);
