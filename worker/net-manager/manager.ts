@@ -42,6 +42,8 @@ type Current = {
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {
   let current: Current | undefined;
+  /** Deployments on their way into the network as it stands: it is not taken down under them. */
+  let deploying = 0;
   const inTurn = serialByKey();
 
   const begin = (registration: Registration, confirmed: boolean, former?: Promise<void>): Current => {
@@ -54,11 +56,13 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     return begun;
   };
 
+  const isUnused = (): boolean => deploying === 0 && journal.contents.entries.length === 0;
+
   /** Ends a session for another one: what stands here stays while instances use it, or for the same worker. */
   const replace = async (former: Current, wanted: string): Promise<void> => {
     const session = await former.session;
     await session[Symbol.asyncDispose]();
-    if (subnetOwner(former) !== wanted && journal.contents.entries.length === 0) await tearDownNode(journal, log);
+    if (subnetOwner(former) !== wanted && isUnused()) await tearDownNode(journal, log);
   };
   const subnetOwner = ({ registration }: Current): string => journal.contents.subnetOf ?? registration.client_id;
 
@@ -105,7 +109,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   /** With the last instance that used another id's addresses, those of the present one are taken. */
   const takeNewAddresses = async (): Promise<void> => {
     const former = current;
-    if (!former || journal.contents.entries.length > 0) return;
+    if (!former || !isUnused()) return;
     const { registration } = former;
     current = begin(registration, former.confirmed, replace(former, registration.client_id));
     await current.session;
@@ -129,15 +133,20 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     deploy: (request) =>
       inItsTurn(request, async () => {
         const session = await registered();
-        const network = await networkOf(session, 500);
-        const wanted = wantedFrom(request);
-        const { instance, warning } = await network.deploy(wanted);
-        const addresses = network.addressesOf(instance);
-        log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
-        if (warning !== undefined) log.warn(warning);
-        void session.announcer.deployed([{ instance, addresses }]);
-        session.table.follow(instance.service);
-        return { ...addresses, warning };
+        deploying += 1;
+        try {
+          const network = await networkOf(session, 500);
+          const wanted = wantedFrom(request);
+          const { instance, warning } = await network.deploy(wanted);
+          const addresses = network.addressesOf(instance);
+          log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
+          if (warning !== undefined) log.warn(warning);
+          void session.announcer.deployed([{ instance, addresses }]);
+          session.table.follow(instance.service);
+          return { ...addresses, warning };
+        } finally {
+          deploying -= 1;
+        }
       }),
     undeploy: (request) =>
       inItsTurn(request, async () => {
@@ -150,7 +159,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
         log.info(`${namespaceOf(gone)} is gone`);
         const { service } = gone;
         if (!network.instances.some((instance) => instance.service === service)) session.table.unfollow(service);
-        if (session.inherited && journal.contents.entries.length === 0) await inTurn('registration', takeNewAddresses);
+        if (session.inherited && isUnused()) await inTurn('registration', takeNewAddresses);
       }),
     leave: async () => {
       const session = await current?.session;
