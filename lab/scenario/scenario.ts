@@ -123,7 +123,7 @@ export type Lab = {
   /** Puts a sentence into the report. */
   readonly note: (text: string) => void;
   readonly footprint: () => Promise<Footprint>;
-  /** Puts the first answer of the service into the report. */
+  /** Puts an answer of the service into the report, if it is the first one. */
   readonly firstAnswer: (answer: Answer) => void;
 };
 

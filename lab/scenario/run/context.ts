@@ -95,7 +95,7 @@ export const makeLab = (parts: {
     footprint: () => footprint(machine),
     firstAnswer: ({ status, headers, bytes }) => {
       const body = bytesInWords(bytes, shownBodyBytes);
-      findings.firstAnswer = { status, headers: { ...headers }, body, bodyBytes: bytes.length };
+      findings.firstAnswer ??= { status, headers: { ...headers }, body, bodyBytes: bytes.length };
     },
   };
 };

@@ -8,7 +8,11 @@ await passesOnLocal('lifecycle', async (t, { file }) => {
 await passesOnLocal('rust', async (t, { results }) => {
   t.equal(results.run.firstAnswer?.body, 'Hello from Rust: /a/path?and=query\n');
   const components = results.inputs.filter(({ name }) => name === 'component');
-  t.match(components, [{ version: /rust/, sha256: /^[0-9a-f]{64}$/ }], 'what was deployed, and nothing else');
+  t.match(
+    components,
+    [{ version: /rust/, sha256: /^[0-9a-f]{64}$/ }, { version: /p3/ }],
+    'what was deployed, and nothing else',
+  );
 });
 
 await passesOnLocal('sockets');
