@@ -51,7 +51,8 @@ const egressRules = ({ egress, access, cluster }: Settings): readonly string[] =
 
 /** What instances may reach on the board itself: the gateway's answers that a link needs, and its name server. */
 const boardRules = ({ egress, access }: Settings): readonly string[] => [
-  'meta l4proto { icmp, ipv6-icmp } return',
+  // ICMP and ICMPv6 by number: a board without /etc/protocols knows the name of neither
+  'meta l4proto { 1, 58 } return',
   ...(access.includes('board') ? ['return'] : []),
   ...(egress === 'off' ? [] : ['meta l4proto { tcp, udp } th dport 53 return']),
   refuse,
