@@ -1,5 +1,5 @@
 import { examine, explainOutput } from '../lab/machine/troubles.ts';
-import { changes } from '../lab/scenario/board/footprint.ts';
+import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { expectAnswer, expectFirst } from '../lab/scenario/targets/answer.ts';
 import { deadline, until } from '../lab/system/wait.ts';
@@ -18,14 +18,14 @@ export default scenario({
     names: ['mytestns', 'veth-host', 'veth-br', 'veth-ns', 'br0'],
   },
 
-  async run({ step, board, app, wanted, machine, footprint, firstAnswer }) {
+  async run({ step, board, app, wanted, machine, snapshot, firstAnswer }) {
     const doctor = () => examine((argv) => machine.exec(argv));
     // an address alone stands for the path /, as the report types it
     const path = wanted.path === '/' ? '' : wanted.path;
-    const before = await step('take down what is on the board', board, async ({ $ }) => {
+    const before = await step("record the board's state", board, async ({ $ }) => {
       await machine.writeFile(component, app.bytes);
       await $`mkdir -p /root/.cache`;
-      return footprint();
+      return snapshot();
     });
 
     await step('approach 1: a namespace on a veth pair', board, async ({ $, expect }) => {
@@ -47,7 +47,7 @@ export default scenario({
     await step('approach 1: serve and ask from both sides', board, async ({ $, get, signal, expect }) => {
       await $`ip netns exec mytestns wasmtime serve --addr 0.0.0.0:80 ${component} >/tmp/serve.log 2>&1 &`;
       const answers = async () => (await $({ nothrow: true })`curl -s http://10.0.0.2:80/`).exitCode === 0 || undefined;
-      await until(answers, deadline(serveMs * machine.slowness, 'an answer', signal));
+      await until(answers, deadline(serveMs * machine.timeoutFactor, 'an answer', signal));
       const outside = await get(`http://10.0.0.2:80${wanted.path}`);
       firstAnswer(outside);
       const expected = expectFirst(expect, outside, wanted);
@@ -100,7 +100,7 @@ export default scenario({
       await $`ip netns exec mytestns wasmtime serve --addr 0.0.0.0:80 ${component} >/tmp/serve.log 2>&1 &`;
       const answers = async () =>
         (await $({ nothrow: true })`curl -s http://10.10.0.2:80/`).exitCode === 0 || undefined;
-      await until(answers, deadline(serveMs * machine.slowness, 'an answer', signal));
+      await until(answers, deadline(serveMs * machine.timeoutFactor, 'an answer', signal));
       expect.equal('status', (await get(`http://10.10.0.2:80${wanted.path}`)).status, wanted.status);
       const still = (await doctor()).filter(({ what }) => what.includes('-tcplisten'));
       expect.equal('nothing is left of the trouble', still, []);
@@ -122,8 +122,8 @@ export default scenario({
       for (const { remedy } of await doctor()) for (const command of remedy) await $`sh -c ${command}`;
       await $`rm -rf /tmp/serve.log /root/.cache/wasmtime`;
     });
-    await step('the board is as it was', board, async ({ expect }) => {
-      expect.equal('what is left or missing', changes(before, await footprint()), []);
+    await step("compare the board's state", board, async ({ expect }) => {
+      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
     });
   },
 });

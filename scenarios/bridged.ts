@@ -1,4 +1,4 @@
-import { changes } from '../lab/scenario/board/footprint.ts';
+import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { expectAnswer, expectFirst } from '../lab/scenario/targets/answer.ts';
 
@@ -8,8 +8,8 @@ export default scenario({
   requires: ['bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
-  async run({ step, board, lab, wanted, deploy, undeploy, forward, load, footprint, firstAnswer }) {
-    const before = await step('take down what is on the board', board, footprint);
+  async run({ step, board, lab, wanted, deploy, undeploy, forward, load, snapshot, firstAnswer }) {
+    const before = await step("record the board's state", board, snapshot);
 
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
       const deployed = await deploy({ port: '8080:80' });
@@ -49,8 +49,8 @@ export default scenario({
     await step('load from the lab', lab, () => load('mapped', url, expected, { service }));
 
     await step('undeploy', lab, () => undeploy(service));
-    await step('the board is as it was', board, async ({ expect }) => {
-      expect.equal('what is left or missing', changes(before, await footprint()), []);
+    await step("compare the board's state", board, async ({ expect }) => {
+      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
     });
   },
 });

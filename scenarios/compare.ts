@@ -1,7 +1,7 @@
 import type { Metric } from '../lab/report/model/results.ts';
 import { type Figure, type Service, scenario } from '../lab/scenario/scenario.ts';
 import { answersLike } from '../lab/scenario/targets/answer.ts';
-import type { Where } from '../lab/scenario/targets/places.ts';
+import type { ExecTarget } from '../lab/scenario/targets/targets.ts';
 import { deadline, until } from '../lab/system/wait.ts';
 
 const rounds = 5;
@@ -51,7 +51,7 @@ export default scenario({
     const seconds = options.duration / loadShare;
     note("The native server is Node's own HTTP server, one thread; the service is wasmtime, with as many as it likes.");
 
-    const waysTo = (service: Service, topology: string): readonly (readonly [string, Where, string, number])[] => [
+    const waysTo = (service: Service, topology: string): readonly (readonly [string, ExecTarget, string, number])[] => [
       ['loopback', service.instance, '127.0.0.1', 0],
       [topology, board, service.address.v4, 0],
       [`${topology}, mapped port`, board, machine.uplink.board, 8000],
@@ -75,7 +75,7 @@ export default scenario({
                 ({ status }) => status === 200 || undefined,
                 () => undefined,
               );
-            await until(answers, deadline(nativeMs * machine.slowness, 'the native server', signal));
+            await until(answers, deadline(nativeMs * machine.timeoutFactor, 'the native server', signal));
             return pid;
           },
         );

@@ -1,5 +1,5 @@
 import { median } from '../lab/report/model/statistics.ts';
-import { changes } from '../lab/scenario/board/footprint.ts';
+import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { type Service, scenario } from '../lab/scenario/scenario.ts';
 import { expectFirst } from '../lab/scenario/targets/answer.ts';
 
@@ -16,8 +16,8 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 300,
 
-  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, load, record, footprint }) {
-    const before = await step('take down what is on the board', board, footprint);
+  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, load, record, snapshot }) {
+    const before = await step("record the board's state", board, snapshot);
     const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
     const counts = steps.filter((count) => measured || count <= few);
     const seconds = options.duration / loadShare;
@@ -71,8 +71,8 @@ export default scenario({
     await step('undeploy all', lab, async () => {
       for (const service of services.toReversed()) await undeploy(service);
     });
-    await step('the board is as it was', board, async ({ expect }) => {
-      expect.equal('what is left or missing', changes(before, await footprint()), []);
+    await step("compare the board's state", board, async ({ expect }) => {
+      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
     });
   },
 });

@@ -1,5 +1,5 @@
 import type { Deployment } from '../lab/cluster/deployment.ts';
-import { changes } from '../lab/scenario/board/footprint.ts';
+import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import type { Shell } from '../lab/scenario/targets/shell.ts';
 import { deadline, until } from '../lab/system/wait.ts';
@@ -14,9 +14,9 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 240,
 
-  async run({ step, board, lab, machine, cluster, wanted, deploy, undeploy, send, footprint, note }) {
-    const within = (what: string, signal: AbortSignal) => deadline(waitMs * machine.slowness, what, signal);
-    const before = await step('take down what is on the board', board, footprint);
+  async run({ step, board, lab, machine, cluster, wanted, deploy, undeploy, send, snapshot, note }) {
+    const within = (what: string, signal: AbortSignal) => deadline(waitMs * machine.timeoutFactor, what, signal);
+    const before = await step("record the board's state", board, snapshot);
     const saw = ({ task, statuses }: Deployment) => note(`the cluster saw of ${task}: ${statuses.join(', ')}`);
     await step('one that ends by itself is completed', lab, async ({ signal, expect }) => {
       // it echoes what clients send, and has nothing to do when it is not told where
@@ -93,8 +93,8 @@ export default scenario({
       await undeploy(second);
       saw(second.deployment);
     });
-    await step('the board is as it was', board, async ({ expect }) => {
-      expect.equal('what is left or missing', changes(before, await footprint()), []);
+    await step("compare the board's state", board, async ({ expect }) => {
+      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
     });
   },
 });

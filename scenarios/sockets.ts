@@ -34,7 +34,7 @@ export default scenario({
     );
     await step('it listens', board, async ({ $, signal }) => {
       const ask = () => $({ nothrow: true })`node -e ${client} tcp ${service.address.v4} ${port} ready`;
-      const ends = deadline(answerMs * machine.slowness, 'an answer', signal);
+      const ends = deadline(answerMs * machine.timeoutFactor, 'an answer', signal);
       await until(async () => ((await ask()).stdout.trim() === 'ready' ? true : undefined), ends);
     });
     const targets = [

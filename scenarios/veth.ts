@@ -1,4 +1,4 @@
-import { changes } from '../lab/scenario/board/footprint.ts';
+import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { expectFirst } from '../lab/scenario/targets/answer.ts';
 import { fixtureApp } from '../lab/wasm/app.ts';
@@ -10,8 +10,8 @@ export default scenario({
   requires: ['veth', 'nft', 'serve'],
   network: { topology: 'veth', subnet: '10.0.0.0', subnet6: 'fd00::', egress: 'off' },
 
-  async run({ step, board, lab, wanted, deploy, undeploy, serve, configure, footprint, firstAnswer }) {
-    const before = await step('take down what is on the board', board, footprint);
+  async run({ step, board, lab, wanted, deploy, undeploy, serve, configure, snapshot, firstAnswer }) {
+    const before = await step("record the board's state", board, snapshot);
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
       const deployed = await deploy();
       expect.equal('the instance has the first address of the subnet', deployed.address.v4, '10.0.0.2');
@@ -52,8 +52,8 @@ export default scenario({
       await undeploy(asking);
       await undeploy(service);
     });
-    await step('the board is as it was', board, async ({ expect }) => {
-      expect.equal('what is left or missing', changes(before, await footprint()), []);
+    await step("compare the board's state", board, async ({ expect }) => {
+      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
     });
   },
 });

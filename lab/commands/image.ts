@@ -4,7 +4,7 @@ import { Argument, type Command, Option } from 'commander';
 import { buildrootBoards } from '../image/buildroot/output.ts';
 import { buildDebianImage } from '../image/debian/build.ts';
 import { type ImageKind, imageKinds, machineKind } from '../machine/machines.ts';
-import { cachePath, writeWhole } from '../system/cache.ts';
+import { cachePath, writeAtomically } from '../system/cache.ts';
 import { usageFault } from '../system/errors.ts';
 import { relock } from '../system/packages/relock.ts';
 import { type BuildrootFlags, buildBuildroot, diffImages } from './buildroot.ts';
@@ -44,7 +44,7 @@ const build = async (flags: QuickFlags, { signal }: CommandContext) => {
 const lock = async ({ signal }: CommandContext) => {
   process.stderr.write('… resolving packages with apt, in a world of its own\n');
   const renewed = await relock(signal);
-  await writeWhole(lockFile, `${JSON.stringify(renewed, undefined, 2)}\n`);
+  await writeAtomically(lockFile, `${JSON.stringify(renewed, undefined, 2)}\n`);
   for (const [set, packages] of Object.entries(renewed.sets))
     process.stdout.write(
       `${set.padEnd(20)} ${packages.length} packages, ${megabytes(packages.reduce((sum, { size }) => sum + size, 0))}\n`,

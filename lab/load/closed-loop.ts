@@ -1,5 +1,5 @@
 import autocannon from 'autocannon';
-import { ask } from './request.ts';
+import { sendRequest } from './request.ts';
 import type { Tally } from './tally.ts';
 
 /** What a closed loop needs to know: every connection sends its next request when the last one was answered. */
@@ -93,7 +93,7 @@ export const freshConnections = async (loop: ClosedLoop, ms: number, tally: Tall
   tally.end = performance.now() + ms;
   const client = async () => {
     while (performance.now() < tally.end && !signal.aborted)
-      await ask(url, false, timeoutMs, performance.now(), tally, signal);
+      await sendRequest(url, false, timeoutMs, performance.now(), tally, signal);
   };
   await Promise.all(Array.from({ length: connections }, client));
   signal.throwIfAborted();

@@ -2,7 +2,7 @@ import http from 'node:http';
 import type { Histogram } from 'hdr-histogram-js';
 import { GeneratorWatch } from './generator.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
-import { ask } from './request.ts';
+import { sendRequest } from './request.ts';
 import { microseconds, recordMs, Tally } from './tally.ts';
 
 export type OpenLoopPlan = LoadPlan & { readonly perSecond: number };
@@ -31,7 +31,7 @@ const follow = async (plan: OpenLoopPlan, ms: number, tally: Tally): Promise<Sch
   const send = (intended: number) => {
     recordMs(schedule.lateness, performance.now() - intended);
     inFlight += 1;
-    void ask(url, agent, timeoutMs, intended, tally, signal).then(settled);
+    void sendRequest(url, agent, timeoutMs, intended, tally, signal).then(settled);
   };
   const tick = () => {
     for (; due < total && start + due * gap <= performance.now(); due += 1) {

@@ -9,7 +9,7 @@ class ResponseTimeout extends Error {
  * One GET whose outcome is counted in `tally`; its latency runs from `since` (monotonic ms) to the end of the body.
  * `agent` false opens a connection for this request alone. Never throws; an aborted request is left uncounted.
  */
-export const ask = (
+export const sendRequest = (
   url: string,
   agent: http.Agent | false,
   timeoutMs: number,

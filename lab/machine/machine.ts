@@ -50,7 +50,7 @@ export type Machine = AsyncDisposable & {
   readonly capabilities: ReadonlySet<Capability>;
   readonly uplink: Uplink;
   /** How much longer than on native hardware things may take here: deadlines are multiplied by it. */
-  readonly slowness: number;
+  readonly timeoutFactor: number;
   /** What it is made of, by digest. */
   readonly inputs: readonly Input[];
   /** The version of the wasmtime that the worker starts. */
@@ -59,7 +59,7 @@ export type Machine = AsyncDisposable & {
   readonly command?: readonly string[];
   readonly logs: readonly MachineLog[];
   /** Aborted, with the reason, when the machine ends by itself. */
-  readonly gone: AbortSignal;
+  readonly lost: AbortSignal;
 
   /** Runs a program on the board to its end. Rejects when the machine is gone or `signal` is aborted. */
   exec(argv: readonly string[], options?: ExecOptions): Promise<Ended>;

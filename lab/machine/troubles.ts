@@ -84,7 +84,7 @@ export const explainOutput = (output: string): Trouble | undefined => {
 type Exec = (argv: readonly string[]) => Promise<Ended>;
 
 /** Links with their addresses, and namespaces, as they are on a board. */
-export const lookAt = async (exec: Exec): Promise<BoardState> => {
+export const observeBoard = async (exec: Exec): Promise<BoardState> => {
   const [links, namespaces] = await Promise.all([
     exec(['ip', '-json', 'address', 'show']),
     exec(['ip', 'netns', 'list']),
@@ -103,6 +103,6 @@ const logs = ['find', '/tmp', '/var/log', '-name', '*.log', '-exec', 'grep', '-H
 
 /** Looks at a board for known troubles: at its links and namespaces, and at what was logged. */
 export const examine = async (exec: Exec): Promise<readonly Trouble[]> => {
-  const [state, logged] = await Promise.all([lookAt(exec), exec(logs)]);
+  const [state, logged] = await Promise.all([observeBoard(exec), exec(logs)]);
   return [...troublesOf(state), ...loggedTroubles(logged.stdout)];
 };

@@ -5,14 +5,14 @@ import type { Expected } from '../load/tally.ts';
 import type { Capability, Endpoint, Machine } from '../machine/machine.ts';
 import type { Metric, Place } from '../report/model/results.ts';
 import type { App } from '../wasm/app.ts';
-import type { Footprint } from './board/footprint.ts';
+import type { Snapshot } from './board/snapshot.ts';
 import type { Answer, WantedAnswer } from './targets/answer.ts';
 import type { Expect } from './targets/expect.ts';
-import type { Where } from './targets/places.ts';
 import type { Shell } from './targets/shell.ts';
+import type { ExecTarget } from './targets/targets.ts';
 
 /** The worker's network as a scenario wants it; `subnet` is the address of its /26. */
-export type NetworkWish = {
+export type NetworkSpec = {
   readonly topology: 'bridged' | 'veth';
   readonly subnet: string;
   readonly subnet6?: string;
@@ -20,7 +20,7 @@ export type NetworkWish = {
 };
 
 /** The IPv6 addresses of a network, its /120. */
-export const subnet6Of = ({ subnet6 = 'fd00::' }: NetworkWish): string => subnet6;
+export const subnet6Of = ({ subnet6 = 'fd00::' }: NetworkSpec): string => subnet6;
 
 /** A deployed instance that answers. */
 export type Service = {
@@ -30,7 +30,7 @@ export type Service = {
   /** Its ports as they were asked for. */
   readonly port?: string | undefined;
   /** Inside its network namespace. */
-  readonly instance: Where;
+  readonly instance: ExecTarget;
 };
 
 /** What to deploy; the app under test when `app` is left out. */
@@ -58,9 +58,9 @@ export type Figure = {
 };
 
 /** How a load differs from what the options say. */
-export type LoadHow = {
+export type LoadOptions = {
   /** Where the generator runs: the lab, unless it is told otherwise. */
-  readonly from?: Where;
+  readonly from?: ExecTarget;
   /** Whose CPU time a request is recorded, on machines that give figures. */
   readonly service?: Service;
   readonly seconds?: number;
@@ -84,8 +84,8 @@ export type StepTools = {
 
 /** What a scenario is given. */
 export type Lab = {
-  readonly board: Where;
-  readonly lab: Where;
+  readonly board: ExecTarget;
+  readonly lab: ExecTarget;
   readonly machine: Machine;
   readonly cluster: Cluster;
   /** The component under test. */
@@ -94,7 +94,7 @@ export type Lab = {
   readonly wanted: WantedAnswer;
   readonly options: ScenarioOptions;
   /** One named step. It fails when an expectation in it failed or when it throws, and ends the scenario then. */
-  readonly step: <T>(name: string, where: Where, body: (tools: StepTools) => Promise<T>) => Promise<T>;
+  readonly step: <T>(name: string, where: ExecTarget, body: (tools: StepTools) => Promise<T>) => Promise<T>;
   /** Deploys the app through the cluster and waits until the worker says that it runs. */
   readonly deploy: (spec?: DeploySpec) => Promise<Service>;
   readonly undeploy: (service: Service) => Promise<void>;
@@ -103,7 +103,7 @@ export type Lab = {
   /** Puts the app, compiled ahead of time for the board, where the worker looks for it. */
   readonly precompile: (app: App) => Promise<void>;
   /** Changes the worker's network and starts NetManager again; resolves when it has its addresses. */
-  readonly configure: (change: Partial<NetworkWish>) => Promise<void>;
+  readonly configure: (change: Partial<NetworkSpec>) => Promise<void>;
   /** Serves `body` over HTTP from the lab until the run ends; resolves with `host:port` as the board reaches it. */
   readonly serve: (body: string) => Promise<string>;
   /** Makes a TCP port of the board reachable from the lab. */
@@ -116,13 +116,13 @@ export type Lab = {
     name: string,
     url: string,
     expected: Expected,
-    how?: LoadHow,
+    how?: LoadOptions,
   ) => Promise<LoadResult & { readonly cpu: number | undefined }>;
   /** Puts a figure into the report. */
   readonly record: (figure: Figure) => void;
   /** Puts a sentence into the report. */
   readonly note: (text: string) => void;
-  readonly footprint: () => Promise<Footprint>;
+  readonly snapshot: () => Promise<Snapshot>;
   /** Puts an answer of the service into the report, if it is the first one. */
   readonly firstAnswer: (answer: Answer) => void;
 };
@@ -143,7 +143,7 @@ export type Scenario = {
   readonly description: string;
   /** What a machine must be able to do. */
   readonly requires: readonly Capability[];
-  readonly network: NetworkWish;
+  readonly network: NetworkSpec;
   /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */
   readonly claims?: { readonly networks: readonly string[]; readonly names: readonly string[] };
   /** It deploys components of its own and nothing else: another one to deploy is refused. */

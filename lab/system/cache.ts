@@ -47,7 +47,7 @@ export const emptyFolder = async (folder: string): Promise<string> => {
 };
 
 /** Writes a file under a temporary name and renames it. */
-export const writeWhole = async (file: string, content: string | Uint8Array, mode = 0o644): Promise<void> => {
+export const writeAtomically = async (file: string, content: string | Uint8Array, mode = 0o644): Promise<void> => {
   const temporary = `${file}.${process.pid}.partial`;
   await fs.writeFile(temporary, content, { mode });
   await fs.rename(temporary, file);

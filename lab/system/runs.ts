@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
-import { cachePath, writeWhole } from './cache.ts';
+import { cachePath, writeAtomically } from './cache.ts';
 import { isLocked, openLock } from './file-lock.mjs';
 import { deadline, until } from './wait.ts';
 
@@ -38,7 +38,8 @@ const ownerFile = (id: string): string => path.join(recordsFolder(), `${id}.owne
 /** Locked by that process, and by what outlives it if it is killed: the emulator, or the board's first process. */
 const machineFile = (id: string): string => path.join(recordsFolder(), `${id}.machine`);
 
-const save = (record: RunRecord): Promise<void> => writeWhole(recordFile(record.id), `${JSON.stringify(record)}\n`);
+const save = (record: RunRecord): Promise<void> =>
+  writeAtomically(recordFile(record.id), `${JSON.stringify(record)}\n`);
 
 /** A record, unless it is damaged or another version's: then there is nothing that could be done about that run. */
 const readRecord = (text: string, name: string): readonly RunRecord[] => {

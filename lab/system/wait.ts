@@ -8,7 +8,7 @@ export type Deadline = {
 };
 
 /** Its signal is aborted after `ms` and all extensions, or with any of `signals`; the reason says what was waited for. */
-export const movableDeadline = (
+export const extendableDeadline = (
   ms: number,
   what: string,
   ...signals: readonly (AbortSignal | undefined)[]
@@ -29,7 +29,7 @@ export const movableDeadline = (
 
 /** A signal that is aborted after `ms`, or with any of `signals`; the reason says what was waited for. */
 export const deadline = (ms: number, what: string, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal =>
-  movableDeadline(ms, what, ...signals).signal;
+  extendableDeadline(ms, what, ...signals).signal;
 
 /** Does `work`, which may take `most` milliseconds; what it takes does not count for `limit`. */
 export const apartFrom = async <T>(limit: Deadline, most: number, work: () => Promise<T>): Promise<T> => {

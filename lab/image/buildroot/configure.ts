@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../../../worker/contract/check.ts';
-import { writeWhole } from '../../system/cache.ts';
+import { writeAtomically } from '../../system/cache.ts';
 import { LabError, labFault, messageOf, usageFault } from '../../system/errors.ts';
 import type { Runner } from './make.ts';
 import { builtFiles } from './output.ts';
@@ -37,8 +37,8 @@ export const configure = async (
     throw usageFault(`the defconfig cannot be read: ${messageOf(error)}`);
   });
   const file = path.join(output, builtFiles.defconfig);
-  await writeWhole(file, `${base}${ownLines}${fragment}`);
-  await writeWhole(path.join(output, 'local.mk'), localMk);
+  await writeAtomically(file, `${base}${ownLines}${fragment}`);
+  await writeAtomically(path.join(output, 'local.mk'), localMk);
   await make('-s', `BR2_DEFCONFIG=${file}`, 'defconfig');
 };
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Input } from '../../report/model/results.ts';
-import { writeWhole } from '../../system/cache.ts';
+import { writeAtomically } from '../../system/cache.ts';
 import { fileDigest, sha256 } from '../../system/digest.ts';
 import { folderTree } from '../entries.ts';
 import type { ListedPackages } from './configure.ts';
@@ -49,6 +49,6 @@ export const recordBuild = async (built: {
       ...(await sourcesOf(list, standIns, downloads)),
     ],
   };
-  await writeWhole(path.join(output, builtFiles.packages), list.text);
-  await writeWhole(path.join(output, builtFiles.provenance), `${JSON.stringify(provenance, undefined, 2)}\n`);
+  await writeAtomically(path.join(output, builtFiles.packages), list.text);
+  await writeAtomically(path.join(output, builtFiles.provenance), `${JSON.stringify(provenance, undefined, 2)}\n`);
 };

@@ -5,9 +5,9 @@ import { labFault, messageOf } from '../../system/errors.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
 import { destinationOf, type HardwareDefinition } from './definition.ts';
+import type { BoardProbe } from './probe.ts';
 import { Connection } from './ssh/connection.ts';
 import { NoConnection } from './ssh/ssh.ts';
-import type { Survey } from './survey.ts';
 
 const powerMs = 60_000;
 const bootMs = 180_000;
@@ -55,11 +55,11 @@ export const connectTo = async (
  * The address at which this computer reaches the board's ports without ssh: the one that the board itself sees in the
  * connection, provided that ssh went to the very same one and nothing stands between.
  */
-export const directAddress = async (definition: HardwareDefinition, survey: Survey): Promise<string | undefined> => {
+export const directAddress = async (definition: HardwareDefinition, probe: BoardProbe): Promise<string | undefined> => {
   const { port, target } = destinationOf(definition);
   const { stdout } = await execa('ssh', ['-G', ...port, '--', target], { stdin: 'ignore', reject: false });
   const setting = (name: string) => new RegExp(`^${name} (.+)$`, 'm').exec(stdout)?.[1];
-  const [, , address = '', seenPort] = (survey.get('connection') ?? '').split(' ');
+  const [, , address = '', seenPort] = (probe.get('connection') ?? '').split(' ');
   if (seenPort !== setting('port') || /^(127\.|::1$)/.test(address)) return undefined;
   const found = await dns.lookup(setting('hostname') ?? '', { all: true }).catch(() => []);
   return found.some((one) => one.address === address) ? address : undefined;

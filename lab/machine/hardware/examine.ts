@@ -1,10 +1,10 @@
 import { LabError, messageOf } from '../../system/errors.ts';
 import type { Finding } from '../../system/finding.ts';
 import { openRun } from '../../system/runs.ts';
+import { checksOf } from './checks.ts';
 import { openConsole } from './console.ts';
 import type { HardwareDefinition } from './definition.ts';
-import { findingsOf } from './findings.ts';
-import { surveyBoard } from './hardware.ts';
+import { probeBoard } from './hardware.ts';
 import { BoardShell } from './ssh/board-shell.ts';
 import { Connection } from './ssh/connection.ts';
 import { tryConnection } from './trial.ts';
@@ -39,9 +39,9 @@ export const examineHardware = async (
     await using connection = await Connection.open({ name, definition, run }, signal);
     const board = new BoardShell(connection, run);
     const tried = await tryConnection(connection, board, signal);
-    const survey = await surveyBoard(board, signal);
+    const probe = await probeBoard(board, signal);
     const reached = { what: 'ssh', ok: true, detail: `${definition.ssh} answers` };
-    return [reached, ...tried, ...serial, ...findingsOf(survey, definition)];
+    return [reached, ...tried, ...serial, ...checksOf(probe, definition)];
   } catch (error) {
     signal.throwIfAborted();
     return [unmet('ssh', error), ...serial];

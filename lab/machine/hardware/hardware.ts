@@ -4,16 +4,16 @@ import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { type Capability, type Endpoint, type Machine, networkCapabilities } from '../machine.ts';
 import { lockBoard, ownerOf } from './board-lock.ts';
+import { checksOf, hasWorker } from './checks.ts';
 import { connectTo, listens } from './connect.ts';
 import { openConsole } from './console.ts';
 import type { HardwareDefinition } from './definition.ts';
-import { findingsOf, hasWorker } from './findings.ts';
+import { type BoardProbe, conditionOf, isEmulated, parseProbe, probeScript, throttling } from './probe.ts';
 import { BoardShell } from './ssh/board-shell.ts';
-import { conditionOf, isEmulated, parseSurvey, type Survey, surveyScript, throttling } from './survey.ts';
 import { tryConnection } from './trial.ts';
-import { endChamber } from './worker/chamber.ts';
 import { restoreInstalled } from './worker/installed.ts';
 import { carriedPlace, installedPlace, type Site } from './worker/place.ts';
+import { endSandbox } from './worker/sandbox.ts';
 
 /** An emulated board that stands for a real one is slow; a real one may be busy. */
 const slowness = { emulated: 20, hardware: 2 } as const;
@@ -35,8 +35,8 @@ export type HardwareOptions = {
 };
 
 /** Looks at a board. */
-export const surveyBoard = async (shell: BoardShell, signal?: AbortSignal): Promise<Survey> =>
-  parseSurvey(await shell.script('the board cannot be looked at', surveyScript, [], signal ? { signal } : {}));
+export const probeBoard = async (shell: BoardShell, signal?: AbortSignal): Promise<BoardProbe> =>
+  parseProbe(await shell.script('the board cannot be looked at', probeScript, [], signal ? { signal } : {}));
 
 /** Throws a lab fault for the first thing that makes a run impossible. */
 const insist = (name: string, findings: readonly Finding[]): void => {
@@ -71,21 +71,19 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
   const owner = ownerOf(run.id);
   stack.use(await lockBoard(name, board, owner, lose));
   // first, for what a killed run left takes memory and room, too
-  await endChamber(name, board, owner);
+  await endSandbox(name, board, owner);
   await restoreInstalled(name, board, owner);
-  const survey = await surveyBoard(board, signal);
-  insist(name, findingsOf(survey, definition));
-  const site: Site = { name, definition, connection, board, survey, owner, stack, lose };
-  const place = hasWorker(survey)
-    ? await installedPlace(site)
-    : await carriedPlace(site, options.wasmtime, say, signal);
-  const complaints = throttling(survey);
+  const probe = await probeBoard(board, signal);
+  insist(name, checksOf(probe, definition));
+  const site: Site = { name, definition, connection, board, probe, owner, stack, lose };
+  const place = hasWorker(probe) ? await installedPlace(site) : await carriedPlace(site, options.wasmtime, say, signal);
+  const complaints = throttling(probe);
   if (complaints.length > 0)
     note(`${name} complains since it was started (${complaints.join(', ')}): start it anew for figures that count`);
   const resources = stack.move();
 
-  let before = survey;
-  const fidelity = isEmulated(survey) ? 'emulated' : 'hardware';
+  let before = probe;
+  const fidelity = isEmulated(probe) ? 'emulated' : 'hardware';
   const { shell } = place;
   const forward = async (port: number, ends?: AbortSignal): Promise<Endpoint> => {
     const { direct } = place;
@@ -103,11 +101,11 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
     fidelity,
     capabilities: hardwareCapabilities,
     uplink: { board: place.board, lab: place.lab, bind: '127.0.0.1' },
-    slowness: slowness[fidelity],
+    timeoutFactor: slowness[fidelity],
     inputs: place.inputs,
     wasmtimeVersion: place.wasmtimeVersion,
     logs: serial ? [serial.log] : [],
-    gone: gone.signal,
+    lost: gone.signal,
     exec: (argv, execOptions) => shell.exec(argv, execOptions),
     writeFile: (file, content, mode = 0o644) => shell.writeFile(file, content, mode),
     readFile: (file) => shell.readFile(file),
@@ -117,7 +115,7 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
     forward,
     publish: place.publish,
     condition: async () => {
-      const now = await surveyBoard(board);
+      const now = await probeBoard(board);
       const fresh = throttling(now).filter((words) => !throttling(before).includes(words));
       if (fresh.length > 0) note(`this run was throttled, and its figures do not count: ${fresh.join(', ')}`);
       before = now;

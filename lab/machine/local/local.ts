@@ -85,7 +85,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
     fidelity: 'native',
     capabilities: localCapabilities,
     uplink: { board: network.board, lab: network.lab, bind: network.lab },
-    slowness: 1,
+    timeoutFactor: 1,
     inputs: [
       { name: 'wasmtime (board)', version: wasmtime.version, sha256: wasmtime.sha256 },
       { name: 'node (board)', version: process.version },
@@ -93,7 +93,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
     ],
     wasmtimeVersion: wasmtime.version,
     logs: [],
-    gone: board.gone,
+    lost: board.gone,
     exec: async (argv, options) => {
       const { code, stdout, stderr } = await program(argv, options);
       return { code, stdout: stdout.toString(options?.encoding ?? 'utf8'), stderr: stderr.toString('utf8') };

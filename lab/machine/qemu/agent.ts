@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Type from 'typebox';
 import { parse } from '../../../worker/contract/check.ts';
 import type { Ended, ExecOptions } from '../machine.ts';
-import { type JsonChannel, Refused } from './json-channel.ts';
+import { AgentError, type JsonChannel } from './json-channel.ts';
 
 const Started = Type.Object({ pid: Type.Integer() });
 const Status = Type.Object({
@@ -108,7 +108,7 @@ export class GuestAgent {
 
   async readFile(path: string): Promise<Buffer> {
     const handle = await this.#channel.request('guest-file-open', { path, mode: 'rb' }).catch((error: unknown) => {
-      if (error instanceof Refused) throw new Error(`cannot read ${path} on the board`, { cause: error });
+      if (error instanceof AgentError) throw new Error(`cannot read ${path} on the board`, { cause: error });
       throw error;
     });
     const chunks: Buffer[] = [];

@@ -30,7 +30,7 @@ const pushAfterMs = 1_000;
 type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
 
 /** The emulator or the agent answered a request with an error. */
-export class Refused extends Error {
+export class AgentError extends Error {
   override readonly name = 'Refused';
 }
 
@@ -74,7 +74,7 @@ export class JsonChannel implements Disposable {
 
   /**
    * One request's answer, after those of all requests before it: the guest agent falls silent for good when it is sent
-   * several at once. Rejects with {@link Refused} when the other side says no.
+   * several at once. Rejects with {@link AgentError} when the other side says no.
    */
   request(execute: string, parameters: object = {}, signal?: AbortSignal): Promise<unknown> {
     const answer = this.#turn.then(async () => {
@@ -111,7 +111,7 @@ export class JsonChannel implements Disposable {
     // a serial line echoes requests until the agent has set it up
     if (!message.error && !('return' in message)) return;
     this.#pending.delete(id);
-    if (message.error) pending.reject(new Refused(message.error.desc));
+    if (message.error) pending.reject(new AgentError(message.error.desc));
     else pending.resolve(message.return);
   }
 

@@ -89,12 +89,12 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     fidelity: 'emulated',
     capabilities: emulatedCapabilities,
     uplink: { board: userNetwork.board, lab: userNetwork.lab, bind: '127.0.0.1' },
-    slowness: definition.slowness,
+    timeoutFactor: definition.slowness,
     inputs: [...image.inputs, ...inputs],
     wasmtimeVersion: image.wasmtimeVersion,
     command: [path.basename(program.args.at(-1) ?? program.file), ...args],
     logs: [{ name: 'console', read: emulator.consoleText }],
-    gone: emulator.gone,
+    lost: emulator.gone,
     exec: (argv, execOptions = {}) =>
       orGone(agent.exec(argv, { ...execOptions, signal: withGone(execOptions.signal) })),
     writeFile: async (file, content, mode = 0o644) => {

@@ -11,7 +11,7 @@ import {
   rateTable,
   timeline,
 } from './sections.ts';
-import { topologyPicture } from './topology.ts';
+import { topologyDiagram } from './topology.ts';
 
 /** A log that is folded into the report, by its name. */
 export type LogText = { readonly name: string; readonly text: string };
@@ -49,7 +49,7 @@ export const sectionsOf = (results: Results, logs: readonly LogText[]): readonly
   const sections: readonly Section[] = [
     { id: 'failure', title: 'Failure', content: failureOf(results) },
     { id: 'steps', title: 'Steps', content: timeline(results) },
-    { id: 'network', title: 'Network', content: topologyPicture(results) },
+    { id: 'network', title: 'Network', content: topologyDiagram(results) },
     { id: 'load', title: 'Load', content: load.some((part) => part !== undefined) ? load : undefined },
     { id: 'figures', title: 'Figures', content: figureTable(results) },
     { id: 'answer', title: 'First answer', content: firstAnswer(results) },

@@ -18,7 +18,7 @@ ${ports.length === 0 ? undefined : html`<small>mapped from the board: ${ports.ma
 </div></li>`;
 
 /** The network as it was: the lab, the board, its gateway, and every instance with its names and addresses. */
-export const topologyPicture = ({ run, machine }: Results): Markup | undefined => {
+export const topologyDiagram = ({ run, machine }: Results): Markup | undefined => {
   const { topology } = run;
   if (!topology) return undefined;
   const { kind, gateway, gateway6, bridge, instances } = topology;

@@ -46,7 +46,7 @@ const record = async (machine: Machine, file: string, signal: AbortSignal): Prom
   const atOnce = ['--immediate-mode', '-U'];
   const tcpdump = ['tcpdump', '-i', 'any', '-n', '-p', ...atOnce, '-Z', 'root', ...limits, '-w', file, filter];
   const pid = (await execOk(machine, ['sh', '-c', begin, 'sh', file, ...tcpdump], { signal })).trim();
-  const ends = AbortSignal.any([signal, AbortSignal.timeout(startMs * machine.slowness)]);
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(startMs * machine.timeoutFactor)]);
   return until(async () => {
     const { code, stderr } = await machine.exec(['sh', '-c', ready, 'sh', pid, file], { signal });
     if (code > 1) throw new Error(`no packets were recorded: ${stderr.trim().split('\n').at(-1)}`);

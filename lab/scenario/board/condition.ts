@@ -9,7 +9,7 @@ export const beforeRun = async (machine: Machine): Promise<Condition | undefined
 
 /** The same with what it is now, as far as the machine still says so. */
 export const afterRun = async (machine: Machine, condition: Condition | undefined): Promise<Condition | undefined> => {
-  if (!condition || machine.gone.aborted) return condition;
+  if (!condition || machine.lost.aborted) return condition;
   const facts = (await machine.condition?.().catch(() => undefined)) ?? {};
   const names = new Set([...Object.keys(condition), ...Object.keys(facts)]);
   return Object.fromEntries(

@@ -9,7 +9,7 @@ const collectMs = 60_000;
 
 /** What the worker and the machine wrote; a board that is gone or silent keeps its own part. */
 export const collectLogs = async (machine: Machine): Promise<readonly Log[]> => {
-  const board = machine.gone.aborted
+  const board = machine.lost.aborted
     ? []
     : await abortable(workerLogs(machine), AbortSignal.timeout(collectMs)).catch(() => []);
   const own = await Promise.all(machine.logs.map(async ({ name, read }) => ({ name, text: await read() })));

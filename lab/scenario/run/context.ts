@@ -7,17 +7,17 @@ import { labFault } from '../../system/errors.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { Capture } from '../board/capture.ts';
-import { footprint } from '../board/footprint.ts';
-import type { Findings } from '../findings.ts';
-import type { Lab, NetworkWish, ScenarioOptions } from '../scenario.ts';
+import { takeSnapshot } from '../board/snapshot.ts';
+import type { Observations } from '../observations.ts';
+import type { Lab, NetworkSpec, ScenarioOptions } from '../scenario.ts';
 import type { Services } from '../services/deploy.ts';
-import { loader } from '../services/loads.ts';
+import { createLoader } from '../services/loads.ts';
 import { serveText } from '../services/serve.ts';
-import { drawer } from '../services/topology.ts';
+import { topologyRecorder } from '../services/topology.ts';
 import { putCompiled, reconfigure } from '../services/worker.ts';
 import type { WantedAnswer } from '../targets/answer.ts';
 import type { Emit } from '../targets/events.ts';
-import { boardPlace, labPlace } from '../targets/places.ts';
+import { boardTarget, labTarget } from '../targets/targets.ts';
 import type { Steps } from './steps.ts';
 
 const configureMs = 20_000;
@@ -29,10 +29,10 @@ export const makeLab = (parts: {
   readonly cluster: Cluster;
   readonly app: App;
   readonly wanted: WantedAnswer;
-  readonly network: NetworkWish;
+  readonly network: NetworkSpec;
   readonly options: ScenarioOptions;
   readonly steps: Steps;
-  readonly findings: Findings;
+  readonly findings: Observations;
   readonly capture: Capture;
   readonly services: Services;
   readonly emit: Emit;
@@ -45,10 +45,10 @@ export const makeLab = (parts: {
   const { signal } = limit;
   const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
-  const picture = drawer(machine, parts.services, findings);
+  const picture = topologyRecorder(machine, parts.services, findings);
   return {
-    board: boardPlace(machine, emit, signal),
-    lab: labPlace(machine, emit, signal),
+    board: boardTarget(machine, emit, signal),
+    lab: labTarget(machine, emit, signal),
     machine,
     cluster,
     app,
@@ -74,7 +74,7 @@ export const makeLab = (parts: {
     },
     configure: async (change) => {
       network = { ...network, ...change };
-      await reconfigure(machine, cluster, network, deadline(configureMs * machine.slowness, 'NetManager', signal));
+      await reconfigure(machine, cluster, network, deadline(configureMs * machine.timeoutFactor, 'NetManager', signal));
     },
     serve: async (body) => {
       const server = parts.stack.use(await serveText(body, machine.uplink.bind));
@@ -82,7 +82,7 @@ export const makeLab = (parts: {
       return `${machine.uplink.lab}:${server.port}`;
     },
     forward: (boardPort) => machine.forward(boardPort, signal),
-    load: loader(machine, options, findings, parts.capture, limit),
+    load: createLoader(machine, options, findings, parts.capture, limit),
     record: ({ kind, dimensions = {}, samples, ...figure }) => {
       findings.metrics.push({
         ...figure,
@@ -92,7 +92,7 @@ export const makeLab = (parts: {
       });
     },
     note: parts.note,
-    footprint: () => footprint(machine),
+    snapshot: () => takeSnapshot(machine),
     firstAnswer: ({ status, headers, bytes }) => {
       const body = bytesInWords(bytes, shownBodyBytes);
       findings.firstAnswer ??= { status, headers: { ...headers }, body, bodyBytes: bytes.length };

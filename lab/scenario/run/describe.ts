@@ -4,7 +4,7 @@ import { notStarted, type Results, type Run, resultsVersion, type Verdict } from
 import { messageOf } from '../../system/errors.ts';
 import { commandLine } from '../../system/quote.ts';
 import { type Packets, packetsFile } from '../board/capture.ts';
-import type { Findings } from '../findings.ts';
+import type { Observations } from '../observations.ts';
 import type { Log, RunOptions } from '../options.ts';
 import { host, revision } from './provenance.ts';
 import { StepFailed, type Steps } from './steps.ts';
@@ -28,7 +28,7 @@ type Described = {
   readonly seconds: number;
   readonly verdict: Verdict;
   readonly steps: Steps;
-  readonly findings: Findings;
+  readonly findings: Observations;
   readonly machine: Machine | undefined;
   readonly failure: unknown;
   readonly packets: Packets | undefined;

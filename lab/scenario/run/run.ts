@@ -5,17 +5,17 @@ import { worstVerdict } from '../../report/model/replicates.ts';
 import type { Results, Verdict } from '../../report/model/results.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { openRun } from '../../system/runs.ts';
-import { movableDeadline } from '../../system/wait.ts';
+import { extendableDeadline } from '../../system/wait.ts';
 import { type Capture, type Packets, packetCapture, packetsFile } from '../board/capture.ts';
 import { afterRun, beforeRun } from '../board/condition.ts';
-import { noFindings } from '../findings.ts';
+import { noObservations } from '../observations.ts';
 import type { Log, RunOptions } from '../options.ts';
 import type { Emit, LabEvent } from '../targets/events.ts';
-import type { Where } from '../targets/places.ts';
+import type { ExecTarget } from '../targets/targets.ts';
 import { collectLogs, collectPackets } from './collect.ts';
-import { conduct } from './conduct.ts';
 import { describe } from './describe.ts';
-import { orLoss } from './loss.ts';
+import { executeScenario } from './execute.ts';
+import { attributeMachineLoss } from './machine-loss.ts';
 import { StepFailed, Steps } from './steps.ts';
 import { transcript } from './transcript.ts';
 
@@ -39,8 +39,8 @@ const seldom = (say: (text: string) => void): ((text: string) => void) => {
   };
 };
 
-const boardOnly: Pick<Where, 'place'> = { place: 'board' };
-const labOnly: Pick<Where, 'place'> = { place: 'lab' };
+const boardOnly: Pick<ExecTarget, 'place'> = { place: 'board' };
+const labOnly: Pick<ExecTarget, 'place'> = { place: 'lab' };
 
 /** A step that failed counts even where the scenario went on. */
 const verdictOf = (failure: unknown, { done }: Steps): Verdict => {
@@ -75,7 +75,7 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
     options.onEvent(entry);
   };
   const steps = new Steps(emit, start, options.until);
-  const findings = noFindings();
+  const findings = noObservations();
   const note = (text: string) => {
     if (findings.notes.includes(text)) return;
     findings.notes.push(text);
@@ -116,12 +116,12 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
       });
       machine = board;
       findings.condition = await beforeRun(board);
-      const ms = (scenario.seconds ?? 120) * 1000 * board.slowness;
-      const limit = movableDeadline(ms, 'the scenario', options.signal, board.gone);
+      const ms = (scenario.seconds ?? 120) * 1000 * board.timeoutFactor;
+      const limit = extendableDeadline(ms, 'the scenario', options.signal, board.lost);
       capture = packetCapture(board, limit.signal);
-      await conduct({ options, board, capture, steps, findings, emit, note, stack, limit });
+      await executeScenario({ options, board, capture, steps, findings, emit, note, stack, limit });
     } catch (error) {
-      failure = machine ? await orLoss(error, steps, machine, options.signal) : error;
+      failure = machine ? await attributeMachineLoss(error, steps, machine, options.signal) : error;
     }
     // on a machine that stays, nothing of the lab's goes on
     if (capture && (options.keep || verdictOf(failure, steps) === 'failed'))

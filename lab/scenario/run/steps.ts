@@ -3,8 +3,8 @@ import { type Fault, LabError, messageOf } from '../../system/errors.ts';
 import { abortable } from '../../system/wait.ts';
 import type { StepTools } from '../scenario.ts';
 import type { Emit } from '../targets/events.ts';
-import { expecting } from '../targets/expect.ts';
-import type { Where } from '../targets/places.ts';
+import { createExpect } from '../targets/expect.ts';
+import type { ExecTarget } from '../targets/targets.ts';
 
 /** A step that did not pass: which one, and whose fault that is. */
 export class StepFailed extends Error {
@@ -14,7 +14,7 @@ export class StepFailed extends Error {
   /** Inside of which instance it ran, if it did. */
   readonly task: string | undefined;
   readonly next: readonly string[];
-  constructor(step: string, { task }: Partial<Where>, verdict: Verdict, message: string, cause?: unknown) {
+  constructor(step: string, { task }: Partial<ExecTarget>, verdict: Verdict, message: string, cause?: unknown) {
     super(message, { cause });
     this.step = step;
     this.task = task;
@@ -61,7 +61,7 @@ export class Steps {
   /** Runs one step; `tools` without expectations are given by the caller. Throws {@link StepFailed}. */
   async run<T>(
     wanted: string,
-    where: Pick<Where, 'place'> & Partial<Where>,
+    where: Pick<ExecTarget, 'place'> & Partial<ExecTarget>,
     signal: AbortSignal,
     body: (tools: Pick<StepTools, 'expect' | 'signal'>) => Promise<T>,
   ): Promise<T> {
@@ -78,7 +78,7 @@ export class Steps {
       this.timings.push({ name, startMs: began - this.#start, ms: tookMs });
       this.#emit({ kind: 'step-ended', step: name, verdict, tookMs });
     };
-    const expect = expecting((expectation) => {
+    const expect = createExpect((expectation) => {
       expectations.push(expectation);
       this.#emit({ kind: 'expectation', step: name, expectation });
     });

@@ -3,10 +3,10 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
-import type { Findings } from '../findings.ts';
+import type { Observations } from '../observations.ts';
 import type { Lab, Service } from '../scenario.ts';
 import type { Emit } from '../targets/events.ts';
-import { instancePlace } from '../targets/places.ts';
+import { instanceTarget } from '../targets/targets.ts';
 
 export const serviceName = 'lab.test.hello.test';
 const undeployMs = 10_000;
@@ -15,11 +15,11 @@ const undeployMs = 10_000;
 export type Services = Pick<Lab, 'deploy' | 'undeploy' | 'send'> & { readonly left: () => readonly Service[] };
 
 /** Deploying and undeploying through the cluster, as a scenario does it. Each deployment puts off `limit`. */
-export const deployer = (
+export const createDeployer = (
   machine: Machine,
   cluster: Cluster,
   app: App,
-  { components }: Findings,
+  { components }: Observations,
   emit: Emit,
   limit: Deadline,
 ): Services => {
@@ -49,12 +49,12 @@ export const deployer = (
       });
       const { task } = deployment;
       const { port } = spec ?? {};
-      const service = { task, address, deployment, port, instance: instancePlace(machine, task, emit, signal) };
+      const service = { task, address, deployment, port, instance: instanceTarget(machine, task, emit, signal) };
       standing.add(service);
       return service;
     },
     undeploy: async (service) => {
-      await service.deployment.undeploy(deadline(undeployMs * machine.slowness, 'undeployment', signal));
+      await service.deployment.undeploy(deadline(undeployMs * machine.timeoutFactor, 'undeployment', signal));
       standing.delete(service);
     },
     left: () => [...standing],

@@ -8,9 +8,9 @@ import { LabError } from '../../system/errors.ts';
 import type { Deadline } from '../../system/wait.ts';
 import type { Capture } from '../board/capture.ts';
 import { cpuPerRequest, cpuTicks } from '../board/cpu.ts';
-import type { Findings } from '../findings.ts';
+import type { Observations } from '../observations.ts';
 import type { Lab, ScenarioOptions } from '../scenario.ts';
-import type { Where } from '../targets/places.ts';
+import type { ExecTarget } from '../targets/targets.ts';
 
 const warmUpMs = 500;
 const requestTimeoutMs = 5_000;
@@ -24,15 +24,15 @@ const judge = (name: string, result: LoadResult): void => {
 };
 
 /** Loads for a scenario: from the lab itself, or by a program that is put on the board once. Each puts off `limit`. */
-export const loader = (
+export const createLoader = (
   machine: Machine,
   options: ScenarioOptions,
-  findings: Findings,
+  findings: Observations,
   capture: Capture,
   limit: Deadline,
 ): Lab['load'] => {
   let installed: Promise<void> | undefined;
-  const generate = async (plan: LoadPlan, exec: Where['exec']): Promise<LoadResult> => {
+  const generate = async (plan: LoadPlan, exec: ExecTarget['exec']): Promise<LoadResult> => {
     if (exec === undefined) return runLoad(plan);
     installed ??= loadProgram().then((program) => machine.writeFile(programFile, program));
     await installed;
@@ -48,7 +48,7 @@ export const loader = (
       perSecond,
       durationMs: seconds * 1000,
       warmUpMs,
-      timeoutMs: requestTimeoutMs * machine.slowness,
+      timeoutMs: requestTimeoutMs * machine.timeoutFactor,
       expect: expected,
       keepAlive,
       signal: limit.signal,

@@ -2,8 +2,8 @@ import Type from 'typebox';
 import { parseJson } from '../../../worker/contract/check.ts';
 import { execOk, type Machine } from '../../machine/machine.ts';
 import type { Topology } from '../../report/model/results.ts';
-import type { Findings } from '../findings.ts';
-import type { NetworkWish, Service } from '../scenario.ts';
+import type { Observations } from '../observations.ts';
+import type { NetworkSpec, Service } from '../scenario.ts';
 import type { Services } from './deploy.ts';
 
 const Links = Type.Array(
@@ -31,7 +31,7 @@ export type Placed = Pick<Service, 'task' | 'address'> & { readonly ports: strin
  * by the contract the address after the subnet's.
  */
 export const topologyOf = (
-  { topology: kind, subnet }: NetworkWish,
+  { topology: kind, subnet }: NetworkSpec,
   services: readonly Placed[],
   { links, namespaces }: Wiring,
 ): Topology => {
@@ -77,14 +77,14 @@ const unwired: Wiring = { links: [], namespaces: [] };
  * Keeps the network as it is drawn: at its fullest, with the links that the board gives once the step that made it has
  * ended. A service that does not outlive its step is drawn without.
  */
-export const drawer = (machine: Machine, services: Services, findings: Findings) => {
+export const topologyRecorder = (machine: Machine, services: Services, findings: Observations) => {
   let drawn = 0;
   const placed = () => services.left().map(({ task, address, port = '' }) => ({ task, address, ports: port }));
   return {
-    deployed: (network: NetworkWish) => {
+    deployed: (network: NetworkSpec) => {
       findings.topology ??= topologyOf(network, placed(), unwired);
     },
-    stepEnded: async (network: NetworkWish) => {
+    stepEnded: async (network: NetworkSpec) => {
       const now = placed();
       if (now.length <= drawn) return;
       drawn = now.length;

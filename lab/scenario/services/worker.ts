@@ -10,7 +10,7 @@ import { until } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import { compileAhead, precompiledPath } from '../../wasm/compile.ts';
 import { provideWasmtime } from '../../wasm/wasmtime.ts';
-import type { NetworkWish } from '../scenario.ts';
+import type { NetworkSpec } from '../scenario.ts';
 
 const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
@@ -20,7 +20,7 @@ const daemons = [
 ] as const;
 
 /** The files that make a worker work for this cluster with this network: as shipped but for what these two need. */
-export const workerFiles = (cluster: Cluster, network: NetworkWish): Readonly<Record<string, string>> => {
+export const workerFiles = (cluster: Cluster, network: NetworkSpec): Readonly<Record<string, string>> => {
   const engine: EngineConfig = {
     ...shippedEngine,
     cluster_address: cluster.address,
@@ -56,7 +56,7 @@ export const networkStands = async (machine: Machine, cluster: Cluster, signal: 
 export const startWorker = async (
   machine: Machine,
   cluster: Cluster,
-  network: NetworkWish,
+  network: NetworkSpec,
   signal: AbortSignal,
 ): Promise<void> => {
   for (const [file, text] of Object.entries(workerFiles(cluster, network))) await machine.writeFile(file, text);
@@ -69,7 +69,7 @@ export const startWorker = async (
 export const reconfigure = async (
   machine: Machine,
   cluster: Cluster,
-  network: NetworkWish,
+  network: NetworkSpec,
   signal: AbortSignal,
 ): Promise<void> => {
   const [{ script }] = daemons;

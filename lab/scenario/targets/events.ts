@@ -1,13 +1,13 @@
 import type { ClusterMessage, Violation } from '../../cluster/messages.ts';
 import type { Expectation, Place, Verdict } from '../../report/model/results.ts';
-import type { Typed } from './shell.ts';
+import type { CommandRecord } from './shell.ts';
 
 /** What happens during a run, in order; `ms` is since its start. One writer a format listens to these. */
 export type LabEvent = { readonly ms: number } & (
   | { readonly kind: 'run-started'; readonly id: string; readonly scenario: string; readonly machine: string }
   | { readonly kind: 'step-started'; readonly step: string; readonly place: Place }
   | { readonly kind: 'progress'; readonly text: string }
-  | { readonly kind: 'command'; readonly place: Place; readonly typed: Typed }
+  | { readonly kind: 'command'; readonly place: Place; readonly typed: CommandRecord }
   | { readonly kind: 'expectation'; readonly step: string; readonly expectation: Expectation }
   | { readonly kind: 'step-ended'; readonly step: string; readonly verdict: Verdict; readonly tookMs: number }
   | { readonly kind: 'cluster-message'; readonly message: ClusterMessage }

@@ -27,7 +27,7 @@ const shownBoth = (actual: unknown, expected: unknown): readonly [string, string
 const short = (text: string): string => (text.length > 2000 ? `${text.slice(0, 2000)}…` : text);
 
 /** An {@link Expect} that hands every judged expectation to `judged`. */
-export const expecting = (judged: (expectation: Expectation) => void): Expect => {
+export const createExpect = (judged: (expectation: Expectation) => void): Expect => {
   const judge = (name: string, holds: boolean, expected: string, actual: string) =>
     judged({
       name,

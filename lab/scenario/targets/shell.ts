@@ -15,7 +15,7 @@ export type ScriptRun = (
 ) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 
 /** A command line and how it went, for the transcript. */
-export type Typed = { readonly command: string; readonly code: number; readonly output: string };
+export type CommandRecord = { readonly command: string; readonly code: number; readonly output: string };
 
 /** A stand-in for a child process whose work is done by `run`: all that zx looks at, and no process on this side. */
 const remoteChild = (run: ScriptRun, script: string): ChildProcess => {
@@ -55,7 +55,7 @@ const remoteChild = (run: ScriptRun, script: string): ChildProcess => {
  * `$` whose scripts are run by `run`. zx hands the whole script over as one text, so nothing of it can end up on this
  * computer. `note` gets every command with its outcome.
  */
-export const shellThrough = (run: ScriptRun, note: (typed: Typed) => void): Shell =>
+export const bindShell = (run: ScriptRun, note: (typed: CommandRecord) => void): Shell =>
   $({
     quote,
     prefix: '',

@@ -3,8 +3,8 @@ import t from 'tap';
 import type { Expectation } from '../../../lab/report/model/results.ts';
 import { bytesInWords, textIn } from '../../../lab/report/model/text.ts';
 import { answerOf, expectAnswer, expectFirst } from '../../../lab/scenario/targets/answer.ts';
-import { expecting } from '../../../lab/scenario/targets/expect.ts';
-import { labPlace, parseCurl } from '../../../lab/scenario/targets/places.ts';
+import { createExpect } from '../../../lab/scenario/targets/expect.ts';
+import { labTarget, parseCurl } from '../../../lab/scenario/targets/targets.ts';
 import { listen } from '../load/server.ts';
 import { askedBoard } from './asked-board.ts';
 
@@ -14,7 +14,7 @@ const judged = (body: string | Buffer, wanted: string | Buffer | undefined): rea
   const answer = answerOf(200, {}, Buffer.from(body));
   const expected = wanted === undefined ? { status: 200 } : { status: 200, body: Buffer.from(wanted) };
   expectAnswer(
-    expecting((one) => all.push(one)),
+    createExpect((one) => all.push(one)),
     answer,
     expected,
   );
@@ -42,7 +42,7 @@ t.test('of a body that may be anything the length is in the report', async (t) =
 });
 
 t.test('what comes first is what has to come later, unless it is known or may change', async (t) => {
-  const expect = expecting(() => {});
+  const expect = createExpect(() => {});
   const answer = answerOf(404, {}, Buffer.from('first'));
   const wanted = { path: '/', status: 404, anyBody: false };
   t.strictSame(expectFirst(expect, answer, wanted), { status: 404, body: Buffer.from('first') });
@@ -56,7 +56,7 @@ t.test('bytes come from the lab and from a board as they were sent', async (t) =
   await using server = await listen((_request, response) => {
     response.setHeader('content-type', 'image/png').end(bytes);
   });
-  const { get } = labPlace(askedBoard([], []), () => {}, AbortSignal.timeout(20_000));
+  const { get } = labTarget(askedBoard([], []), () => {}, AbortSignal.timeout(20_000));
   t.match(await get(server.url), { status: 200, headers: { 'content-type': 'image/png' }, bytes });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), (body) => {

@@ -2,13 +2,13 @@ import type { Machine } from '../../../lab/machine/machine.ts';
 
 /** A board that only answers what it is asked about itself, and notes what is done to it. */
 export const askedBoard = (done: string[], links: unknown): Machine => ({
-  ...{ name: 'nowhere', architecture: 'aarch64', accelerator: 'none', fidelity: 'emulated', slowness: 1 },
+  ...{ name: 'nowhere', architecture: 'aarch64', accelerator: 'none', fidelity: 'emulated', timeoutFactor: 1 },
   ...{
     capabilities: new Set(['bridge'] as const),
     inputs: [],
     logs: [],
     wasmtimeVersion: '1.2.3',
-    gone: new AbortController().signal,
+    lost: new AbortController().signal,
   },
   uplink: { board: '127.0.0.1', lab: '127.0.0.1', bind: '127.0.0.1' },
   exec: async (argv) => {

@@ -1,16 +1,22 @@
 import t from 'tap';
 import { packetCapture } from '../../../lab/scenario/board/capture.ts';
-import { noFindings } from '../../../lab/scenario/findings.ts';
-import { loader } from '../../../lab/scenario/services/loads.ts';
-import { movableDeadline } from '../../../lab/system/wait.ts';
+import { noObservations } from '../../../lab/scenario/observations.ts';
+import { createLoader } from '../../../lab/scenario/services/loads.ts';
+import { extendableDeadline } from '../../../lab/system/wait.ts';
 import { listen } from '../load/server.ts';
 import { askedBoard } from './asked-board.ts';
 
 t.test("loads take nothing of a scenario's time, however many they are", async (t) => {
   await using server = await listen((_request, response) => response.end('right\n'));
   const board = askedBoard([], []);
-  const limit = movableDeadline(5000, 'the scenario');
-  const load = loader(board, { connections: 1, duration: 1 }, noFindings(), packetCapture(board, limit.signal), limit);
+  const limit = extendableDeadline(5000, 'the scenario');
+  const load = createLoader(
+    board,
+    { connections: 1, duration: 1 },
+    noObservations(),
+    packetCapture(board, limit.signal),
+    limit,
+  );
   for (const name of ['one', 'two', 'three', 'four']) {
     const { responses } = await load(name, server.url, { status: 200, body: 'right\n' });
     t.ok(responses > 0, name);

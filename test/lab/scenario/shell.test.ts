@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseCurl } from '../../../lab/scenario/targets/places.ts';
-import { type ScriptRun, shellThrough, type Typed } from '../../../lab/scenario/targets/shell.ts';
+import { bindShell, type CommandRecord, type ScriptRun } from '../../../lab/scenario/targets/shell.ts';
+import { parseCurl } from '../../../lab/scenario/targets/targets.ts';
 
 t.test('a script goes to its place as one text, and nothing of it stays on this side', async (t) => {
   const scripts: string[] = [];
-  const typed: Typed[] = [];
+  const typed: CommandRecord[] = [];
   const run: ScriptRun = async (script) => {
     scripts.push(script);
     return { code: script.includes('fail') ? 3 : 0, stdout: 'out\n', stderr: 'err\n' };
   };
-  const $ = shellThrough(run, (command) => typed.push(command));
+  const $ = bindShell(run, (command) => typed.push(command));
   const name = "it's; touch /tmp/never";
   const { stdout, stderr } = await $`echo ${name} | cat && id`;
   t.strictSame([stdout, stderr], ['out\n', 'err\n']);
@@ -23,7 +23,7 @@ t.test('a script goes to its place as one text, and nothing of it stays on this 
 });
 
 t.test('a place that cannot be reached is an error with its reason', async (t) => {
-  const $ = shellThrough(
+  const $ = bindShell(
     () => Promise.reject(new Error('the emulator ended')),
     () => {},
   );

@@ -3,7 +3,7 @@ import limit from 'p-limit';
 import { labFault, messageOf } from '../../../system/errors.ts';
 import { type Finished, type ProgramInput, runProgram } from '../../../system/process.ts';
 import type { RunFolder } from '../../../system/runs.ts';
-import { abortable, deadline, movableDeadline, until } from '../../../system/wait.ts';
+import { abortable, deadline, extendableDeadline, until } from '../../../system/wait.ts';
 import type { HardwareDefinition } from '../definition.ts';
 import { type Frame, type Framed, frame, unframe } from './frame.ts';
 import { controlPath, type Master, sshEnvironment, startMaster } from './master.ts';
@@ -141,7 +141,7 @@ export class Connection implements AsyncDisposable {
     return this.#sessions(async () => {
       const signal = this.#ends(options.signal);
       const { name } = this.#options;
-      const free = movableDeadline(sessionMs, `a free session on ${name}`, signal);
+      const free = extendableDeadline(sessionMs, `a free session on ${name}`, signal);
       for (;;) {
         const master = await abortable(this.#master, signal);
         const { file, args, env } = this.session(framed.line);

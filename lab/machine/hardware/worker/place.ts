@@ -3,13 +3,13 @@ import type { Machine } from '../../machine.ts';
 import { whileMine } from '../board-lock.ts';
 import { directAddress } from '../connect.ts';
 import type { HardwareDefinition } from '../definition.ts';
+import type { BoardProbe } from '../probe.ts';
 import type { BoardShell } from '../ssh/board-shell.ts';
 import type { Connection } from '../ssh/connection.ts';
 import { Relay } from '../ssh/relay.ts';
-import type { Survey } from '../survey.ts';
-import { chamberLink, letIn, openChamber } from './chamber.ts';
 import { borrowInstalled } from './installed.ts';
-import { pack } from './luggage.ts';
+import { packPayload } from './payload.ts';
+import { firewallRemedy, openSandbox, sandboxLink } from './sandbox.ts';
 
 /** A board that was connected to, looked at and locked; `stack` takes what has to be undone there. */
 export type Site = {
@@ -17,7 +17,7 @@ export type Site = {
   readonly definition: HardwareDefinition;
   readonly connection: Connection;
   readonly board: BoardShell;
-  readonly survey: Survey;
+  readonly probe: BoardProbe;
   /** This run as the board's lock has it. */
   readonly owner: string;
   readonly stack: AsyncDisposableStack;
@@ -45,13 +45,13 @@ export const installedPlace = async ({
   definition,
   connection,
   board,
-  survey,
+  probe,
   owner,
   stack,
   lose,
 }: Site): Promise<Place> => {
   const { wasmtimeVersion, inputs } = stack.use(await borrowInstalled(name, board, owner));
-  const lab = chamberLink.outside;
+  const lab = sandboxLink.outside;
   const address = [`${lab}/32`, 'dev', 'lo'];
   await board.exec(['ip', 'address', 'delete', ...address]);
   await board.script(`${name} takes no address`, 'exec ip address add "$@"', address);
@@ -60,7 +60,7 @@ export const installedPlace = async ({
     board.script(`${name} keeps an address of the lab's`, giveBack, [owner, ...address]).then(() => {}),
   );
   const relay = stack.use(new Relay(connection, board, lab, lose));
-  const direct = await directAddress(definition, survey);
+  const direct = await directAddress(definition, probe);
   const publish = (port: number) => relay.publish(port);
   return { ...{ wasmtimeVersion, inputs, lab, publish, direct }, shell: board, board: lab, ports: '127.0.0.1' };
 };
@@ -79,19 +79,19 @@ export const carriedPlace = async (
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<Place> => {
-  const luggage = await pack(name, definition.architecture ?? 'aarch64', wasmtime, signal);
-  const chamber = stack.use(await openChamber(name, board, owner, luggage, say, signal));
-  const { outside: lab, inside } = chamberLink;
-  const relay = stack.use(new Relay(connection, chamber.outside, lab, lose));
+  const payload = await packPayload(name, definition.architecture ?? 'aarch64', wasmtime, signal);
+  const sandbox = stack.use(await openSandbox(name, board, owner, payload, say, signal));
+  const { outside: lab, inside } = sandboxLink;
+  const relay = stack.use(new Relay(connection, sandbox.outside, lab, lose));
   const publish = async (port: number) => {
     await relay.publish(port);
-    const { code } = await chamber.shell.exec(['node', '-e', tryScript, lab, String(port)]);
+    const { code } = await sandbox.shell.exec(['node', '-e', tryScript, lab, String(port)]);
     if (code !== 0)
       throw labFault(
-        `the worker cannot reach the lab: a firewall on ${name} drops what comes in by ${chamberLink.name}`,
-        [`there: ${letIn}`],
+        `the worker cannot reach the lab: a firewall on ${name} drops what comes in by ${sandboxLink.name}`,
+        [`there: ${firewallRemedy}`],
       );
   };
-  const { wasmtimeVersion, inputs } = luggage;
-  return { ...{ wasmtimeVersion, inputs, lab, publish }, shell: chamber.shell, board: inside, ports: inside };
+  const { wasmtimeVersion, inputs } = payload;
+  return { ...{ wasmtimeVersion, inputs, lab, publish }, shell: sandbox.shell, board: inside, ports: inside };
 };

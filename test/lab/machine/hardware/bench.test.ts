@@ -3,7 +3,7 @@ import path from 'node:path';
 import t from 'tap';
 import { ownerOf } from '../../../../lab/machine/hardware/board-lock.ts';
 import { saveMachine } from '../../../../lab/machine/hardware/definition.ts';
-import { pack } from '../../../../lab/machine/hardware/worker/luggage.ts';
+import { packPayload } from '../../../../lab/machine/hardware/worker/payload.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
 import { printedResults } from '../../../e2e/report.ts';
 import { bench, failsAsLab, skip, traces } from './bench.ts';
@@ -34,7 +34,7 @@ t.test(
     t.match(await fs.readFile(path.join(folder, 'summary.md'), 'utf8'), /## Board[\s\S]*kernel/);
     const events = await fs.readFile(path.join(folder, 'events.ndjson'), 'utf8');
     t.match(events, /carrying the programs over, [\d.]+ of [\d.]+ MB/, 'it is said how far that has come');
-    t.equal(await traces(computer), before, 'the board is as it was');
+    t.equal(await traces(computer), before, 'the board is as before');
     t.strictSame(await world.processes(), []);
     const secret = (await fs.readFile(computer.definition.identity ?? '', 'utf8')).split('\n')[1] ?? '';
     t.ok(secret.length > 20);
@@ -153,7 +153,7 @@ t.test(
   'a worker that is installed is used, and the board has its own files back',
   { skip, timeout: 240_000 },
   async (t) => {
-    const { archives } = await pack('bench', hostMachine(), undefined, AbortSignal.timeout(200_000));
+    const { archives } = await packPayload('bench', hostMachine(), undefined, AbortSignal.timeout(200_000));
     const { world, computer, scenario } = await bench(t, archives);
     const own = `
     echo '{"cluster_address": "10.99.0.1", "cluster_port": 10100}' >/etc/oakestra/conf.json

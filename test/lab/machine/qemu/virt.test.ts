@@ -3,7 +3,7 @@ import http from 'node:http';
 import fc from 'fast-check';
 import t from 'tap';
 import { execOk } from '../../../../lab/machine/machine.ts';
-import { shellThrough } from '../../../../lab/scenario/targets/shell.ts';
+import { bindShell } from '../../../../lab/scenario/targets/shell.ts';
 import { until } from '../../../../lab/system/wait.ts';
 import { privateCache } from '../../../support/private.ts';
 import { boot, noMachine } from './boot.ts';
@@ -20,7 +20,7 @@ t.test('a board in QEMU', { skip: reason }, async (t) => {
     t.equal((await execOk(machine, ['uname', '-m'])).trim(), machine.architecture);
     t.equal(machine.fidelity, 'emulated');
     t.notOk(machine.capabilities.has('performance'), 'an emulator measures nothing');
-    t.notOk(machine.gone.aborted);
+    t.notOk(machine.lost.aborted);
     t.match(await machine.logs.find(({ name }) => name === 'console')?.read(), /\S/);
   });
 
@@ -94,7 +94,7 @@ t.test('a board in QEMU', { skip: reason }, async (t) => {
   });
 
   await t.test("zx's commands run on the board, and nothing of them here", async (t) => {
-    const $ = shellThrough(
+    const $ = bindShell(
       (script, signal) => machine.exec(['sh', '-c', script], { signal }),
       () => {},
     );
@@ -135,7 +135,7 @@ t.test('a board in QEMU', { skip: reason }, async (t) => {
       if (command.split('\0').includes(`lab-${id}`)) process.kill(Number(pid), 'SIGKILL');
     }
     await waiting;
-    t.ok(machine.gone.aborted);
+    t.ok(machine.lost.aborted);
     await t.rejects(machine.exec(['true']), { message: /the emulator was ended by SIGKILL/ });
     await t.rejects(machine.forward(80), { message: /emulator/ });
     await t.rejects(machine.readFile('/etc/hosts'), { message: /emulator/ });

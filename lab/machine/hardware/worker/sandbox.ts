@@ -4,18 +4,18 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { labFolder, whileMine } from '../board-lock.ts';
 import type { BoardShell } from '../ssh/board-shell.ts';
-import type { Luggage } from './luggage.ts';
+import type { Payload } from './payload.ts';
 
-/** Addresses of the link between the board and the chamber: a range for tests of network devices (RFC 2544). */
-export const chamberLink = { name: 'oaklab0', outside: '198.18.255.1', inside: '198.18.255.2', prefix: 30 } as const;
+/** Addresses of the link between the board and the sandbox: a range for tests of network devices (RFC 2544). */
+export const sandboxLink = { name: 'oaklab0', outside: '198.18.255.1', inside: '198.18.255.2', prefix: 30 } as const;
 
-/** What to do on a board whose firewall keeps the chamber from the lab. */
-export const letIn = `ufw allow in on ${chamberLink.name} (or: iptables -I INPUT -i ${chamberLink.name} -j ACCEPT)`;
+/** What to do on a board whose firewall keeps the sandbox from the lab. */
+export const firewallRemedy = `ufw allow in on ${sandboxLink.name} (or: iptables -I INPUT -i ${sandboxLink.name} -j ACCEPT)`;
 
 const holder = `${labFolder}/holder`;
 
 /**
- * The chamber's first process. It says its id and start time as the board sees them (proc(5)), makes room in memory,
+ * The sandbox's first process. It says its id and start time as the board sees them (proc(5)), makes room in memory,
  * and waits as a parent must for every process that lost its own.
  */
 const first = `
@@ -27,7 +27,7 @@ sleep infinity &
 wait $!
 `;
 
-/** Starts the chamber and prints the id of its first process. */
+/** Starts the sandbox and prints the id of its first process. */
 const startScript = `
 mkdir -p ${labFolder}/root && rm -f ${holder}
 setsid unshare --mount --propagation private --net --pid --uts --ipc --fork --kill-child \\
@@ -40,7 +40,7 @@ done
 cut -d' ' -f1 ${holder}
 `;
 
-/** Ends a chamber with all that is in it, also one that a killed run left. */
+/** Ends a sandbox with all that is in it, also one that a killed run left. */
 const endScript = `${whileMine}
 if read -r pid began 2>/dev/null <${holder} && [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f20)" = "$began" ]; then
 	# what came into its files from outside of its processes, too: a connection that broke off leaves that
@@ -52,7 +52,7 @@ rm -rf ${labFolder}/root ${holder} ${labFolder}/log
 `;
 
 /**
- * Makes the chamber's root, from inside, around what was carried over: the board's own files are seen there, by links
+ * Makes the sandbox's root, from inside, around what was carried over: the board's own files are seen there, by links
  * where a folder has both, and nothing that is written reaches them. What the board's own programs and people write to
  * is empty.
  */
@@ -96,7 +96,7 @@ ip link set lo up
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
-const { name, outside, inside, prefix } = chamberLink;
+const { name, outside, inside, prefix } = sandboxLink;
 const linkScript = `
 set -e
 ip link add name ${name} type veth peer name eth0 netns "$1"
@@ -107,14 +107,14 @@ nsenter --target "$1" --net sh -c 'ip address add ${inside}/${prefix} dev eth0 &
 `;
 
 /** Namespaces on a board in which a worker that was carried over runs as if it were installed there. */
-export type Chamber = AsyncDisposable & {
+export type Sandbox = AsyncDisposable & {
   readonly shell: BoardShell;
-  /** The chamber's files in the board's own network. */
+  /** The sandbox's files in the board's own network. */
   readonly outside: BoardShell;
 };
 
-/** Ends the chamber that a killed run may have left, unless `owner` has the board no more. */
-export const endChamber = async (machine: string, shell: BoardShell, owner: string): Promise<void> => {
+/** Ends the sandbox that a killed run may have left, unless `owner` has the board no more. */
+export const endSandbox = async (machine: string, shell: BoardShell, owner: string): Promise<void> => {
   await shell.script(`what a run left on ${machine} cannot be removed`, endScript, [owner]);
 };
 
@@ -129,21 +129,21 @@ const taken = async function* (archive: string, say: (text: string) => void) {
   }
 };
 
-/** Makes a chamber on a board and carries the luggage into it. All of it is in memory, and gone with its processes. */
-export const openChamber = async (
+/** Makes a sandbox on a board and carries the payload into it. All of it is in memory, and gone with its processes. */
+export const openSandbox = async (
   machine: string,
   board: BoardShell,
   owner: string,
-  luggage: Luggage,
+  payload: Payload,
   say: (text: string) => void,
   signal: AbortSignal,
-): Promise<Chamber> => {
+): Promise<Sandbox> => {
   await using stack = new AsyncDisposableStack();
   const trouble = `${machine} cannot make the namespaces that the worker runs in`;
-  stack.defer(() => endChamber(machine, board, owner));
+  stack.defer(() => endSandbox(machine, board, owner));
   const pid = (await board.script(trouble, startScript, [first], { signal })).trim();
   const files = ['nsenter', '--target', pid, '--mount'];
-  for (const archive of luggage.archives)
+  for (const archive of payload.archives)
     await board
       .inside([...files, '--'])
       .script(`the worker cannot be carried over to ${machine}`, `exec tar -xzf - -C ${labFolder}/root`, [], {

@@ -9,7 +9,7 @@ const missedMs = 120_000;
  * What a step really failed of. A board at the end of a network is missed only a while after it was lost, and what
  * waited for it fails before: so it is asked something trivial first.
  */
-export const orLoss = async (
+export const attributeMachineLoss = async (
   failure: unknown,
   steps: Steps,
   machine: Machine,
@@ -17,9 +17,9 @@ export const orLoss = async (
 ): Promise<unknown> => {
   if (!(failure instanceof StepFailed) || failure.verdict !== 'failed') return failure;
   const { step, task } = failure;
-  await machine.exec(['true'], { signal: deadline(missedMs, 'the board', signal, machine.gone) }).catch(() => {});
-  if (!machine.gone.aborted) return failure;
+  await machine.exec(['true'], { signal: deadline(missedMs, 'the board', signal, machine.lost) }).catch(() => {});
+  if (!machine.lost.aborted) return failure;
   steps.excuse(step);
-  const { reason } = machine.gone;
+  const { reason } = machine.lost;
   return new StepFailed(step, task === undefined ? {} : { task }, 'error', messageOf(reason), reason);
 };

@@ -19,7 +19,7 @@ import { provideWasmtime } from '../../../wasm/wasmtime.ts';
 const overlay = fileURLToPath(new URL('../../../../buildroot/overlay/', import.meta.url));
 
 /** What a board that has no worker is given for a run: archives to unpack one after the other, and what is in them. */
-export type Luggage = {
+export type Payload = {
   readonly archives: readonly string[];
   readonly wasmtimeVersion: string;
   readonly inputs: readonly Input[];
@@ -46,7 +46,7 @@ const programs = async (architecture: Architecture, wanted: string | undefined, 
   const nodeDigest = await fileDigest(node);
   const key = sha256([nodeDigest, wasmtime.sha256].join('\n')).slice(0, 16);
   const file = await cached(
-    cachePath('luggage', `programs-${key}.tar.gz`),
+    cachePath('payload', `programs-${key}.tar.gz`),
     async (temporary) => {
       const tools = architecture === 'aarch64' ? await fetchTools('image-tools', undefined, signal) : undefined;
       const bytes = (program: string) => (tools ? strip(program, tools, signal) : fs.readFile(program));
@@ -62,12 +62,12 @@ const programs = async (architecture: Architecture, wanted: string | undefined, 
 };
 
 /** Packs what a run needs: Node and wasmtime, the worker's bundles, its start scripts and default configuration. */
-export const pack = async (
+export const packPayload = async (
   hostname: string,
   architecture: Architecture,
   wasmtimeWanted: string | undefined,
   signal: AbortSignal,
-): Promise<Luggage> => {
+): Promise<Payload> => {
   await using stack = new AsyncDisposableStack();
   const { folder: workspace } = stack.use(await openRun('what a board is given'));
   await buildWorker(workspace);
@@ -82,7 +82,7 @@ export const pack = async (
   );
   const { file, wasmtime, nodeDigest } = await programs(architecture, wasmtimeWanted, signal);
   const worker = await cached(
-    cachePath('luggage', `worker-${digest.slice(0, 16)}.tar.gz`),
+    cachePath('payload', `worker-${digest.slice(0, 16)}.tar.gz`),
     (temporary) => archive(entries, temporary),
     { signal },
   );

@@ -1,11 +1,11 @@
-/** What a board says of itself, by key, as the survey's script prints it. */
-export type Survey = ReadonlyMap<string, string>;
+/** What a board says of itself, by key, as the probe's script prints it. */
+export type BoardProbe = ReadonlyMap<string, string>;
 
 /**
  * Looks at a board and changes nothing that stays: what has to be tried is tried in namespaces that end at once. Prints
  * one `key=value` a line; what a board does not know is left out.
  */
-export const surveyScript = `
+export const probeScript = `
 say() { [ -z "$2" ] || printf '%s=%s\\n' "$1" "$(printf %s "$2" | tr '\\n' ' ')"; }
 text() { tr -d '\\0' 2>/dev/null <"$1"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -54,8 +54,8 @@ for hook in input forward; do say "$hook-policy" "$(nft list ruleset 2>/dev/null
 true
 `;
 
-/** Reads what the survey's script printed. */
-export const parseSurvey = (text: string): Survey =>
+/** Reads what the probe's script printed. */
+export const parseProbe = (text: string): BoardProbe =>
   new Map(
     text.split('\n').flatMap((line) => {
       const at = line.indexOf('=');
@@ -65,19 +65,19 @@ export const parseSurvey = (text: string): Survey =>
   );
 
 /** A whole number that a board says; undefined when it says none. */
-export const numberIn = (survey: Survey, key: string): number | undefined => {
-  const text = survey.get(key) ?? '';
+export const numberIn = (probe: BoardProbe, key: string): number | undefined => {
+  const text = probe.get(key) ?? '';
   return /^-?\d+$/.test(text) ? Number(text) : undefined;
 };
 
-const inThousands = (survey: Survey, key: string, unit: string, digits = 0): string | undefined => {
-  const number = numberIn(survey, key);
+const inThousands = (probe: BoardProbe, key: string, unit: string, digits = 0): string | undefined => {
+  const number = numberIn(probe, key);
   return number === undefined ? undefined : `${Number((number / 1000).toFixed(digits))} ${unit}`;
 };
 
 /** How many bits an address of a process has, out of the address of its stack, which lies at the top. */
-export const addressBits = (survey: Survey): number | undefined => {
-  const stack = /^[0-9a-f]{1,16}$/.exec(survey.get('stack') ?? '')?.[0];
+export const addressBits = (probe: BoardProbe): number | undefined => {
+  const stack = /^[0-9a-f]{1,16}$/.exec(probe.get('stack') ?? '')?.[0];
   return stack === undefined ? undefined : BigInt(`0x${stack}`).toString(2).length;
 };
 
@@ -85,9 +85,9 @@ export const addressBits = (survey: Survey): number | undefined => {
  * True for a board that only exists in an emulator: its times are no performance. A Raspberry Pi's own firmware puts
  * the board's revision into the device tree (firmware documentation: "linux,revision"), which no emulator does.
  */
-export const isEmulated = (survey: Survey): boolean => {
-  if (survey.has('hypervisor') || /dummy-virt|qemu/.test(survey.get('compatible') ?? '')) return true;
-  return /raspberrypi/.test(survey.get('compatible') ?? '') && !survey.has('revision');
+export const isEmulated = (probe: BoardProbe): boolean => {
+  if (probe.has('hypervisor') || /dummy-virt|qemu/.test(probe.get('compatible') ?? '')) return true;
+  return /raspberrypi/.test(probe.get('compatible') ?? '') && !probe.has('revision');
 };
 
 const throttleBits = [
@@ -102,44 +102,44 @@ const throttleBits = [
 ] as const;
 
 /** What a Raspberry Pi says of its power and heat, since it was started (firmware: get_throttled). */
-export const throttling = (survey: Survey): readonly string[] => {
-  const bits = Number.parseInt(survey.get('throttled') ?? '0', 16);
+export const throttling = (probe: BoardProbe): readonly string[] => {
+  const bits = Number.parseInt(probe.get('throttled') ?? '0', 16);
   const said = throttleBits.filter(([bit]) => (bits >> bit) & 1).map(([, words]) => words);
-  return said.length === 0 && survey.get('under-voltage') === '1' ? ['the voltage is too low'] : said;
+  return said.length === 0 && probe.get('under-voltage') === '1' ? ['the voltage is too low'] : said;
 };
 
-const shown: readonly (readonly [name: string, of: (survey: Survey) => string | undefined])[] = [
-  ['model', (survey) => survey.get('model')],
-  ['revision', (survey) => survey.get('revision')],
-  ['firmware', (survey) => survey.get('firmware')],
-  ['kernel', (survey) => survey.get('kernel')],
-  ['page size', (survey) => survey.get('page-size')],
-  ['address bits', (survey) => addressBits(survey)?.toString()],
-  ['memory', (survey) => survey.get('memory')],
-  ['governor', (survey) => survey.get('governor')],
-  ['clock', (survey) => inThousands(survey, 'clock-khz', 'MHz', 3)],
-  ['temperature', (survey) => inThousands(survey, 'millidegrees', '°C', 1)],
+const shown: readonly (readonly [name: string, of: (probe: BoardProbe) => string | undefined])[] = [
+  ['model', (probe) => probe.get('model')],
+  ['revision', (probe) => probe.get('revision')],
+  ['firmware', (probe) => probe.get('firmware')],
+  ['kernel', (probe) => probe.get('kernel')],
+  ['page size', (probe) => probe.get('page-size')],
+  ['address bits', (probe) => addressBits(probe)?.toString()],
+  ['memory', (probe) => probe.get('memory')],
+  ['governor', (probe) => probe.get('governor')],
+  ['clock', (probe) => inThousands(probe, 'clock-khz', 'MHz', 3)],
+  ['temperature', (probe) => inThousands(probe, 'millidegrees', '°C', 1)],
   [
     'throttling',
-    (survey) =>
-      survey.has('throttled') || survey.has('under-voltage') ? throttling(survey).join(', ') || 'none' : undefined,
+    (probe) =>
+      probe.has('throttled') || probe.has('under-voltage') ? throttling(probe).join(', ') || 'none' : undefined,
   ],
   [
     'network',
-    (survey) =>
-      [survey.get('network'), (numberIn(survey, 'link-speed') ?? -1) > 0 && `${survey.get('link-speed')} Mbit/s`]
+    (probe) =>
+      [probe.get('network'), (numberIn(probe, 'link-speed') ?? -1) > 0 && `${probe.get('link-speed')} Mbit/s`]
         .filter(Boolean)
         .join(', ') || undefined,
   ],
-  ['offloads', (survey) => survey.get('offloads')],
-  ['storage', (survey) => [survey.get('root'), survey.get('card')].filter(Boolean).join(', ') || undefined],
+  ['offloads', (probe) => probe.get('offloads')],
+  ['storage', (probe) => [probe.get('root'), probe.get('card')].filter(Boolean).join(', ') || undefined],
 ];
 
-/** The part of a survey that may matter to a figure, in words. */
-export const conditionOf = (survey: Survey): Readonly<Record<string, string>> =>
+/** The part of a probe that may matter to a figure, in words. */
+export const conditionOf = (probe: BoardProbe): Readonly<Record<string, string>> =>
   Object.fromEntries(
     shown.flatMap(([name, of]) => {
-      const value = of(survey);
+      const value = of(probe);
       return value === undefined ? [] : [[name, value]];
     }),
   );

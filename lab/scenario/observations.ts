@@ -1,7 +1,7 @@
 import type { FirstAnswer, Input, LatencyHistogram, Metric, Run, Throughput } from '../report/model/results.ts';
 
 /** What a scenario finds for the report, apart from how its steps ended. */
-export type Findings = {
+export type Observations = {
   readonly metrics: Metric[];
   readonly latencies: LatencyHistogram[];
   readonly throughput: Throughput[];
@@ -13,7 +13,7 @@ export type Findings = {
   topology: Run['topology'];
 };
 
-export const noFindings = (): Findings => ({
+export const noObservations = (): Observations => ({
   metrics: [],
   latencies: [],
   throughput: [],

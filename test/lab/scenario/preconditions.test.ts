@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { BoardState } from '../../../lab/machine/troubles.ts';
-import { claimsOf, occupied } from '../../../lab/scenario/services/occupied.ts';
+import { claimsOf, conflicts } from '../../../lab/scenario/services/preconditions.ts';
 
 const claims = claimsOf({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
@@ -17,7 +17,7 @@ const link = (ifname: string, ...addresses: readonly string[]): BoardState['link
 });
 
 const found = (links: BoardState['links'], namespaces: readonly string[] = []) =>
-  occupied({ links, namespaces }, claims).map(({ what }) => what);
+  conflicts({ links, namespaces }, claims).map(({ what }) => what);
 
 t.test('a board with nothing of the names and networks of a scenario is free', async (t) => {
   const usual = [link('lo', '127.0.0.1/8', '::1/128'), link('eth0', '10.0.2.15/24', 'fe80::1/64')];
@@ -26,7 +26,7 @@ t.test('a board with nothing of the names and networks of a scenario is free', a
 
 t.test('what stands in the way is named, with the command that removes it', async (t) => {
   const links = [link('goProxyBridge', '10.10.0.1/26'), link('br0'), link('eth1', '10.10.0.9/24', 'fd00:10::7/64')];
-  t.strictSame(occupied({ links, namespaces: ['mytestns', 'lab.test.hello.test.instance.3'] }, claims), [
+  t.strictSame(conflicts({ links, namespaces: ['mytestns', 'lab.test.hello.test.instance.3'] }, claims), [
     { what: 'the namespace mytestns', remedy: 'ip netns delete mytestns' },
     {
       what: 'the namespace lab.test.hello.test.instance.3',

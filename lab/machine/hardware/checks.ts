@@ -2,8 +2,8 @@ import type { Architecture } from '../../system/elf.ts';
 import type { Finding } from '../../system/finding.ts';
 import { notRoot } from './board-lock.ts';
 import type { HardwareDefinition } from './definition.ts';
-import { addressBits, numberIn, type Survey, throttling } from './survey.ts';
-import { chamberLink, letIn } from './worker/chamber.ts';
+import { addressBits, type BoardProbe, numberIn, throttling } from './probe.ts';
+import { firewallRemedy, sandboxLink } from './worker/sandbox.ts';
 
 const fullAddressBits = 47;
 const neededKb = 20_000;
@@ -12,7 +12,7 @@ const firstYear = 2025;
 /** The class of a 32-bit program in its ELF header (elf(5), EI_CLASS). */
 const class32 = '01';
 
-type Check = (survey: Survey, definition: HardwareDefinition) => Finding | undefined;
+type Check = (probe: BoardProbe, definition: HardwareDefinition) => Finding | undefined;
 
 const good = (what: string, detail: string): Finding => ({ what, ok: true, detail });
 const bad = (what: string, detail: string, remedy: string): Finding => ({ what, ok: false, detail, remedy });
@@ -22,12 +22,12 @@ const fatal = (what: string, detail: string, remedy: string): Finding => ({
 });
 
 /** True where the board runs the worker as an image installs it. */
-export const hasWorker = (survey: Survey): boolean => survey.has('worker');
+export const hasWorker = (probe: BoardProbe): boolean => probe.has('worker');
 
-const architecture: Check = (survey, definition) => {
-  const found = survey.get('architecture') ?? 'unknown';
+const architecture: Check = (probe, definition) => {
+  const found = probe.get('architecture') ?? 'unknown';
   const wanted: Architecture = definition.architecture ?? 'aarch64';
-  if (found === 'aarch64' && survey.get('userland') === class32)
+  if (found === 'aarch64' && probe.get('userland') === class32)
     return fatal(
       'architecture',
       'its kernel is 64-bit, its programs are not',
@@ -41,8 +41,8 @@ const architecture: Check = (survey, definition) => {
   return fatal('architecture', `it is ${found}, the machine file says ${wanted}`, remedy);
 };
 
-const root: Check = (survey) =>
-  survey.get('user') === '0'
+const root: Check = (probe) =>
+  probe.get('user') === '0'
     ? undefined
     : fatal(
         'user',
@@ -50,31 +50,31 @@ const root: Check = (survey) =>
         'use root@… in the machine file, or let sudo ask for nothing: echo "$USER ALL=(ALL) NOPASSWD: ALL" | sudo tee /etc/sudoers.d/lab',
       );
 
-const worker: Check = (survey) =>
+const worker: Check = (probe) =>
   good(
     'worker',
-    hasWorker(survey) ? 'installed there: it is used as it is' : 'not installed: it is carried over for each run',
+    hasWorker(probe) ? 'installed there: it is used as it is' : 'not installed: it is carried over for each run',
   );
 
-const programs: Check = (survey) => {
-  const missing = survey.get('missing');
+const programs: Check = (probe) => {
+  const missing = probe.get('missing');
   return missing === undefined
     ? good('programs', 'all there')
     : fatal('programs', `it lacks ${missing}`, 'apt install iproute2 nftables curl iputils-ping procps util-linux');
 };
 
-const kernelOf = (survey: Survey): string => survey.get('kernel') ?? 'its kernel';
+const kernelOf = (probe: BoardProbe): string => probe.get('kernel') ?? 'its kernel';
 
-const kernel: Check = (survey) => {
-  const lacking = ['veth', 'bridge', 'nft'].filter((ability) => survey.get(ability) !== 'yes');
-  if (lacking.length === 0) return good('kernel', `${kernelOf(survey)} has veth, bridge and nftables`);
+const kernel: Check = (probe) => {
+  const lacking = ['veth', 'bridge', 'nft'].filter((ability) => probe.get(ability) !== 'yes');
+  if (lacking.length === 0) return good('kernel', `${kernelOf(probe)} has veth, bridge and nftables`);
   const remedy =
     'load them (modprobe veth bridge nf_tables), or boot a kernel that has them: CONFIG_VETH, CONFIG_BRIDGE, CONFIG_NF_TABLES';
-  return fatal('kernel', `${kernelOf(survey)} has no ${lacking.join(', no ')}`, remedy);
+  return fatal('kernel', `${kernelOf(probe)} has no ${lacking.join(', no ')}`, remedy);
 };
 
-const addresses: Check = (survey) => {
-  const bits = addressBits(survey);
+const addresses: Check = (probe) => {
+  const bits = addressBits(probe);
   if (bits === undefined) return undefined;
   if (bits >= fullAddressBits) return good('address space', `${bits} bits`);
   return {
@@ -86,20 +86,20 @@ const addresses: Check = (survey) => {
   };
 };
 
-const cgroups: Check = (survey) => {
+const cgroups: Check = (probe) => {
   const limited = 'memory is what a process may allocate, its program code aside';
-  if (!hasWorker(survey)) return good('control groups', `not used by what is carried over: ${limited}`);
-  if (survey.has('cgroup2')) return good('control groups', 'version 2');
+  if (!hasWorker(probe)) return good('control groups', `not used by what is carried over: ${limited}`);
+  if (probe.has('cgroup2')) return good('control groups', 'version 2');
   return {
     ...good('control groups', `no version 2: ${limited}`),
     remedy: 'add cgroup_enable=memory systemd.unified_cgroup_hierarchy=1 to cmdline.txt',
   };
 };
 
-const forwarding: Check = (survey) => {
-  if (!survey.has('forward-policy')) return undefined;
+const forwarding: Check = (probe) => {
+  if (!probe.has('forward-policy')) return undefined;
   const detail = 'somebody else’s firewall drops what is forwarded (Docker and ufw do that)';
-  if (!hasWorker(survey)) return good('forwarding', `${detail}; the lab’s own namespaces are not touched by it`);
+  if (!hasWorker(probe)) return good('forwarding', `${detail}; the lab’s own namespaces are not touched by it`);
   return bad(
     'forwarding',
     `${detail}: instances will not reach anything`,
@@ -107,17 +107,17 @@ const forwarding: Check = (survey) => {
   );
 };
 
-const incoming: Check = (survey) => {
-  if (hasWorker(survey) || !survey.has('input-policy')) return undefined;
-  const { name } = chamberLink;
+const incoming: Check = (probe) => {
+  if (hasWorker(probe) || !probe.has('input-policy')) return undefined;
+  const { name } = sandboxLink;
   return {
     ...good('firewall', `what comes in is dropped unless a rule lets it in; what is carried over comes in by ${name}`),
-    remedy: `${letIn}, where a run says that it cannot reach the lab`,
+    remedy: `${firewallRemedy}, where a run says that it cannot reach the lab`,
   };
 };
 
-const clock: Check = (survey) => {
-  const year = numberIn(survey, 'year');
+const clock: Check = (probe) => {
+  const year = numberIn(probe, 'year');
   if (year === undefined || year >= firstYear) return undefined;
   return bad(
     'clock',
@@ -126,16 +126,16 @@ const clock: Check = (survey) => {
   );
 };
 
-const storage: Check = (survey) => {
-  const mounted = survey.get('root') ?? 'unknown';
-  if (!hasWorker(survey)) return good('storage', `${mounted}; nothing is written there`);
-  if (survey.get('writable') !== 'yes')
+const storage: Check = (probe) => {
+  const mounted = probe.get('root') ?? 'unknown';
+  if (!hasWorker(probe)) return good('storage', `${mounted}; nothing is written there`);
+  if (probe.get('writable') !== 'yes')
     return fatal(
       'storage',
       `its root file system is read-only (${mounted})`,
       'mount -o remount,rw /; a card that goes read-only by itself is worn out',
     );
-  const free = numberIn(survey, 'free-kb');
+  const free = numberIn(probe, 'free-kb');
   if (free === undefined) return good('storage', `${mounted}, how much is free is unknown`);
   return free >= neededKb
     ? good('storage', `${mounted}, ${Math.floor(free / 1000)} MB free`)
@@ -146,9 +146,9 @@ const storage: Check = (survey) => {
       );
 };
 
-const memory: Check = (survey) => {
-  const free = numberIn(survey, 'free-memory-kb');
-  if (hasWorker(survey) || free === undefined || free >= neededMemoryKb) return undefined;
+const memory: Check = (probe) => {
+  const free = numberIn(probe, 'free-memory-kb');
+  if (hasWorker(probe) || free === undefined || free >= neededMemoryKb) return undefined;
   return fatal(
     'memory',
     `${Math.floor(free / 1000)} MB free, what is carried over needs 400 MB`,
@@ -156,10 +156,10 @@ const memory: Check = (survey) => {
   );
 };
 
-const power: Check = (survey) => {
-  const said = throttling(survey);
+const power: Check = (probe) => {
+  const said = throttling(probe);
   if (said.length === 0)
-    return survey.has('throttled') ? good('power and heat', 'no complaint since it was started') : undefined;
+    return probe.has('throttled') ? good('power and heat', 'no complaint since it was started') : undefined;
   return bad(
     'power and heat',
     said.join(', '),
@@ -172,6 +172,6 @@ const checks: readonly Check[] = [
   ...[forwarding, incoming, clock, storage, memory, power],
 ];
 
-/** What a survey of a board shows, in plain words, with what to do about it. */
-export const findingsOf = (survey: Survey, definition: HardwareDefinition): readonly Finding[] =>
-  checks.map((check) => check(survey, definition)).filter((finding) => finding !== undefined);
+/** What a probe of a board shows, in plain words, with what to do about it. */
+export const checksOf = (probe: BoardProbe, definition: HardwareDefinition): readonly Finding[] =>
+  checks.map((check) => check(probe, definition)).filter((finding) => finding !== undefined);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Machine } from '../../../lab/machine/machine.ts';
-import { changes, footprint } from '../../../lab/scenario/board/footprint.ts';
+import { snapshotChanges, takeSnapshot } from '../../../lab/scenario/board/snapshot.ts';
 
 const links = JSON.stringify([
   { ifname: 'lo', mtu: 65536, addr_info: [{ local: '127.0.0.1', prefixlen: 8, scope: 'host' }] },
@@ -28,7 +28,7 @@ const board = (answers: Readonly<Record<string, string>>) =>
   }) as unknown as Machine;
 
 const difference = async (answers: Readonly<Record<string, string>>) =>
-  changes(await footprint(board({})), await footprint(board(answers)));
+  snapshotChanges(await takeSnapshot(board({})), await takeSnapshot(board(answers)));
 
 t.test('a board on which nothing stayed is as it was', async (t) => {
   t.strictSame(await difference({}), []);
@@ -47,11 +47,11 @@ t.test('what a router gives the board meanwhile is nobody’s doing, but may not
   const routes = `${quiet['ip route']}fec0::/64 dev eth1 proto kernel metric 256 expires 86393sec pref medium
     local fec0::5 dev eth1 table local proto kernel metric 0 pref medium
     2001:db8::/64 via fec0::2 dev eth1 proto ra metric 1024 pref medium\n`;
-  const without = await footprint(board({ 'ip -json': withLink }));
-  const withIt = await footprint(board({ 'ip -json': given, 'ip route': routes }));
-  t.strictSame(changes(without, withIt), []);
-  t.equal(changes(withIt, without).length, 4, 'the address and the three routes');
-  t.match(changes(withIt, without)[0], /^- addresses: eth1 fec0::5\/64/);
+  const without = await takeSnapshot(board({ 'ip -json': withLink }));
+  const withIt = await takeSnapshot(board({ 'ip -json': given, 'ip route': routes }));
+  t.strictSame(snapshotChanges(without, withIt), []);
+  t.equal(snapshotChanges(withIt, without).length, 4, 'the address and the three routes');
+  t.match(snapshotChanges(withIt, without)[0], /^- addresses: eth1 fec0::5\/64/);
 });
 
 t.test('whatever stays or is lost is named', async (t) => {
@@ -85,6 +85,6 @@ t.test('no other command of the lab runs while it looks at the processes', async
       return quietBoard.exec(argv);
     },
   } as unknown as Machine;
-  await footprint(watched);
+  await takeSnapshot(watched);
   t.strictSame(beside, [0, 0]);
 });

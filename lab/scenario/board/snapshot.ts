@@ -3,7 +3,7 @@ import { parseJson } from '../../../worker/contract/check.ts';
 import { execOk, type Machine } from '../../machine/machine.ts';
 
 /** What there is on a board, as sorted lines by kind: two of them can be compared. */
-export type Footprint = Readonly<
+export type Snapshot = Readonly<
   Record<'namespaces' | 'links' | 'addresses' | 'routes' | 'rules' | 'processes' | 'files', readonly string[]>
 >;
 
@@ -50,7 +50,7 @@ const lines = (text: string): readonly string[] =>
  * Takes down what there is on a board. Addresses and routes that the kernel gives every interface by itself (link
  * scope, as soon as it has a carrier) are left out.
  */
-export const footprint = async (machine: Machine): Promise<Footprint> => {
+export const takeSnapshot = async (machine: Machine): Promise<Snapshot> => {
   const ask = (...argv: string[]) => execOk(machine, argv);
   const pruned = lasting.flatMap((folder) => ['-path', folder, '-prune', '-o']);
   // by itself: what starts the others on the board stands there twice for a moment, before it becomes one of them
@@ -112,8 +112,8 @@ const without = (a: readonly string[], b: readonly string[]): readonly string[] 
  * What is on a board now and was not before (`+`), and the other way round (`-`); empty when all is as it was. What its
  * network has given it meanwhile is nobody's doing; what that had given before may not be lost.
  */
-export const changes = (before: Footprint, after: Footprint): readonly string[] =>
-  (Object.keys(before) as (keyof Footprint)[]).flatMap((kind) => [
+export const snapshotChanges = (before: Snapshot, after: Snapshot): readonly string[] =>
+  (Object.keys(before) as (keyof Snapshot)[]).flatMap((kind) => [
     ...without(after[kind], before[kind])
       .filter((line) => !line.endsWith(byItself))
       .map((line) => `+ ${kind}: ${line}`),

@@ -6,11 +6,11 @@ import { nearest } from '../../system/nearest.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { Capture } from '../board/capture.ts';
-import type { Findings } from '../findings.ts';
+import type { Observations } from '../observations.ts';
 import type { RunOptions } from '../options.ts';
 import { subnet6Of } from '../scenario.ts';
-import { deployer } from '../services/deploy.ts';
-import { refuseOccupied } from '../services/occupied.ts';
+import { createDeployer } from '../services/deploy.ts';
+import { checkPreconditions } from '../services/preconditions.ts';
 import { putCompiled, startWorker } from '../services/worker.ts';
 import type { Emit } from '../targets/events.ts';
 import { makeLab } from './context.ts';
@@ -19,12 +19,12 @@ import { StepFailed, type Steps } from './steps.ts';
 const setUpMs = 60_000;
 
 /** A booted board and what a run keeps about it. */
-export type Conducted = {
+export type ScenarioExecution = {
   readonly options: RunOptions;
   readonly board: Machine;
   readonly capture: Capture;
   readonly steps: Steps;
-  readonly findings: Findings;
+  readonly findings: Observations;
   readonly emit: Emit;
   readonly note: (text: string) => void;
   /** Takes what has to be taken down when the run ends. */
@@ -38,7 +38,7 @@ const labOnly = { place: 'lab' } as const;
 const bodyOf = ({ body }: App) => (body === undefined ? {} : { body: Buffer.from(body) });
 
 /** Starts cluster and worker on a booted board, goes through the scenario, and judges what the worker said meanwhile. */
-export const conduct = async (parts: Conducted): Promise<void> => {
+export const executeScenario = async (parts: ScenarioExecution): Promise<void> => {
   const { options, board, capture, steps, findings, emit, note, stack, limit } = parts;
   const { signal } = limit;
   const { scenario, app } = options;
@@ -53,15 +53,15 @@ export const conduct = async (parts: Conducted): Promise<void> => {
   );
   for (const port of [cluster.registrationPort, cluster.brokerPort]) await board.publish?.(port);
   await steps.run('start the worker', boardOnly, signal, async () => {
-    await refuseOccupied(board, scenario);
+    await checkPreconditions(board, scenario);
     const [compiled] = await Promise.all([
       apartFrom(limit, mostCompileMs, () => putCompiled(board, app, board.wasmtimeVersion, signal)),
-      startWorker(board, cluster, scenario.network, deadline(setUpMs * board.slowness, 'the worker', signal)),
+      startWorker(board, cluster, scenario.network, deadline(setUpMs * board.timeoutFactor, 'the worker', signal)),
       capture.start(),
     ]);
     if (compiled !== undefined) note(compiled);
   });
-  const services = deployer(board, cluster, app, findings, emit, limit);
+  const services = createDeployer(board, cluster, app, findings, emit, limit);
   const lab = makeLab({
     ...{ machine: board, cluster, app, network: scenario.network, options: options.options },
     wanted: options.wanted ?? { path: '/', status: 200, anyBody: false, ...bodyOf(app) },
@@ -71,12 +71,12 @@ export const conduct = async (parts: Conducted): Promise<void> => {
     throw error instanceof StepFailed ? error : labFault('the scenario threw outside of its steps', [], error);
   });
   if (services.left().length > 0 && !options.keep)
-    await steps.run('take down what the scenario left', labOnly, signal, async () => {
+    await steps.run('remove what the scenario left', labOnly, signal, async () => {
       const tasks = services.left().map(({ task }) => task);
       for (const service of services.left()) await services.undeploy(service);
       throw labFault(`the scenario left ${tasks.join(', ')} deployed: each has to be undeployed before it ends`);
     });
-  await steps.run('the worker kept to the contract', labOnly, signal, async ({ expect }) => {
+  await steps.run("check the worker's messages", labOnly, signal, async ({ expect }) => {
     const problems = cluster.violations.map(({ topic, problem }) => `${topic}: ${problem}`);
     expect.equal('departures from the contract', problems, []);
   });

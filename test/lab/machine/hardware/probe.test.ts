@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { findingsOf } from '../../../../lab/machine/hardware/findings.ts';
+import { checksOf } from '../../../../lab/machine/hardware/checks.ts';
 import {
   addressBits,
   conditionOf,
   isEmulated,
-  parseSurvey,
+  parseProbe,
   throttling,
-} from '../../../../lab/machine/hardware/survey.ts';
+} from '../../../../lab/machine/hardware/probe.ts';
 import type { Finding } from '../../../../lab/system/finding.ts';
 
 /** A Raspberry Pi 4 with Debian's kernel, without a worker. */
@@ -41,14 +41,14 @@ nft=yes
 const worker = `${pi}worker=yes\n`;
 
 const changed = (text: string, lines: Readonly<Record<string, string>>) =>
-  new Map([...parseSurvey(text), ...Object.entries(lines)]);
-const without = (text: string, key: string) => new Map([...parseSurvey(text)].filter(([name]) => name !== key));
-const bad = (survey: ReadonlyMap<string, string>): readonly Finding[] =>
-  findingsOf(survey, { ssh: 'root@x' }).filter(({ ok }) => !ok);
+  new Map([...parseProbe(text), ...Object.entries(lines)]);
+const without = (text: string, key: string) => new Map([...parseProbe(text)].filter(([name]) => name !== key));
+const bad = (probe: ReadonlyMap<string, string>): readonly Finding[] =>
+  checksOf(probe, { ssh: 'root@x' }).filter(({ ok }) => !ok);
 
 t.test('a good board has nothing wrong with it', async (t) => {
-  for (const text of [pi, worker]) t.strictSame(bad(parseSurvey(text)), []);
-  t.match(conditionOf(parseSurvey(pi)), {
+  for (const text of [pi, worker]) t.strictSame(bad(parseProbe(text)), []);
+  t.match(conditionOf(parseProbe(pi)), {
     model: 'Raspberry Pi 4 Model B Rev 1.5',
     revision: '00c03115',
     clock: '1500 MHz',
@@ -85,8 +85,8 @@ t.test('what is wrong with a board is said in plain words, with what to do', asy
       false,
     ],
   ];
-  for (const [survey, what, detail, fatal] of cases) {
-    const [first, ...more] = bad(survey);
+  for (const [probe, what, detail, fatal] of cases) {
+    const [first, ...more] = bad(probe);
     t.match(first, { what, detail }, what);
     t.ok(first?.remedy, `${what}: says what to do`);
     t.equal(first?.fatal ?? false, fatal, `${what}: ${fatal ? 'nothing can be run' : 'a run is possible'}`);
@@ -95,22 +95,22 @@ t.test('what is wrong with a board is said in plain words, with what to do', asy
 });
 
 t.test('what only costs something is said, and nothing is refused for it', async (t) => {
-  const narrow = findingsOf(changed(pi, { stack: '7ffffff000' }), { ssh: 'root@x' });
+  const narrow = checksOf(changed(pi, { stack: '7ffffff000' }), { ssh: 'root@x' });
   t.match(
     narrow.find(({ what }) => what === 'address space'),
     { ok: true, detail: /39 bits.*nine times slower/, remedy: /VA_BITS_48/ },
   );
-  const old = findingsOf(without(worker, 'cgroup2'), { ssh: 'root@x' });
+  const old = checksOf(without(worker, 'cgroup2'), { ssh: 'root@x' });
   t.match(
     old.find(({ what }) => what === 'control groups'),
     { ok: true, detail: /by wasmtime itself/ },
   );
-  const guarded = findingsOf(changed(pi, { 'input-policy': 'policy drop' }), { ssh: 'root@x' });
+  const guarded = checksOf(changed(pi, { 'input-policy': 'policy drop' }), { ssh: 'root@x' });
   t.match(
     guarded.find(({ what }) => what === 'firewall'),
     { ok: true, detail: /carried over comes in by oaklab0/, remedy: /ufw allow in on oaklab0/ },
   );
-  const carried = findingsOf(changed(pi, { writable: 'no', 'forward-policy': 'policy drop' }), { ssh: 'root@x' });
+  const carried = checksOf(changed(pi, { writable: 'no', 'forward-policy': 'policy drop' }), { ssh: 'root@x' });
   t.ok(
     carried.every(({ ok }) => ok),
     'what is carried over writes nothing and has a network of its own',
@@ -118,7 +118,7 @@ t.test('what only costs something is said, and nothing is refused for it', async
 });
 
 t.test('a board in an emulator is told from a real one', async (t) => {
-  t.equal(isEmulated(parseSurvey(pi)), false);
+  t.equal(isEmulated(parseProbe(pi)), false);
   t.equal(isEmulated(without(pi, 'revision')), true, "QEMU's raspi4b has no firmware that knows a revision");
   t.equal(isEmulated(changed(pi, { compatible: 'linux,dummy-virt' })), true);
   t.equal(isEmulated(changed(pi, { hypervisor: 'yes' })), true);
@@ -131,14 +131,14 @@ t.test('whatever a board prints, reading it does not fail', async () => {
       fc.string({ unit: 'binary' }),
       fc.dictionary(fc.constantFrom('throttled', 'stack', 'user', 'year', 'clock-khz', 'millidegrees'), fc.string()),
       (text, lines) => {
-        const survey = parseSurvey(
+        const probe = parseProbe(
           `${text}\n${Object.entries(lines)
             .map(([key, value]) => `${key}=${value}`)
             .join('\n')}`,
         );
-        findingsOf(survey, { ssh: 'root@x' });
-        conditionOf(survey);
-        return throttling(survey).length >= 0 && (addressBits(survey) ?? 0) >= 0;
+        checksOf(probe, { ssh: 'root@x' });
+        conditionOf(probe);
+        return throttling(probe).length >= 0 && (addressBits(probe) ?? 0) >= 0;
       },
     ),
     { seed: 5 },

@@ -4,10 +4,10 @@ import type { Machine } from '../../machine/machine.ts';
 import type { Place } from '../../report/model/results.ts';
 import { type Answer, answerOf } from './answer.ts';
 import type { Emit } from './events.ts';
-import { type ScriptRun, type Shell, shellThrough } from './shell.ts';
+import { bindShell, type ScriptRun, type Shell } from './shell.ts';
 
 /** Where a step runs: commands by `$` and HTTP requests by `get` start there. */
-export type Where = {
+export type ExecTarget = {
   readonly place: Place;
   /** Whose namespace it is, inside of an instance. */
   readonly task?: string;
@@ -43,14 +43,14 @@ const onMachine = (
   enter: readonly string[],
   emit: Emit,
   signal: AbortSignal,
-): Where => {
+): ExecTarget => {
   const run: ScriptRun = (script, ends) =>
     machine.exec([...enter, 'sh', '-c', script], { signal: AbortSignal.any([signal, ends]) });
   return {
     place,
     exec: (argv, options) => machine.exec([...enter, ...argv], options),
-    $: shellThrough(run, (typed) => emit({ kind: 'command', place, typed })),
-    get: async (url, timeoutMs = requestMs * machine.slowness) => {
+    $: bindShell(run, (typed) => emit({ kind: 'command', place, typed })),
+    get: async (url, timeoutMs = requestMs * machine.timeoutFactor) => {
       const curl = ['curl', '--silent', '--show-error', '--include', '--max-time', String(timeoutMs / 1000), url];
       const { code, stdout, stderr } = await machine.exec([...enter, ...curl], { signal, encoding: 'latin1' });
       if (code !== 0) throw new Error(`GET ${url} on the ${place}: ${stderr.trim() || `curl ended with ${code}`}`);
@@ -60,19 +60,19 @@ const onMachine = (
 };
 
 /** The board itself. */
-export const boardPlace = (machine: Machine, emit: Emit, signal: AbortSignal): Where =>
+export const boardTarget = (machine: Machine, emit: Emit, signal: AbortSignal): ExecTarget =>
   onMachine(machine, 'board', [], emit, signal);
 
 /** Inside the network namespace of an instance. */
-export const instancePlace = (machine: Machine, task: string, emit: Emit, signal: AbortSignal): Where => ({
+export const instanceTarget = (machine: Machine, task: string, emit: Emit, signal: AbortSignal): ExecTarget => ({
   ...onMachine(machine, 'instance', ['ip', 'netns', 'exec', task], emit, signal),
   task,
 });
 
 /** This side of the uplink: the computer that the lab runs on. */
-export const labPlace = (machine: Machine, emit: Emit, signal: AbortSignal): Where => ({
+export const labTarget = (machine: Machine, emit: Emit, signal: AbortSignal): ExecTarget => ({
   place: 'lab',
-  $: shellThrough(
+  $: bindShell(
     async (script, ends) => {
       const { exitCode, stdout, stderr } = await execa('/bin/sh', ['-c', script], {
         reject: false,
@@ -84,7 +84,7 @@ export const labPlace = (machine: Machine, emit: Emit, signal: AbortSignal): Whe
     },
     (typed) => emit({ kind: 'command', place: 'lab', typed }),
   ),
-  get: (url, timeoutMs = requestMs * machine.slowness) =>
+  get: (url, timeoutMs = requestMs * machine.timeoutFactor) =>
     new Promise((resolve, reject) => {
       const ends = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const request = http.get(url, { agent: false, signal: ends }, (response) => {

@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { Machine } from '../../machine/machine.ts';
-import { type BoardState, lookAt } from '../../machine/troubles.ts';
+import { type BoardState, observeBoard } from '../../machine/troubles.ts';
 import { LabError } from '../../system/errors.ts';
 import { type Scenario, subnet6Of } from '../scenario.ts';
 import { serviceName } from './deploy.ts';
@@ -37,7 +37,7 @@ const overlap = (a: string, b: string): boolean => {
 };
 
 /** What of a scenario's names and networks there is on a board already, each with the command that removes it. */
-export const occupied = (
+export const conflicts = (
   { links, namespaces }: BoardState,
   { networks, names }: Claims,
 ): readonly { readonly what: string; readonly remedy: string }[] => {
@@ -70,10 +70,10 @@ const journal = '/var/lib/oakestra/netmanager';
  * Refuses, as incomplete, to begin a scenario on a board that has something of its names or networks already: what was
  * not made by the worker there must neither be used nor removed.
  */
-export const refuseOccupied = async (machine: Machine, scenario: Scenario): Promise<void> => {
+export const checkPreconditions = async (machine: Machine, scenario: Scenario): Promise<void> => {
   const { stdout: owned } = await machine.exec(['find', journal, '-type', 'f']);
   if (owned.trim() !== '') return;
-  const found = occupied(await lookAt((argv) => machine.exec(argv)), claimsOf(scenario));
+  const found = conflicts(await observeBoard((argv) => machine.exec(argv)), claimsOf(scenario));
   if (found.length === 0) return;
   throw new LabError(`the board has already ${found.map(({ what }) => what).join(', ')}`, {
     fault: 'incomplete',
