@@ -34,7 +34,10 @@ export const openMqtt = async (
       ? process.getBuiltinModule('node:tls').connect({ host, port, servername: isIP(host) ? '' : host, ...secure })
       : connect({ host, port });
     const limited = socket.pipe(new PacketLimit(mostMessageBytes, leftOut));
-    return Duplex.from({ readable: limited, writable: socket });
+    const stream = Duplex.from({ readable: limited, writable: socket });
+    // The client waits for "close", which half a connection never gives.
+    limited.once('end', () => stream.destroy());
+    return stream;
   };
   // Without a URL: the client would parse one with an outdated function and warn on every start.
   const client = new MqttClient(open, { clean: true, protocolVersion: 4, protocolId: 'MQTT', ...options });
