@@ -9,6 +9,7 @@ import { forwardWarning, lookAtFirewall } from './kernel/firewall.ts';
 import { keepNode } from './kernel/keeper.ts';
 import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
+import { lookAtMappings, type Mapped } from './kernel/port-owners.ts';
 import { beside } from './kernel/turns.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
 import { type Instance, namespaceOf } from './plan/instance.ts';
@@ -29,11 +30,37 @@ export type Network = Disposable & {
 const same = (instance: Instance, wanted: Wanted): boolean =>
   instance.pid === wanted.pid && formatPorts(instance.ports) === formatPorts(wanted.ports);
 
+/** The ports of this board that others have: their programs listen on them, or their rules map them. */
+type Taken = { readonly busy: PortsInUse; readonly mapped: Mapped | undefined };
+
 /** Looks at what others have done on this node, once for all who ask while another look is under way. */
 const look = batched(async (askers: readonly Wanted[]) => {
-  const [firewall, busy] = await Promise.all([lookAtFirewall(), portsInUse()]);
-  return askers.map(() => ({ firewall, busy }));
+  const [firewall, busy, mapped] = await Promise.all([
+    lookAtFirewall(),
+    portsInUse(),
+    askers.some(({ ports }) => ports.length > 0) ? lookAtMappings() : undefined,
+  ]);
+  return askers.map(() => ({ firewall, busy, mapped }));
 });
+
+const unreadWarning = (mapped: Mapped | undefined): string | undefined =>
+  mapped && mapped.unread.length > 0
+    ? `whether other rules map these ports is not known: table ${mapped.unread.join(', ')} cannot be read`
+    : undefined;
+
+const refuseTaken = ({ ports }: Wanted, { busy, mapped }: Taken): void => {
+  for (const port of ports) {
+    if (busy[port.protocol].has(port.host))
+      throw new Refusal(500, `host port ${portKey(port)} is taken by a program that listens on this board`);
+    const owner = mapped?.owner(port);
+    if (owner !== undefined)
+      throw new Refusal(
+        500,
+        `host port ${portKey(port)} is mapped by another program's rules (${owner}); ` +
+          'give the service another port, or remove that mapping',
+      );
+  }
+};
 
 // One for all networks: a request may still be on its way in the one of a session that has been replaced.
 const inTurn = serialByKey();
@@ -94,7 +121,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     return known?.ready === true && (await namespaceExists(name)) && !(await instanceStands(known.instance));
   };
 
-  const deploy = async (wanted: Wanted, busy: PortsInUse): Promise<Instance> => {
+  const deploy = async (wanted: Wanted, taken: Taken): Promise<Instance> => {
     const name = namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber });
     const known = find(name);
     if (known?.ready && (await instanceStands(known.instance))) {
@@ -105,12 +132,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     if (wanted.pid > 0) await checkProcess(wanted.pid);
     if (await namespaceExists(name))
       throw new Refusal(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
-    const taken = wanted.ports.find(({ host, protocol }) => busy[protocol].has(host));
-    if (taken)
-      throw new Refusal(
-        500,
-        `host port ${taken.host}/${taken.protocol} is taken by a program that listens on this board`,
-      );
+    refuseTaken(wanted, taken);
     const instance = await reserve(wanted);
     try {
       await applyPlan(planInstance(settings, instance));
@@ -140,10 +162,12 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     addressesOf: (instance) => addressAt(settings.subnet, instance.slot),
     deploy: (wanted) =>
       inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
-        const { firewall, busy } = await look(wanted);
+        const { firewall, ...taken } = await look(wanted);
         if (!firewall.ours || keeper.troubles.length > 0 || (await isTorn(wanted))) await keeper.look();
-        const instance = await beside(() => deploy(wanted, busy));
-        const warnings = [forwardWarning(firewall), ...keeper.troubles].filter((each) => each !== undefined);
+        const instance = await beside(() => deploy(wanted, taken));
+        const warnings = [forwardWarning(firewall), unreadWarning(taken.mapped), ...keeper.troubles].filter(
+          (each) => each !== undefined,
+        );
         return { instance, warning: warnings.length > 0 ? warnings.join('; ') : undefined };
       }),
     undeploy: (which) =>

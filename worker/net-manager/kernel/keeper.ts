@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../system/log.ts';
 import type { Journal } from '../journal.ts';
-import { type Call, callOfLink, callOfRules } from '../plan/events.ts';
+import { type Call, callOfLink, callOfRules, mayMap } from '../plan/events.ts';
 import { namespaceOf } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
+import { watchMappings } from './mapping-watch.ts';
 import { monitor } from './monitor.ts';
 import { type Repaired, repairNode, settingsStand } from './node.ts';
 
@@ -120,9 +121,14 @@ export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper
     }
   };
 
+  const mappings = watchMappings(journal, log);
+  const ruleEvent = (line: string): void => {
+    call(callOfRules(line));
+    if (mayMap(line)) mappings.look();
+  };
   const monitors = [
     monitor(linkEvents, { line: (line) => call(callOfLink(line)), missed: callForAll }, log),
-    monitor(ruleEvents, { line: (line) => call(callOfRules(line)), missed: callForAll }, log),
+    monitor(ruleEvents, { line: ruleEvent, missed: callForAll }, log),
   ];
   // A change of most kernel settings is no event.
   const settingsTimer = setInterval(() => {
@@ -149,7 +155,7 @@ export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper
       closing.abort();
       clearInterval(settingsTimer);
       clearInterval(everythingTimer);
-      for (const each of monitors) each[Symbol.dispose]();
+      for (const each of [...monitors, mappings]) each[Symbol.dispose]();
     },
   };
 };

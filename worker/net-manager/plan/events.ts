@@ -27,3 +27,7 @@ export const callOfRules = (line: string): Call =>
   line.startsWith('# ERROR')
     ? { board: true }
     : undefined;
+
+/** True for a line of `nft monitor` by which another program may map a port of this board. */
+export const mayMap = (line: string): boolean =>
+  /^(add|insert|replace) (rule|element) /.test(line) && !line.includes(` ${table} `);
