@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import t from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
 import { ArtifactCache } from '../../../worker/node-engine/artifacts/artifacts.ts';
 import { mostBytes } from '../../../worker/node-engine/artifacts/save.ts';
 import { defaultSources } from '../../../worker/node-engine/artifacts/sources.ts';
-import { component, digest, ownServer, setUp, whole } from './artifact-server.ts';
+import { type Answer, component, digest, ownServer, setUp, startServer, whole } from './artifact-server.ts';
 
 const signal = new AbortController().signal;
 const usual = { bytes: 4 * mostBytes, unusedMs: 86_400_000 };
@@ -36,6 +37,49 @@ t.test('redirects are followed, but not for ever', async (t) => {
   t.equal((await cache.fetch(`http://${base}/moved`, signal)).digest, digest);
   await t.rejects(cache.fetch(`http://${base}/round`, signal), /redirects more than 5 times/);
   await t.rejects(cache.fetch(`http://${base}/file`, signal), /redirects from http: to file:/);
+});
+
+t.test('what a server packs is unpacked, and is bounded then, too', async (t) => {
+  const packed =
+    (encoding: string, bytes: Buffer): Answer =>
+    (response) =>
+      response.writeHead(200, { 'content-encoding': encoding, 'content-length': bytes.length }).end(bytes);
+  const { cache, folder, base } = await setUp(t, {
+    '/gzip': packed('gzip', gzipSync(component)),
+    '/br': packed('br', brotliCompressSync(component)),
+    '/deflate': packed('deflate', deflateSync(component)),
+    '/identity': packed('identity', component),
+    '/cut': packed('gzip', gzipSync(component).subarray(0, 1000)),
+    '/bomb': packed('gzip', gzipSync(Buffer.alloc(mostBytes + 1))),
+    '/other': packed('zzz', component),
+  });
+  for (const name of ['gzip', 'br', 'deflate', 'identity'])
+    t.equal((await cache.fetch(`http://${base}/${name}`, signal)).digest, digest, name);
+  await t.rejects(cache.fetch(`http://${base}/cut`, signal), /the download broke off/);
+  await t.rejects(cache.fetch(`http://${base}/bomb`, signal), /larger than 128 MB/);
+  await t.rejects(cache.fetch(`http://${base}/other`, signal), /an encoding that is not known/);
+  t.same(await readdir(folder), [`${digest}.wasm`]);
+});
+
+t.test('an account in a URL is used there alone, and never told', async (t) => {
+  const asked: (string | undefined)[] = [];
+  const other = await startServer(t, {
+    '/a': (response, { headers }) => {
+      asked.push(headers.authorization);
+      response.end(component);
+    },
+  });
+  const { cache, base } = await setUp(t, {
+    '/a': (response, { headers }) => {
+      asked.push(headers.authorization);
+      response.writeHead(302, { location: `http://${other.base}/a` }).end();
+    },
+  });
+  await cache.fetch(`http://user:p%40ss@${base}/a`, signal);
+  t.same(asked, [`Basic ${Buffer.from('user:p@ss').toString('base64')}`, undefined]);
+  await t.rejects(cache.fetch(`http://user:p%40ss@${base}/none`, signal), {
+    message: `http://${base}/none answered 404`,
+  });
 });
 
 t.test('what is not whole or not right never stays', async (t) => {

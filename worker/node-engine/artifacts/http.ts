@@ -37,13 +37,14 @@ export const readBytes = async (answer: IncomingMessage, limit: number): Promise
 export const readText = async (answer: IncomingMessage, limit: number): Promise<string> =>
   (await readBytes(answer, limit)).toString('utf8');
 
-/** Posts `data` as JSON; resolves with the status and the first 64 KiB of the answer. */
+/** Posts `data` as JSON; resolves with the status, where it redirects to, and the first 64 KiB of the answer. */
 export const postJson = async (
   request: Omit<Request, 'body' | 'method'>,
   data: unknown,
-): Promise<{ readonly status: number; readonly text: string }> => {
+): Promise<{ readonly status: number; readonly location: string | undefined; readonly text: string }> => {
   const body = JSON.stringify(data);
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   const answer = await send({ ...request, method: 'POST', headers, body });
-  return { status: answer.statusCode ?? 0, text: await readText(answer, 65_536) };
+  const { statusCode: status = 0, headers: answered } = answer;
+  return { status, location: answered.location, text: await readText(answer, 65_536) };
 };
