@@ -129,6 +129,23 @@ inSandbox(
       t.equal((await stat(logs.folder)).mode & 0o777, 0o750);
     });
 
+    t.test('a folder that was removed is made again, unless a user has taken its place', async (t) => {
+      const shared = join(t.testdir(), 'tmp');
+      await mkdir(shared);
+      execFileSync('chmod', ['1777', shared]);
+      const logs = await opened(t, shared);
+      await rm(logs.folder, { recursive: true });
+      const { lines, log } = listener();
+      await newLog(logs, task, log);
+      t.ok((await lstat(join(logs.folder, task))).isFile());
+      t.equal((await stat(logs.folder)).mode & 0o777, 0o750);
+      t.match(lines, [/was missing; it is made again/]);
+      await rm(logs.folder, { recursive: true });
+      execFileSync('sh', ['-c', `mkdir "$1"; chown ${stranger} "$1"`, 'sh', logs.folder]);
+      await t.rejects(newLog(logs, task, log), /cannot be kept in .*oakestra: it belongs to another user/);
+      t.same(await readdir(logs.folder), []);
+    });
+
     for (const [what, plant] of [
       ['a folder', 'mkdir "$1"; chown 4242 "$1"'],
       ['a FIFO', 'mkfifo "$1"; chown 4242 "$1"'],

@@ -105,8 +105,24 @@ const show = async ({ folder, shown }: LogFolder, task: string, log: Log): Promi
   }
 };
 
-/** Makes room for the output of a new instance; that of the one which had the name before is kept as `<file>.1`. */
+/** Output cannot be kept where it belongs. */
+class LogFolderError extends Error {
+  override readonly name = 'LogFolderError';
+}
+
+/**
+ * Makes room for the output of a new instance; that of the one which had the name before is kept as `<file>.1`. A folder
+ * that was removed, as what has been in /tmp for long is, is made again; one that is another user's by now is not used.
+ */
 export const newLog = async (logs: LogFolder, task: string, log: Log): Promise<void> => {
+  if ((await kindOf(logs.folder, await trustedUsers())) !== 'private') {
+    const again = await openFolder(logs.folder);
+    if (again.path !== logs.folder || again.kind !== 'private')
+      throw new LogFolderError(
+        `the output of instances cannot be kept in ${logs.folder}: it belongs to another user, or is no folder any more; remove it`,
+      );
+    log.warn(`${logs.folder} was missing; it is made again`);
+  }
   const file = join(logs.folder, task);
   const old = await lstat(file).catch(() => undefined);
   if (old !== undefined) {
