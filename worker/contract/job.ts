@@ -1,6 +1,6 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { splitPorts } from './ports.ts';
-import { type Note, readJson, refused } from './read.ts';
+import { type Note, orNumber, readJson, refused } from './read.ts';
 
 const nullable = <T extends TSchema>(schema: T, how: Partial<typeof refused> = {}) =>
   Type.Optional(Type.Union([schema, Type.Null()], how));
@@ -15,9 +15,9 @@ export const DeployRequest = Type.Object({
   instance_number: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
   image: Type.String({ minLength: 1, maxLength: 4096 }),
   virtualization: Type.String({ maxLength: 100, default: 'wasm' }),
-  cmd: nullable(Type.Array(Type.String()), refused),
+  cmd: nullable(Type.Array(Type.String(orNumber)), refused),
   environment: nullable(Type.Array(Type.String()), refused),
-  port: nullable(Type.String({ maxLength: 4096 }), refused),
+  port: nullable(Type.String({ ...orNumber, maxLength: 4096 }), refused),
   memory: nullable(Type.Number({ minimum: 0 }), refused),
   vcpus: nullable(Type.Number({ minimum: 0 }), refused),
   one_shot: nullable(Type.Boolean(), refused),
@@ -49,9 +49,9 @@ export const readDeployRequest = (text: string, note: Note): DeployRequest => {
   };
 };
 
-/** `control/delete`. */
+/** `control/delete`. A name that is too long for a job is answered all the same. */
 export const DeleteRequest = Type.Object({
-  job_name: Type.String({ minLength: 1, maxLength: 123 }),
+  job_name: Type.String({ minLength: 1, maxLength: 1000 }),
   instance_number: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
   virtualization: nullable(Type.String()),
 });

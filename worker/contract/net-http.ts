@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { workerId } from './names.ts';
-import { type Note, readJson, refused } from './read.ts';
+import { type Note, orNumber, readJson, refused } from './read.ts';
 
 /**
  * `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. `former_id` is
@@ -18,7 +18,7 @@ export const NetDeployRequest = Type.Object({
   pid: Type.Optional(Type.Integer({ ...refused, minimum: 0 })),
   serviceName: Type.String({ minLength: 1, maxLength: 123 }),
   instanceNumber: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
-  portMappings: Type.Optional(Type.String({ ...refused, maxLength: 4096 })),
+  portMappings: Type.Optional(Type.String({ ...refused, ...orNumber, maxLength: 4096 })),
 });
 export type NetDeployRequest = Static<typeof NetDeployRequest>;
 

@@ -25,7 +25,8 @@ export const splitPorts = (text: string): readonly string[] =>
 
 /**
  * Parses `host[:inner][/tcp|/udp]`, several joined by `;` or `,`. The inner port defaults to the host port, the protocol to
- * tcp; an empty text is no mapping. Throws {@link InvalidData}, also when a host port is named twice.
+ * tcp; an empty text is no mapping, and the same entry twice is one. Throws {@link InvalidData}, also when a host port leads
+ * to two inner ports.
  */
 export const parsePorts = (text: string): readonly PortMapping[] => {
   const mappings = splitPorts(text).map((entry): PortMapping => {
@@ -35,13 +36,12 @@ export const parsePorts = (text: string): readonly PortMapping[] => {
     const { host = '', inner = host, protocol = 'tcp' } = match.groups;
     return { host: port(host, entry), inner: port(inner, entry), protocol: protocol as 'tcp' | 'udp' };
   });
-  const seen = new Set<string>();
-  for (const { host, protocol } of mappings) {
-    const key = `${host}/${protocol}`;
-    if (seen.has(key)) throw new InvalidData('port mapping', [`host port ${key} is mapped twice`]);
-    seen.add(key);
-  }
-  return mappings;
+  const byHostPort = Map.groupBy(mappings, ({ host, protocol }) => `${host}/${protocol}`);
+  return [...byHostPort].map(([key, [first, ...others]]): PortMapping => {
+    if (first === undefined || others.some(({ inner }) => inner !== first.inner))
+      throw new InvalidData('port mapping', [`host port ${key} is mapped twice`]);
+    return first;
+  });
 };
 
 /** The text that {@link parsePorts} reads. */

@@ -3,7 +3,8 @@
  * net manager, every MQTT message, and the bodies of requests. One rule for all of them:
  *
  * 1. Required is only what is needed to act. A document that lacks it is refused, by {@link InvalidData}.
- * 2. null means absent, and what is absent has the default that its schema names.
+ * 2. null means absent, and so does a blank text where a number belongs. What is absent has the default that its schema
+ *    names.
  * 3. Unknown keys pass. A number or a truth value in quotation marks, and digits without them, mean what they say.
  * 4. An entry of a list that cannot be used is left out, with a line for the log, and never takes the others along.
  * 5. So is an optional value that cannot be used; but what is marked {@link refused} is refused then, because doing
@@ -16,6 +17,9 @@ import { type Fault, faultsOf, InvalidData } from './check.ts';
 
 /** Marks a schema whose value, when there is one that cannot be used, is refused and does not count as absent. */
 export const refused = { 'x-refused': true } as const;
+
+/** Marks a text that may be written as a number, too. */
+export const orNumber = { pattern: '' } as const;
 
 /** Takes a line about what was left out. */
 export type Note = (text: string) => void;
@@ -48,8 +52,14 @@ const scalar = ({ type, pattern }: Node, value: unknown): unknown => {
     return /^\s*\d+(?:\.\d+)?\s*$/.test(value) ? Number(value) : value;
   if (type === 'boolean' && typeof value === 'string')
     return { true: true, false: false }[value.trim().toLowerCase()] ?? value;
-  if (type === 'string' && pattern !== undefined && Number.isSafeInteger(value)) return String(value);
+  if (type === 'string' && pattern !== undefined && Number.isFinite(value)) return String(value);
   return value;
+};
+
+/** True for the blank field of a form where a number belongs. */
+const isBlankNumber = (schema: Node, value: unknown): boolean => {
+  const { type } = alternative(schema, 0);
+  return (type === 'integer' || type === 'number') && typeof value === 'string' && value.trim() === '';
 };
 
 /** `value` without what is null, with what has a default, and with scalars as the schema types them. */
@@ -59,7 +69,7 @@ const normalized = (schema: Node, value: unknown): unknown => {
     const copy = { ...value };
     for (const [key, part] of Object.entries(properties)) {
       const given = Object.hasOwn(value, key) ? value[key] : undefined;
-      const present = given ?? part.default;
+      const present = isBlankNumber(part, given) ? part.default : (given ?? part.default);
       if (present === undefined) delete copy[key];
       else copy[key] = normalized(part, present);
     }

@@ -34,6 +34,10 @@ const run = async (argv: readonly string[]): Promise<number> => {
     log.info(`${options.config} names no cluster: set cluster_address; nothing to do`);
     return 0;
   }
+  if (settings.runtimes.length === 0) {
+    log.info(`${options.config} switches the runtime wasm off: set its virutalizaiton_active to true; nothing to do`);
+    return 0;
+  }
   process.umask(0o022); // instances run as another user, who has to read components
   const state = resolve(options.state);
   await using _lock = await lockState(state);

@@ -16,7 +16,7 @@ export type Settings = {
   /** Undefined when networking is switched off. */
   readonly network: NetTarget | undefined;
   readonly logs: string;
-  /** Names under which jobs ask for WebAssembly ("wasm" as a rule). */
+  /** Names under which jobs ask for WebAssembly ("wasm" as a rule); none when the file switches it off. */
   readonly runtimes: readonly string[];
   /** Set when this node compiles components ahead of time. */
   readonly compile: boolean;
@@ -45,14 +45,19 @@ const sourcesOf = (config: EngineConfig): Sources => ({
 
 type Runtime = { readonly name: string; readonly flags: readonly unknown[] };
 
-const runtimesOf = (config: EngineConfig): readonly Runtime[] =>
-  (config.virtualizations ?? [])
+/** The runtimes for WebAssembly that are active. A file that says nothing of WebAssembly has one by its usual name. */
+const runtimesOf = (config: EngineConfig): readonly Runtime[] => {
+  const named = (config.virtualizations ?? []).filter(
+    (entry) => (entry.virtualization_runtime ?? entry.virutalizaiton_runtime) === 'wasm',
+  );
+  if (named.length === 0) return [{ name: 'wasm', flags: [] }];
+  return named
     .filter((entry) => entry.virtualization_active ?? entry.virutalizaiton_active ?? true)
-    .filter((entry) => (entry.virtualization_runtime ?? entry.virutalizaiton_runtime) === 'wasm')
     .map((entry) => ({
       name: entry.virtualization_name ?? entry.virutalizaiton_name ?? 'wasm',
       flags: entry.virtualization_config ?? entry.virutalizaiton_config ?? [],
     }));
+};
 
 /**
  * The settings in a checked conf.json; `socket` overrides where NetManager listens. The virtualization's
@@ -70,7 +75,7 @@ export const settingsOf = (config: EngineConfig, socket: string | undefined): Se
     cluster: named ? { host, port: config.cluster_port, secure: config.cluster_ssl ?? false } : undefined,
     network: networkOf(config, socket),
     logs: config.app_logs ?? '/var/log/oakestra',
-    runtimes: runtimes.length > 0 ? runtimes.map((runtime) => runtime.name) : ['wasm'],
+    runtimes: runtimes.map((runtime) => runtime.name),
     compile: !runtimes.some((runtime) => runtime.flags.includes('precompile=off')),
     sources: sourcesOf(config),
     serving: servingOf(runtimes.flatMap((runtime) => runtime.flags)),

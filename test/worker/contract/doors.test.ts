@@ -30,6 +30,14 @@ t.test('port mappings mean what they say, in any order', async () => {
   );
 });
 
+t.test('a host port may be said twice, but leads to one place', async (t) => {
+  t.same(parsePorts('80:8080; 80:8080/tcp,80/udp'), [
+    { host: 80, inner: 8080, protocol: 'tcp' },
+    { host: 80, inner: 80, protocol: 'udp' },
+  ]);
+  t.throws(() => parsePorts('80:80;80:81'), /host port 80\/tcp is mapped twice/);
+});
+
 t.test('any other text of ports is refused, and nothing of it is taken', async () => {
   const text = fc.oneof(
     fc.string(),

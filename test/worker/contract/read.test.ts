@@ -231,6 +231,22 @@ t.test('numbers, truth values and digits mean what they say', async (t) => {
   t.same(notes, []);
 });
 
+t.test('a job may have numbers where texts belong, and blank fields where numbers do', async (t) => {
+  const { notes, note } = lines();
+  const job = { job_name: 'a.b.c.d', instance_number: '1', image: 'http://h/a.wasm' };
+  const more = { cmd: ['--port', 8080, '--share', 0.5], port: 8080, memory: '', vcpus: ' ' };
+  t.same(readDeployRequest(JSON.stringify({ ...job, ...more }), note), {
+    ...{ ...job, virtualization: 'wasm', instance_number: 1 },
+    ...{ cmd: ['--port', '8080', '--share', '0.5'], port: '8080' },
+  });
+  t.match(read(NetDeployRequest, { serviceName: 's', instanceNumber: 0, portMappings: 80 }, 'it', note), {
+    portMappings: '80',
+  });
+  t.match(read(EngineConfig, { cluster_address: 'c', cluster_port: '' }, 'it', note), { cluster_port: 10_100 });
+  t.throws(() => read(DeleteRequest, { job_name: 'a.b.c.d', instance_number: '' }, 'it', note), /instance_number/);
+  t.same(notes, []);
+});
+
 t.test('what would weaken the worker if it were left out is refused', async (t) => {
   const conf = (more: Document) => () =>
     parseSettings(JSON.stringify({ cluster_address: 'c', ...more }), 'conf.json', undefined, () => undefined);

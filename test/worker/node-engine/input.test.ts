@@ -63,6 +63,16 @@ t.test('a job that can be named but not understood is refused by name', async (t
   });
 });
 
+t.test('a job whose name is too long is refused by name, and its delete is answered', async (t) => {
+  const named = { job_name: `a.b.c.${'d'.repeat(200)}`, instance_number: 2, image: 'http://h/a' };
+  t.match(readOrder(topics, topics.deploy, JSON.stringify(named), ignore), {
+    kind: 'refuse',
+    request: { job_name: named.job_name, instance_number: 2 },
+    reason: /job_name must NOT have more than 123 characters/,
+  });
+  t.match(readOrder(topics, topics.delete, JSON.stringify(named), ignore), { kind: 'delete' });
+});
+
 t.test('images', async (t) => {
   const digest = 'A1'.repeat(32);
   t.match(parseReference(`http://h:1/f.wasm?a=b#sha256=${digest}`), { kind: 'http', digest: digest.toLowerCase() });
@@ -132,6 +142,8 @@ t.test('conf.json in both spellings', async (t) => {
     runtimes: ['w'],
     compile: false,
   });
+  t.same(settingsOf({ ...base, virtualizations: [docker] }, undefined).runtimes, ['wasm'], 'not named');
+  t.same(settingsOf({ ...base, virtualizations: [docker, off] }, undefined).runtimes, [], 'switched off');
 });
 
 t.test('the command line', async (t) => {

@@ -29,7 +29,7 @@ t.test('words of a job stay whole arguments, whatever they hold', async () => {
       const request = { ...job('/x.wasm'), cmd, environment };
       checkJob(request);
       const plan = planRun(request, info, host);
-      const options = plan.before.filter((_, index) => plan.before[index - 1] === '--env');
+      const options = plan.before.flatMap((one) => (one.startsWith('--env=') ? [one.slice('--env='.length)] : []));
       const given = options.map((one) => (one.includes('=') ? one : `${one}=${plan.environment[one]}`));
       const last = new Map(environment.map((one) => [one.slice(0, one.indexOf('=')), one]));
       return JSON.stringify([plan.after, given]) === JSON.stringify([cmd, [...last.values()]]);

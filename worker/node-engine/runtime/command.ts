@@ -102,7 +102,7 @@ export const planRun = (job: DeployRequest, info: ComponentInfo, host: Host): Ru
     ...imported,
     ...config.options,
     ...(memory > 0 ? ['-W', `max-memory-size=${Math.round(memory * megabyte)}`] : []),
-    ...[...given].flatMap(([name, value]) => ['--env', isInheritable(name) ? name : `${name}=${value}`]),
+    ...[...given].map(([name, value]) => `--env=${isInheritable(name) ? name : `${name}=${value}`}`),
   ];
   const environment = Object.fromEntries([
     ...[...given].filter(([name]) => isInheritable(name)),
