@@ -17,7 +17,7 @@ const textOf = async (path: string): Promise<string | undefined> => {
     return await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw new Error(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
 };
 

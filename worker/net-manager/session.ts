@@ -8,7 +8,7 @@ import { askForSubnet } from './cluster/subnet.ts';
 import { brokerTls, type Config } from './config.ts';
 import type { Journal } from './journal.ts';
 import { stockManager } from './kernel/board-lock.ts';
-import { bridgeExists } from './kernel/kernel.ts';
+import { bridgeExists, linkNames } from './kernel/kernel.ts';
 import { setUpNode } from './kernel/node.ts';
 import { refuseOverlap } from './kernel/overlap.ts';
 import { type Network, openNetwork } from './network.ts';
@@ -103,6 +103,11 @@ export const openSession = async (
     closing.signal.throwIfAborted();
     const settings = await findSettings();
     await setUpNode(settings, journal);
+    const { uplink } = settings;
+    if (uplink !== undefined && !(await linkNames()).includes(uplink))
+      log.warn(
+        `DefaultInterface '${uplink}' of netcfg.json is no interface of this board: until it is there, what instances send to others leaves with addresses that nobody answers to`,
+      );
     closing.signal.throwIfAborted();
     network = openNetwork(settings, journal, log);
     const { v4, v6 } = networkOf(settings.subnet);

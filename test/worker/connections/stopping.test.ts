@@ -45,6 +45,9 @@ const listening = async (t: Test, server: ReturnType<typeof createTcpServer>, wh
 /** A cluster's API that answers every registration in this way. */
 const api = (t: Test, answer: Parameters<typeof createServer>[1]) => listening(t, createServer(answer as never));
 
+/** There is one net manager a board. */
+const alone = { buffered: false } as const;
+
 inSandbox(import.meta.url, () => {
   t.jobs = 4;
   const skip = noWasmtime;
@@ -54,6 +57,16 @@ inSandbox(import.meta.url, () => {
     await using daemon = await createDaemon(port);
     daemon.start();
     await said(daemon, /refused the worker with 503/);
+    await ends(t, daemon);
+  });
+
+  t.test('the engine says where a cluster redirects to', { skip }, async (t) => {
+    const { port } = await api(t, (_, response) =>
+      response.writeHead(301, { location: 'https://cluster.example.org/' }).end(),
+    );
+    await using daemon = await createDaemon(port);
+    daemon.start();
+    await said(daemon, /redirects to https:\/\/cluster\.example\.org\/: set cluster_address/);
     await ends(t, daemon);
   });
 
@@ -73,7 +86,7 @@ inSandbox(import.meta.url, () => {
     ['acknowledges nothing', { connect: true, subscribe: false }],
     ['says nothing at all', { connect: false, subscribe: false }],
   ] as const)
-    t.test(`both end while the broker ${what}`, { skip }, async (t) => {
+    t.test(`both end while the broker ${what}`, { skip, ...alone }, async (t) => {
       await using broker = await startMuteBroker(answers);
       await using other = await startMuteBroker(answers);
       const answer = JSON.stringify({ id, MQTT_BROKER_PORT: String(broker.port) });
@@ -107,7 +120,7 @@ inSandbox(import.meta.url, () => {
       await ends(t, daemon);
     });
 
-  t.test('the net manager ends while requests are half there and others wait for addresses', async (t) => {
+  t.test('the net manager ends while requests are half there and others wait for addresses', alone, async (t) => {
     const probe = await listening(t, createTcpServer());
     await using daemon = await createNetManager({ ClusterMqttPort: String(probe.port) });
     const halves = ['POST /wasm/deploy HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{', 'POST /register HT', ''];
@@ -127,14 +140,18 @@ inSandbox(import.meta.url, () => {
     for (const { status } of await Promise.all(waiting)) t.ok([400, 500].includes(status), String(status));
   });
 
-  t.test('the net manager breaks off a request that does not come whole, and a later one is answered', async (t) => {
-    await using daemon = await createNetManager({ ClusterMqttPort: '9' });
-    const half = connect(daemon.socket);
-    half.on('error', () => undefined);
-    half.write('POST /wasm/deploy HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{');
-    half.resume();
-    await once(half, 'close');
-    t.equal((await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 })).status, 400);
-    await ends(t, daemon);
-  });
+  t.test(
+    'the net manager breaks off a request that does not come whole, and a later one is answered',
+    alone,
+    async (t) => {
+      await using daemon = await createNetManager({ ClusterMqttPort: '9' });
+      const half = connect(daemon.socket);
+      half.on('error', () => undefined);
+      half.write('POST /wasm/deploy HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{');
+      half.resume();
+      await once(half, 'close');
+      t.equal((await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 })).status, 400);
+      await ends(t, daemon);
+    },
+  );
 });

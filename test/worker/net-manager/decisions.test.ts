@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { parseConfig } from '../../../worker/net-manager/config.ts';
 import { forwardWarning, parseFirewall } from '../../../worker/net-manager/kernel/firewall.ts';
 import { parseSockets } from '../../../worker/net-manager/kernel/listeners.ts';
 import { parseOptions } from '../../../worker/net-manager/options.ts';
 import { addressAt, freeSlot, networkOf, parseSubnet, slots } from '../../../worker/net-manager/plan/addresses.ts';
+import { settingsOf } from '../../../worker/net-manager/plan/settings.ts';
 import { inputs } from '../../support/inputs.ts';
 
 const fixed = inputs(20_261_123);
+
+t.test('a cluster on the link is named to the rules without its zone', async (t) => {
+  const config = parseConfig('/n', undefined, undefined, () => undefined);
+  const { cluster } = settingsOf(config, parseSubnet('10.18.0.0', 'fc00::'), undefined, ['fe80::1%eth0', '192.0.2.1']);
+  t.same(cluster.addresses, ['fe80::1', '192.0.2.1']);
+});
 
 t.test('addresses of a subnet', async (t) => {
   const subnet = parseSubnet('10.18.0.64', 'fc00::100');

@@ -181,6 +181,9 @@ inSandbox(import.meta.url, () => {
       const started = execute(process.execPath, [entry, '--config', folder, '--state', folder]);
       await t.rejects(started, { code: 1, stderr: reason });
     }
+    const folder = t.testdir({ 'netcfg.json': {} });
+    const started = execute(process.execPath, [entry, '--config', folder, '--state', folder]);
+    await t.rejects(started, { code: 1, stderr: /netcfg\.json cannot be read: EISDIR/ });
     await t.rejects(execute(process.execPath, [entry, '--nonsense']), { code: 64 });
   });
 });

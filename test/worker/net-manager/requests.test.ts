@@ -43,6 +43,14 @@ inSandbox(import.meta.url, () => {
     await daemon.end('SIGTERM');
   });
 
+  t.test('an uplink that this board has not got is named', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), DefaultInterface: 'wwan0' });
+    t.equal((await daemon.post('/register', registration)).status, 200);
+    t.match(daemon.log(), /DefaultInterface 'wwan0' of netcfg\.json is no interface of this board/);
+    await daemon.end('SIGTERM');
+  });
+
   t.test('what the cluster or the node can’t give is said, and asked for again', async (t) => {
     const subnet = { address: '10.10.0.1', addressv6: 'fc00::100' };
     await using cluster = await startCluster(subnet);

@@ -36,6 +36,9 @@ const serviceRange6 = 'fdff::/16';
 const maskLength = (mask: string): number =>
   mask.split('.').reduce((length, part) => length + Number(part).toString(2).replaceAll('0', '').length, 0);
 
+/** Rules know no zone, which says on which link an IPv6 address is (RFC 4007, 11). */
+const withoutZone = (address: string): string => address.split('%')[0] ?? '';
+
 /**
  * The settings that a configuration and the cluster's subnet make, with the addresses of the cluster. Instances that
  * stand already keep the topology that they were made with.
@@ -49,7 +52,7 @@ export const settingsOf = (
   topology: standing ?? net.WasmTopology ?? 'bridged',
   egress: net.Egress ?? 'on',
   access: net.InstanceAccess ?? [],
-  cluster: { addresses: cluster, ports: [controlPlane, net.ClusterMqttPort] },
+  cluster: { addresses: cluster.map(withoutZone), ports: [controlPlane, net.ClusterMqttPort] },
   services: [
     ...(isIPv4(tunnel.ProxySubnetwork) && isIPv4(tunnel.ProxySubnetworkMask)
       ? [`${tunnel.ProxySubnetwork}/${maskLength(tunnel.ProxySubnetworkMask)}`]

@@ -51,6 +51,10 @@ const registerIn = async (
   const { ip, answer } = await reach().catch((error: unknown) => {
     throw new RegistrationError(`the cluster at ${where} does not answer`, undefined, { cause: error });
   });
+  if (answer.status >= 300 && answer.status < 400 && answer.location !== undefined)
+    throw new RegistrationError(
+      `the cluster at ${where} redirects to ${answer.location.slice(0, 200)}: set cluster_address, cluster_port and cluster_ssl in conf.json to where it is`,
+    );
   if (answer.status !== 200)
     throw new RegistrationError(
       `the cluster at ${where} refused the worker with ${answer.status}: ${answer.text.trim().slice(0, 500)}`,

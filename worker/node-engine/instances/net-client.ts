@@ -39,11 +39,14 @@ const answerMs = 30_000;
 const insistMs = 60_000;
 const insisting = { first: 100, growth: 1.5, most: 3000 };
 
+/** The most that is told of what NetManager answers, in characters. */
+const mostReason = 1000;
+
 type Answer = { readonly status: number; readonly text: string };
 
 const accepted = ({ status, text }: Answer, what: string): string => {
   if (status === 200) return text;
-  const reason = text.trim() || 'it gives no reason; its own log may';
+  const reason = text.trim().slice(0, mostReason) || 'it gives no reason; its own log may';
   throw new NetworkError(`NetManager refused ${what} with ${status}: ${reason}`, 'refused');
 };
 
@@ -53,7 +56,10 @@ const namespaceFile = (service: string, instance: number): string => `/run/netns
 /** Throws a {@link NetworkError} unless an answer says that the network is gone. */
 const takeRemoval = ({ status, text }: Answer): void => {
   if (status !== 200 && status !== 404)
-    throw new NetworkError(`NetManager cannot remove the network yet: ${status}: ${text.trim()}`, 'unknown');
+    throw new NetworkError(
+      `NetManager cannot remove the network yet: ${status}: ${text.trim().slice(0, mostReason)}`,
+      'unknown',
+    );
 };
 
 /**
