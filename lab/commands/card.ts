@@ -42,7 +42,7 @@ export const buildCard = async (
 };
 
 const confirmed = async (question: string, signal: AbortSignal): Promise<boolean> => {
-  if (!process.stdin.isTTY) throw usageFault('nobody is there to be asked: add --yes');
+  if (!process.stdin.isTTY) throw usageFault('Not a terminal: use --yes');
   const dialogue = createInterface({ input: process.stdin, output: process.stderr });
   // a terminal that is asked on gives no signal by itself
   dialogue.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));

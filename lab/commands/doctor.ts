@@ -55,7 +55,7 @@ const doctor = async (flags: DoctorFlags, { signal, exit }: CommandContext): Pro
 export const addDoctorCommand = (program: Command, context: CommandContext): void => {
   program
     .command('doctor')
-    .description('say whether this computer has what the lab needs')
+    .description("check this computer's prerequisites, or a board's")
     .option('--json', 'the findings as one JSON document on stdout', false)
     .option('--machine [id]', 'look at a board of your own, or at a kept machine (default: the newest)')
     .addHelpText('after', '\nExamples:\n  npm run lab -- doctor\n  npm run lab -- doctor --machine')

@@ -58,13 +58,13 @@ export const addMachineCommand = (program: Command, _context: CommandContext): v
   const machine = program.command('machine').description('add, list and remove boards of your own that ssh reaches');
   machine
     .command('add')
-    .description('describe a board in a file of your own, so that --machine takes its name')
+    .description('register a board, so that --machine takes its name')
     .argument('<name>')
     .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root or as a user whom sudo asks for no password')
     .option('--port <n>', "ssh's port there", wholeNumber(1, 65_535))
-    .option('--identity <file>', 'the private key, where ssh would not find it by itself')
+    .option('--identity <file>', 'the private key, if ssh does not find it')
     .option('--architecture <name>', "the processor's: aarch64 unless this says x86_64")
-    .option('--serial <device>', 'where its serial console is wired to, 115200 baud')
+    .option('--serial <device>', 'the device of its serial console, 115200 baud')
     .option(
       '--power-cycle <command>',
       'a program that takes its power and gives it back, and arguments, by spaces',
@@ -81,8 +81,8 @@ Examples:
     .action(add);
   machine
     .command('list')
-    .description('boards of your own')
+    .description('list your boards')
     .option('--json', 'as one JSON document on stdout', false)
     .action(list);
-  machine.command('remove').description('forget a board and its host key').argument('<name>').action(remove);
+  machine.command('remove').description('remove a board and its host key').argument('<name>').action(remove);
 };

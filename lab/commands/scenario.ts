@@ -126,19 +126,19 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .option('--machine <name>', `where it runs: ${machineNames.join(', ')}, or a board of your own`, 'virt')
     .option('--connections <n>', 'connections of the load', wholeNumber(1, 1000), 4)
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
-    .option('--rate <n>', 'requests a second on a fixed schedule, not as many as are answered', wholeNumber(1, 100_000))
+    .option('--rate <n>', 'requests a second, on a fixed schedule', wholeNumber(1, 100_000))
     .option('--no-keep-alive', 'a new connection for every request')
     .option('--replicates <n>', 'how often it runs, each time on a fresh machine', wholeNumber(1, 100), 1)
-    .option('--app <file>', 'another wasi:http/proxy component to deploy');
+    .option('--app <file>', 'deploy this wasi:http component');
   addAnswerOptions(scenario)
     .addOption(new Option('--image <kind>', 'what the emulated board boots').choices(imageKinds).default('debian'))
-    .option('--wasmtime <version|path>', 'another wasmtime on the board')
+    .option('--wasmtime <version|path>', 'use this wasmtime on the board')
     .addOption(
       new Option('--boot <how>', 'how raspi4b boots: given its kernel, or from its SD card')
         .choices(bootSources)
         .default('direct'),
     )
-    .option('--qemu <path>', 'another QEMU than the pinned one')
+    .option('--qemu <path>', 'use this QEMU in place of the pinned one')
     .option('--until <step>', 'end after the step with this name')
     .option('--keep', 'leave the machine running', false)
     .option('--reports <folder>', 'where reports go', defaultReports)

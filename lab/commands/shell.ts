@@ -73,7 +73,7 @@ const shell = async (flags: ShellFlags, { signal }: CommandContext): Promise<voi
 export const addShellCommand = (program: Command, context: CommandContext): void => {
   program
     .command('shell')
-    .description('a shell on a kept machine')
+    .description('open a shell on a kept machine')
     .option('--id <id>', 'which machine (default: the newest)')
     .option('--instance <task>', "inside an instance's network namespace")
     .addHelpText(

@@ -83,14 +83,14 @@ export const addUpCommands = (program: Command, context: CommandContext): void =
     .action((topology: Topology, flags: { readonly machine: string }) => up(topology, flags, context));
   program
     .command('logs')
-    .description('what the daemons and the services of a kept machine wrote')
+    .description('print the logs of a kept machine')
     .argument('[name]', 'only logs that begin with this: NetManager, NodeEngine, a task')
     .option('--id <id>', 'which machine (default: the newest)')
     .addHelpText('after', '\nExamples:\n  npm run lab -- logs\n  npm run lab -- logs NodeEngine')
     .action((name: string | undefined, flags: { readonly id?: string }) => logs(name, flags, context));
   program
     .command('down')
-    .description('end a kept machine')
+    .description('stop a kept machine')
     .option('--id <id>', 'which machine (default: the newest)')
     .addHelpText('after', '\nExamples:\n  npm run lab -- down')
     .action(down);

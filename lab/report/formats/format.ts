@@ -32,9 +32,9 @@ export const reasonOf = ({ verdict, steps, run }: Results): string | undefined =
 export const warningOf = ({ machine }: Results): string | undefined => {
   if (machine.accelerator === notStarted) return undefined;
   if (machine.fidelity === 'emulated')
-    return `This ran on an emulator (${machine.accelerator}): its times and rates are never performance. Counts are counts.`;
+    return `This ran on an emulator (${machine.accelerator}): its timings are not performance measurements; counts are valid.`;
   if (machine.fidelity === 'counted')
-    return 'Times here are instructions counted by the emulator: the same from run to run, but not performance.';
+    return 'Times are instructions counted by the emulator: reproducible, but not performance measurements.';
   return undefined;
 };
 
