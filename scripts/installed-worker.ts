@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buildWorker } from '../lab/image/worker-bundle.ts';
 import type { Subject } from '../test/conformance/subject.ts';
-import { buildWorker } from './build-worker.ts';
 
 const overlay = new URL('../buildroot/overlay/usr/bin/', import.meta.url);
 

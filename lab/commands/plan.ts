@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { Argument, type Command } from 'commander';
 import { execa } from 'execa';
-import { buildWorker } from '../../scripts/build-worker.ts';
+import { buildWorker } from '../image/worker-bundle.ts';
 import { labFault } from '../system/errors.ts';
 import { openRun } from '../system/runs.ts';
 import type { CommandContext } from './context.ts';

@@ -3,8 +3,8 @@ import { build } from 'esbuild';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
-import type { Ended } from '../machine/machine.ts';
 import { labFault } from '../system/errors.ts';
+import type { ExecResult } from '../system/process.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
 
 const Result = Type.Object({
@@ -65,7 +65,7 @@ const readResult = (printed: string): LoadResult => {
  */
 export const runRemoteLoad = async (
   plan: LoadPlan,
-  run: (stdin: string, signal: AbortSignal) => Promise<Ended>,
+  run: (stdin: string, signal: AbortSignal) => Promise<ExecResult>,
 ): Promise<LoadResult> => {
   const { signal, expect, ...rest } = plan;
   const { status, body } = expect;

@@ -1,5 +1,6 @@
 import type { Fidelity, Input } from '../report/model/results.ts';
 import type { Architecture } from '../system/elf.ts';
+import type { ExecResult } from '../system/process.ts';
 
 /** What a scenario may ask of a machine. */
 export type Capability =
@@ -20,9 +21,6 @@ export const networkCapabilities = ['bridge', 'veth', 'nft', 'ipv6', 'serve', 'p
  * the lab binds them to `bind` on this computer.
  */
 export type Uplink = { readonly board: string; readonly lab: string; readonly bind: string };
-
-/** How a command ended; `code` is 128 + signal when a signal ended it. */
-export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 export type ExecOptions = {
   readonly stdin?: string | Uint8Array;
@@ -62,7 +60,7 @@ export type Machine = AsyncDisposable & {
   readonly lost: AbortSignal;
 
   /** Runs a program on the board to its end. Rejects when the machine is gone or `signal` is aborted. */
-  exec(argv: readonly string[], options?: ExecOptions): Promise<Ended>;
+  exec(argv: readonly string[], options?: ExecOptions): Promise<ExecResult>;
   /** Writes a file as root, making the folders that it needs. */
   writeFile(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** A file's bytes. Rejects when there is none. */

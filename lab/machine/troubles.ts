@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
-import type { Ended } from './machine.ts';
+import type { ExecResult } from '../system/process.ts';
 
 /** A trouble that people have with namespaces made by hand, and the commands that remedy it. */
 export type Trouble = { readonly what: string; readonly detail: string; readonly remedy: readonly string[] };
@@ -81,7 +81,7 @@ export const explainOutput = (output: string): Trouble | undefined => {
   return undefined;
 };
 
-type Exec = (argv: readonly string[]) => Promise<Ended>;
+type Exec = (argv: readonly string[]) => Promise<ExecResult>;
 
 /** Links with their addresses, and namespaces, as they are on a board. */
 export const observeBoard = async (exec: Exec): Promise<BoardState> => {

@@ -12,6 +12,9 @@ export const collect = (stream: Readable): (() => Buffer) => {
 /** What a program reads: all of it at once, or a stream that is opened when the program runs. */
 export type ProgramInput = string | Uint8Array | (() => Readable);
 
+/** How a command ended, with its output as text; `code` is 128 + signal when a signal ended it. */
+export type ExecResult = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
 /** How a program ended; `code` is 128 + signal when a signal ended it. */
 export type Finished = { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer };
 

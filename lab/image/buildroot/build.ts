@@ -1,9 +1,9 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { buildWorker } from '../../../scripts/build-worker.ts';
 import { emptyFolder } from '../../system/cache.ts';
 import { labFault } from '../../system/errors.ts';
 import { acquireLock } from '../../system/file-lock.mjs';
+import { buildWorker } from '../worker-bundle.ts';
 import { type BuildHost, localBuildHost } from './build-host.ts';
 import { configurationFault, configure, listPackages, unfinishedPackages } from './configure.ts';
 import { checkEngine, checkHostTools } from './host.ts';

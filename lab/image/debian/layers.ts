@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url';
-import { buildWorker } from '../../../scripts/build-worker.ts';
 import { sha256 } from '../../system/digest.ts';
 import { packageTree, type TreeEntry } from '../../system/packages/deb.ts';
 import type { FetchedSet } from '../../system/packages/fetch.ts';
@@ -9,6 +8,7 @@ import { fileEntry, folderEntry, folderTree, linkEntry } from '../entries.ts';
 import type { LayerRecipe } from '../layer.ts';
 import { nodeIntegrity } from '../node-program.ts';
 import { strip } from '../strip.ts';
+import { buildWorker } from '../worker-bundle.ts';
 import applets from './busybox.json' with { type: 'json' };
 import type { Kernel } from './modules.ts';
 

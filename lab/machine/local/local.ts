@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { buildWorker } from '../../../scripts/build-worker.ts';
+import { buildWorker } from '../../image/worker-bundle.ts';
 import { cachePath } from '../../system/cache.ts';
 import { hostMachine } from '../../system/elf.ts';
 import { runProgram } from '../../system/process.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import Type from 'typebox';
 import { parse } from '../../../worker/contract/check.ts';
-import type { Ended, ExecOptions } from '../machine.ts';
+import type { ExecResult } from '../../system/process.ts';
+import type { ExecOptions } from '../machine.ts';
 import { AgentError, type JsonChannel } from './json-channel.ts';
 
 const Started = Type.Object({ pid: Type.Integer() });
@@ -47,7 +48,7 @@ export class GuestAgent {
   }
 
   /** Runs a program to its end in a session of its own; an abort kills all of that session. */
-  async exec(argv: readonly string[], options: ExecOptions = {}): Promise<Ended> {
+  async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const { signal } = options;
     const { pid } = parse(
       Started,

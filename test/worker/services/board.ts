@@ -2,7 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildWorker } from '../../../scripts/build-worker.ts';
+import { buildWorker } from '../../../lab/image/worker-bundle.ts';
 import { coverFolder } from '../../support/cover.ts';
 
 /** What an image adds to a distribution: start scripts, units, default configuration. */

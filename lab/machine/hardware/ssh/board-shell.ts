@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { labFault } from '../../../system/errors.ts';
-import type { Finished, ProgramInput } from '../../../system/process.ts';
+import type { ExecResult, Finished, ProgramInput } from '../../../system/process.ts';
 import { type RunFolder, runMark } from '../../../system/runs.ts';
-import type { Ended, ExecOptions } from '../../machine.ts';
+import type { ExecOptions } from '../../machine.ts';
 import type { Connection } from './connection.ts';
 import { type Frame, frame } from './frame.ts';
 
@@ -48,7 +48,7 @@ export class BoardShell {
   }
 
   /** Runs a program to its end; an abort ends it and all that it started. */
-  async exec(argv: readonly string[], options: ShellOptions = {}): Promise<Ended> {
+  async exec(argv: readonly string[], options: ShellOptions = {}): Promise<ExecResult> {
     const { code, stdout, stderr } = await this.#finish(argv, options);
     return { code, stdout: stdout.toString(options.encoding ?? 'utf8'), stderr: stderr.toString('utf8') };
   }

@@ -1,11 +1,11 @@
 import fs from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { buildWorker } from '../../../../scripts/build-worker.ts';
 import { fileEntry, folderTree } from '../../../image/entries.ts';
 import { completeTree, writeTar } from '../../../image/layer.ts';
 import { boardNode, nodeVersion } from '../../../image/node-program.ts';
 import { strip } from '../../../image/strip.ts';
+import { buildWorker } from '../../../image/worker-bundle.ts';
 import type { Input } from '../../../report/model/results.ts';
 import { cached, cachePath } from '../../../system/cache.ts';
 import { fileDigest, sha256 } from '../../../system/digest.ts';
