@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { consoleLog } from '../system/log.ts';
+import { lockState } from '../system/state-lock.ts';
 import { stopSignal } from '../system/stopping.ts';
 import { readConfig } from './config.ts';
 import { dryRun } from './dry-run.ts';
@@ -25,6 +26,7 @@ const serve = async (options: Options): Promise<void> => {
   const stop = stopSignal(log, config.net.OnStop === 'remove' ? removeMs : stopMs);
 
   using _board = await lockBoard(options.state);
+  await using _state = await lockState(options.state, 'NetManager');
   await refuseSecond(options.socket);
   const journal = await openJournal(options.state, log);
   const { subnet, topology } = journal.contents;

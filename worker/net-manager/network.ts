@@ -71,8 +71,9 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
 
-  const forget = (instance: Instance) =>
-    journal.update((now) => ({ ...now, entries: now.entries.filter((entry) => entry.instance !== instance) }));
+  const forget = async (instance: Instance): Promise<void> => {
+    await journal.update((now) => ({ ...now, entries: now.entries.filter((entry) => entry.instance !== instance) }));
+  };
 
   const reserve = async (wanted: Wanted): Promise<Instance> => {
     const slot = freeSlot(entries().map((entry) => entry.instance.slot));
@@ -85,13 +86,10 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     const clash = wanted.ports.find((port) => mapped.has(portKey(port)));
     if (clash) throw new Refusal(500, `host port ${portKey(clash)} is already mapped to ${mapped.get(portKey(clash))}`);
     const instance = instanceAt(slot, wanted);
-    try {
-      await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] }));
-    } catch (error) {
-      await forget(instance).catch(() => undefined);
-      throw new Refusal(500, `the journal can't be written: ${(error as Error).message}`, error);
-    }
-    return instance;
+    if (await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] })))
+      return instance;
+    await forget(instance);
+    throw new Refusal(500, `no new instance is set up while the state folder ${journal.folder} cannot be written`);
   };
 
   /** The address and the ports are given back only when what used them is gone. */

@@ -1,13 +1,14 @@
 import { join, resolve } from 'node:path';
 import { consoleLog } from '../system/log.ts';
+import { spareFolder } from '../system/spare-folder.ts';
+import { lockState } from '../system/state-lock.ts';
 import { stopSignal } from '../system/stopping.ts';
 import { ArtifactCache } from './artifacts/artifacts.ts';
 import { openMembership } from './cluster/membership.ts';
 import { usualPace } from './cluster/session.ts';
 import { explain } from './explain.ts';
-import { Journal, spareFolder } from './instances/journal.ts';
+import { Journal } from './instances/journal.ts';
 import { NetClient } from './instances/net-client.ts';
-import { lockState } from './lock.ts';
 import { NativeCode } from './native/native-code.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
 import { installFilter } from './process/filter.ts';
@@ -40,7 +41,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
   }
   process.umask(0o022); // instances run as another user, who has to read components
   const state = resolve(options.state);
-  await using _lock = await lockState(state);
+  await using _lock = await lockState(state, 'NodeEngine');
   const stopping = stopSignal(log, stopMs);
   const artifacts = new ArtifactCache(options.cache, settings.sources);
   const [wasmtime, groups] = await Promise.all([
@@ -65,7 +66,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     wasmtime,
     groups,
     filter: await installFilter(state, wasmtime, log),
-    journal: new Journal(join(state, 'instances'), spareFolder(state), log),
+    journal: new Journal(join(state, 'instances'), spareFolder('node-engine', state), log),
     log,
     logs: await openLogFolder(settings.logs, join(state, 'logs'), log),
     native,

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
-import { footprint } from './kernel.ts';
+import { footprint, inNamespace, run } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
 
 const execute = promisify(execFile);
@@ -37,4 +38,21 @@ inSandbox(import.meta.url, () => {
       await daemon.start();
       t.equal(await daemon.end('SIGTERM'), 0, 'a killed one keeps nobody out');
     });
+
+  t.test('a second net manager in a network namespace of its own leaves the state of the first alone', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
+    const state = join(daemon.folder, 'state');
+    await run('ip', 'netns', 'add', 'container');
+    await inNamespace('container', 'ip', 'link', 'set', 'lo', 'up');
+    const argv = ['nsenter', '--net=/run/netns/container', process.execPath, entry, '--config', daemon.folder];
+    const second = execute('env', [...argv, '--socket', '/run/second.sock', '--state', state]);
+    const who = `another NetManager works in ${state}; stop it \\(PID ${daemon.pid()} on ${hostname()}\\)`;
+    await t.rejects(second, { code: 1, stderr: new RegExp(who) });
+    await daemon.end('SIGKILL');
+    await daemon.start();
+    t.equal(await daemon.end('SIGTERM'), 0, 'a killed one keeps nobody out');
+    await run('ip', 'netns', 'del', 'container');
+  });
 });

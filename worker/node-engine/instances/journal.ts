@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Type from 'typebox';
@@ -11,10 +10,6 @@ import { Store } from './store.ts';
 class JournalError extends Error {
   override readonly name = 'JournalError';
 }
-
-/** Where what belongs into a state folder goes while that cannot be written. */
-export const spareFolder = (state: string): string =>
-  join('/run/oakestra/node-engine', createHash('sha256').update(state).digest('hex').slice(0, 16));
 
 /** Names come from a network; none but those that tasks can have are files. */
 const isTask = (task: string): boolean => isServiceName(parseTaskId(task)[0]);
