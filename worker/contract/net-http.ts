@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import Type, { type Static } from 'typebox';
+import { InvalidData } from './check.ts';
 import { workerId } from './names.ts';
 import { type Note, orNumber, readJson, refused } from './read.ts';
 
@@ -45,5 +47,7 @@ const withoutPrefix = (address: string): string => address.split('/')[0] ?? '';
 /** The addresses in a net manager's answer, without prefix lengths; `v6` is empty where there is none. */
 export const readDeployAnswer = (text: string, note: Note): { readonly v4: string; readonly v6: string } => {
   const { nsAddress, nsAddressv6, nsAddressV6 } = readJson(DeployAnswer, text, "NetManager's answer", note);
-  return { v4: withoutPrefix(nsAddress), v6: withoutPrefix(nsAddressV6 ?? nsAddressv6 ?? '') };
+  const v4 = withoutPrefix(nsAddress);
+  if (isIP(v4) === 0) throw new InvalidData("NetManager's answer", [`nsAddress '${v4.slice(0, 80)}' is no address`]);
+  return { v4, v6: withoutPrefix(nsAddressV6 ?? nsAddressv6 ?? '') };
 };

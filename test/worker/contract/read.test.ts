@@ -247,6 +247,10 @@ t.test('a job may have numbers where texts belong, and blank fields where number
   t.same(notes, []);
 });
 
+t.test('an address from a net manager is one', async (t) => {
+  t.throws(() => readDeployAnswer('{"nsAddress":"host.example"}', () => undefined), /'host\.example' is no address/);
+});
+
 t.test('what would weaken the worker if it were left out is refused', async (t) => {
   const conf = (more: Document) => () =>
     parseSettings(JSON.stringify({ cluster_address: 'c', ...more }), 'conf.json', undefined, () => undefined);
