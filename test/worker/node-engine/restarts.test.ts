@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import t from 'tap';
 import { footprint } from '../net-manager/kernel.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
@@ -73,6 +74,25 @@ inSandbox(import.meta.url, () => {
     await Promise.all([deployment.undeploy(signal), another.undeploy(signal)]);
     t.same(await namespaces(), []);
     t.same(await processes(engine.folder), []);
+    t.same(cluster.violations, []);
+  });
+
+  t.test('an instance of which nothing is written down any more is ended, and that is told', { skip }, async (t) => {
+    await using both = await startPair();
+    const { cluster, engine, created, deploy, signal } = both;
+    const deployment = await created(0);
+    await rm(engine.at('state'), { recursive: true });
+    const another = deploy(1);
+    await another.status('CREATED', signal);
+    t.equal((await processes(engine.folder)).length, 2, 'a state folder that is removed is made again');
+    await engine.end('SIGKILL');
+    await rm(engine.at('state'), { recursive: true });
+    engine.start();
+    await Promise.all([deployment.status('DEAD', signal), another.status('DEAD', signal)]);
+    await until(async () => (await processes(engine.folder)).length === 0, 'end of the processes', signal);
+    await until(async () => (await namespaces()).length === 0, 'end of the namespaces', signal);
+    await Promise.all([deployment.undeploy(signal), another.undeploy(signal)]);
+    await (await created(0)).undeploy(signal);
     t.same(cluster.violations, []);
   });
 

@@ -1,13 +1,16 @@
+import { basename } from 'node:path';
 import type { DeleteRequest } from '../../contract/job.ts';
-import { parseTaskId } from '../../contract/names.ts';
+import { isServiceName, parseTaskId } from '../../contract/names.ts';
 import { adopt, markVariable, type Running, stop } from '../process/launch.ts';
 import { outputMark } from '../process/output.ts';
 import { processesMarked } from '../process/proc.ts';
 import { undoNetwork } from './deploy.ts';
-import { type Duty, dutyOf, type Entry } from './entry.ts';
+import { type Duty, dutyOf, type Entry, ended, nothing, ordered } from './entry.ts';
 import { holderMark, stopHolder } from './holder.ts';
 import { type Instance, newInstance } from './instance.ts';
+import type { Journal } from './journal.ts';
 import type { Node } from './node.ts';
+import { wordOf } from './words.ts';
 
 /** What an earlier engine left of an instance, and what has to be done about it. */
 type Adopted = {
@@ -18,6 +21,29 @@ type Adopted = {
   /** Absent when nothing but words is left. */
   readonly instance: Instance | undefined;
   readonly running: Running | undefined;
+};
+
+/**
+ * What runs under this engine's mark although nothing is written down of it any more, because somebody has removed the
+ * state folder or a disk has lost it: it has to go, and its cluster is told.
+ */
+const forgotten = (
+  marks: Iterable<string>,
+  known: ReadonlyMap<string, Entry>,
+  journal: Journal,
+): ReadonlyMap<string, Entry> => {
+  const tasks = [...marks]
+    .map((mark) => ({ mark, task: basename(mark, '.json') }))
+    .filter(({ mark, task }) => journal.file(task) === mark && !known.has(task))
+    .map(({ task }) => ({ task, named: parseTaskId(task) }))
+    .filter(({ named: [service] }) => isServiceName(service));
+  return new Map(
+    tasks.map(({ task, named: [job_name, instance_number] }) => {
+      const job = { job_name, instance_number, image: 'unknown', virtualization: 'wasm' };
+      const word = wordOf(job, 'DEAD', 'what this node had written down of it is lost: it was ended');
+      return [task, ended(word)(ordered(job)(nothing))];
+    }),
+  );
 };
 
 /**
@@ -32,7 +58,8 @@ export const adoptInstances = async (node: Node, signal: AbortSignal): Promise<r
     processesMarked(holderMark),
     processesMarked(outputMark),
   ]);
-  return [...entries].map(([task, entry]): Adopted => {
+  const lost = forgotten([...processes.keys(), ...holders.keys()], entries, journal);
+  return [...entries, ...lost].map(([task, entry]): Adopted => {
     const { job } = entry;
     const mark = journal.file(task);
     const id = processes.get(mark);

@@ -2,6 +2,7 @@ import type { DeployRequest } from '../../contract/job.ts';
 import { taskId } from '../../contract/names.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
 import { explain } from '../explain.ts';
+import { keepFilter } from '../process/filter.ts';
 import {
   EndedEarly,
   LaunchError,
@@ -115,6 +116,7 @@ const start = async (
   const { job, node, task, undo } = deployment;
   const group = await node.groups?.create(task, job);
   if (group !== undefined) undo.push('the control group', group.remove);
+  await keepFilter(node.filter);
   const limits = ownLimits(job, plan, program, node.groups, node.wasmtime, node.filter);
   const user = userOf(node.wasmtime, attachment.v4);
   const words = launchWords(attachment.namespace, node.wasmtime, user, plan, program, limits);

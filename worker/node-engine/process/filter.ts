@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../system/log.ts';
@@ -8,6 +9,18 @@ import { systemCallFilter } from './seccomp.ts';
 import { weaken } from './users.ts';
 
 const tryMs = 60_000;
+
+const write = async (file: string, filter: Buffer): Promise<void> => {
+  await writeFile(`${file}.part`, filter, { mode: 0o600 });
+  await rename(`${file}.part`, file);
+};
+
+/** Writes a filter of {@link installFilter} again where somebody has removed it. */
+export const keepFilter = async (file: string | undefined): Promise<void> => {
+  const filter = systemCallFilter(process.arch);
+  if (file === undefined || filter === undefined || existsSync(file)) return;
+  await write(file, filter);
+};
 
 /**
  * Writes the filter of instances' system calls into `folder` and tries whether this node can set it: setpriv does so
@@ -22,8 +35,7 @@ export const installFilter = async (
   if (filter === undefined) return undefined;
   const file = join(folder, 'seccomp.bpf');
   try {
-    await writeFile(`${file}.part`, filter, { mode: 0o600 });
-    await rename(`${file}.part`, file);
+    await write(file, filter);
     await run([...weaken(wasmtime.user, file), wasmtime.path, '--version'], { timeoutMs: tryMs });
     return file;
   } catch (error) {
