@@ -22,6 +22,8 @@ export const Contents = Type.Object({
   /** The id to which the cluster gave the subnet; a journal of an older version has none. */
   subnetOf: Type.Optional(Type.String()),
   topology: Type.Optional(Type.Enum(['bridged', 'veth'])),
+  /** Where the cluster's control plane answered last: instances are kept from it also while its name means nothing. */
+  cluster: Type.Optional(Type.Array(Type.String())),
   /** The kernel's name for the boot in which `changed` was written; a journal of an older version has none. */
   boot: Type.Optional(Type.String()),
   /** Kernel settings of the whole node that were changed, by their keys under `/proc/sys`. */

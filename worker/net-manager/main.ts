@@ -29,9 +29,9 @@ const serve = async (options: Options): Promise<void> => {
   await using _state = await lockState(options.state, 'NetManager');
   await refuseSecond(options.socket);
   const journal = await openJournal(options.state, log);
-  const { subnet, topology } = journal.contents;
+  const { subnet, topology, cluster } = journal.contents;
   if (subnet)
-    await reconcile(settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology), journal, log);
+    await reconcile(settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster), journal, log);
   const manager = createManager(config, journal, log);
   manager.resume();
 

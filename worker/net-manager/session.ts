@@ -87,11 +87,12 @@ export const openSession = async (
       throw new Refusal(500, `a bridge ${bridge} exists that is not ours; ${advice}`);
     }
     try {
-      const cluster = await addressesOf(registration.cluster_address);
+      const found = await addressesOf(registration.cluster_address);
+      const cluster = found.length > 0 ? [...found] : (journal.contents.cluster ?? []);
       const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
       if (!known) await refuseOverlap(settings, config.tunnel.HostTunnelDeviceName);
       const owner = isInherited() ? {} : { subnetOf: registration.client_id };
-      await journal.update((contents) => ({ ...contents, ...owner, subnet, topology: settings.topology }));
+      await journal.update((contents) => ({ ...contents, ...owner, subnet, topology: settings.topology, cluster }));
       return settings;
     } catch (error) {
       if (error instanceof Refusal) throw error;

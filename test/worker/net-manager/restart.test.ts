@@ -45,6 +45,9 @@ inSandbox(import.meta.url, () => {
       await run('ip', 'netns', 'del', task(2));
       await daemon.start();
       t.equal(await get('lab', 'http://192.168.50.1:81/'), 'one', 'the running instance serves on');
+      const control = `ip daddr 127.0.0.1 meta l4proto { tcp, udp } th dport { 10000-10199, ${cluster.port} } reject`;
+      t.ok(before.rules.includes(control), 'instances are kept from the control plane');
+      t.ok((await footprint()).rules.includes(control), 'at every moment after a restart, too');
 
       t.equal((await daemon.post('/register', registration)).status, 200);
       t.equal((await daemon.post('/register', { ...registration, client_id: 'node2' })).status, 400);
