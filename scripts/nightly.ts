@@ -13,6 +13,7 @@ const lab = path.join(root, 'lab/main.ts');
 type Job = {
   readonly name: string;
   readonly args: (folder: string) => readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
   /** Where its JUnit document and its summary are when it has ended. */
   readonly leaves: (folder: string) => Promise<Pick<Part, 'junit' | 'summary' | 'page'>>;
 };
@@ -44,6 +45,27 @@ const suite = (machine: string): Job => ({
 /** What each property-based test is given at night. */
 const inputs = 1_000_000;
 
+/** A copy of what the tests have left: the next tests begin with an empty folder. */
+const testsLeave = async (folder: string): Promise<Pick<Part, 'junit'>> => {
+  const junit = await found(root, '.tap/junit.xml');
+  if (junit === undefined) return {};
+  await fs.mkdir(folder, { recursive: true });
+  const copy = path.join(folder, 'junit.xml');
+  await fs.copyFile(junit, copy);
+  return { junit: copy };
+};
+
+/** Rounds of faults with each topology. */
+const campaign = (seed: number): Job => ({
+  name: `faults, seed ${seed}`,
+  args: () => [
+    path.join(root, 'scripts/test.ts'),
+    ...['bridged', 'veth'].map((topology) => `test/campaign/${topology}.test.ts`),
+  ],
+  environment: { LAB_CAMPAIGN_ROUNDS: '150', LAB_CAMPAIGN_SEED: String(seed) },
+  leaves: testsLeave,
+});
+
 const bridged = (where: string, ...options: readonly string[]): Job => ({
   name: `bridged on ${where}`,
   args: (folder) => [lab, 'scenario', 'bridged', ...options, '--reports', folder],
@@ -72,11 +94,9 @@ const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   {
     name: 'tests',
     args: () => [path.join(root, 'scripts/test.ts')],
-    leaves: async () => {
-      const junit = await found(root, '.tap/junit.xml');
-      return junit ? { junit } : {};
-    },
+    leaves: testsLeave,
   },
+  ...[1, 2, 3].map(campaign),
   {
     name: 'the image with Buildroot',
     args: () => [
@@ -124,7 +144,7 @@ for (const [index, job] of jobs.entries()) {
   const began = performance.now();
   const { exitCode } = await execa(process.execPath, job.args(folder), {
     cwd: root,
-    env: { LAB_NIGHTLY: '1', LAB_TEST_INPUTS: String(inputs), ...checkedWith },
+    env: { LAB_NIGHTLY: '1', LAB_TEST_INPUTS: String(inputs), ...checkedWith, ...job.environment },
     reject: false,
     stdin: 'ignore',
     stdout: 'inherit',

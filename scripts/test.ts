@@ -49,7 +49,8 @@ const runTests = async (files: readonly string[]): Promise<readonly Case[]> => {
     last = performance.now();
     process.stdout.write(`${file['verdict'] === 'ok' ? '✓' : '✗'} ${file['name']} ${file['time'] ?? ''}\n`);
   };
-  const timeout = process.env['LAB_NIGHTLY'] ? nightlyTimeout : undefined;
+  const isLong = process.env['LAB_NIGHTLY'] || process.env['LAB_CAMPAIGN_ROUNDS'];
+  const timeout = isLong ? nightlyTimeout : undefined;
   const cases = await runTap({ files, raw: path.join(results, 'raw.tap'), timeout, onLine });
   clearInterval(beat);
   return cases;
