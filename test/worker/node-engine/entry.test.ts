@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import type { JobStatus } from '../../../worker/contract/job.ts';
 import * as entries from '../../../worker/node-engine/instances/entry.ts';
+import { Journal } from '../../../worker/node-engine/instances/journal.ts';
 import { job } from './jobs.ts';
 
 const order = { ...job('file:///x'), cmd: [] };
@@ -93,4 +95,17 @@ t.test('a word stays owed until it was acknowledged, and each acknowledgement co
   t.equal(entries.told(word('DEAD'))(once), once);
   t.ok(entries.isEmpty(entries.told(word('UNDEPLOYED'))(once)));
   t.equal(entries.ordered(order)(twice).words?.length, 2, 'a new order keeps what is owed');
+});
+
+t.test('an order that cannot be written down takes nothing along that came meanwhile', async (t) => {
+  const folder = t.testdir({ state: 'a file where the folder should be' });
+  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const journal = new Journal(join(folder, 'state/instances'), join(folder, 'spare'), silent);
+  const task = 'app.appns.svc.svcns.instance.0';
+  await journal.update(task, entries.owed(word('FAILED')));
+  const begun = t.rejects(journal.begin(task, order), { message: /cannot be written/ });
+  void journal.update(task, entries.told(word('FAILED')));
+  void journal.update(task, entries.deleted);
+  await begun;
+  t.same(journal.entry(task), { ready: false, undeploy: true }, 'what was told is not owed again, the delete is');
 });

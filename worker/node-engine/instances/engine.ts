@@ -9,7 +9,7 @@ import { recordedExit } from '../process/record.ts';
 import { settlesWithin } from '../wait.ts';
 import { adoptInstances } from './adopted.ts';
 import { deployInstance } from './deploy.ts';
-import { begun, deleted, ended, gone, ordered, owed, type Word } from './entry.ts';
+import { begun, deleted, ended, gone, owed, type Word } from './entry.ts';
 import { checkHere, EngineStopping, type Instance, newInstance, Refused } from './instance.ts';
 import { logFile, type Node } from './node.ts';
 import { networkLost } from './reachability.ts';
@@ -68,7 +68,7 @@ export class Engine {
       const instance = newInstance(job);
       this.#instances.set(task, instance);
       try {
-        await this.#node.journal.begin(task, ordered(job));
+        await this.#node.journal.begin(task, job);
         this.#say(wordOf(job, 'CREATING'));
         const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
         await this.#node.journal.update(task, begun);

@@ -41,6 +41,13 @@ export const ordered =
   (job: DeployRequest): Change =>
   ({ words }) => ({ job, ready: false, ...(words && { words }) });
 
+/** The order could not be written down and is forgotten; what came and was told meanwhile is not. */
+export const unordered: Change = ({ undeploy, words }) => ({
+  ready: false,
+  ...(undeploy && { undeploy }),
+  ...(words && { words }),
+});
+
 /** The instance runs. */
 export const begun: Change = (entry) => ({ ...entry, ready: true });
 

@@ -1,9 +1,10 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Type from 'typebox';
+import type { DeployRequest } from '../../contract/job.ts';
 import { isServiceName, parseTaskId } from '../../contract/names.ts';
 import type { Log } from '../../system/log.ts';
-import { type Change, Entry, isEmpty, nothing, Word } from './entry.ts';
+import { type Change, Entry, isEmpty, nothing, ordered, unordered, Word } from './entry.ts';
 import { Store } from './store.ts';
 
 /** The state folder cannot be written. */
@@ -52,11 +53,10 @@ export class Journal {
     await this.#change(task, change);
   }
 
-  /** The same for what is begun only when it is safe: rejects, and is forgotten, where the state folder is not written. */
-  async begin(task: string, change: Change): Promise<void> {
-    const before = this.entry(task);
-    if (await this.#change(task, change)) return;
-    await this.#change(task, () => before);
+  /** Writes down an order, which must be safe before it is begun: rejects where the state folder cannot be written. */
+  async begin(task: string, job: DeployRequest): Promise<void> {
+    if (await this.#change(task, ordered(job))) return;
+    await this.#change(task, unordered);
     throw new JournalError(`no new instance is started while the state folder ${this.#folder} cannot be written`);
   }
 
