@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { acquireLock } from '../lab/system/file-lock.mjs';
+import { acquireLock } from '../lab/system/files/file-lock.mjs';
 import { runTap } from './run-tap.ts';
 import { type Case, junitOf } from './tap-summary.ts';
 

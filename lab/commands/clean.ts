@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import type { Command } from 'commander';
-import { cacheRoot } from '../system/cache.ts';
+import { cacheRoot } from '../system/files/cache.ts';
 import { keptRuns, listRuns, reapRuns, removeRun } from '../system/runs.ts';
 import type { CommandContext } from './context.ts';
 

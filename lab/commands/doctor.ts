@@ -6,7 +6,7 @@ import { usageFault } from '../system/errors.ts';
 import type { Finding } from '../system/finding.ts';
 import { nearest } from '../system/nearest.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
-import { execKept, keptRun } from './kept.ts';
+import { execKept, keptRun } from './kept/kept.ts';
 import type { Need } from './preflight/check.ts';
 import { checks, examineComputer } from './preflight/preflight.ts';
 

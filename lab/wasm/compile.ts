@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import { execa } from 'execa';
 import { compileOptions, nativeName } from '../../worker/contract/native.ts';
-import { cached, cachePath } from '../system/cache.ts';
 import type { Architecture } from '../system/elf.ts';
+import { cached, cachePath } from '../system/files/cache.ts';
 import type { App } from './app.ts';
 import type { Wasmtime } from './wasmtime.ts';
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { readResults } from '../../lab/report/read.ts';
-import { fileDigest, sha256 } from '../../lab/system/digest.ts';
+import { fileDigest, sha256 } from '../../lab/system/files/digest.ts';
 import { labWorld } from '../support/lab.ts';
 import { eventsOf, printedResults } from './report.ts';
 

@@ -99,7 +99,7 @@ t.test('a scenario answers for what it left itself, not for a lab that was kille
       });`,
     untidy: `
       const { writeFileSync } = await import('node:fs');
-      const { cachePath } = await import(${JSON.stringify(new URL('../../lab/system/cache.ts', import.meta.url))});
+      const { cachePath } = await import(${JSON.stringify(new URL('../../lab/system/files/cache.ts', import.meta.url))});
       const { listRuns } = await import(${JSON.stringify(new URL('../../lab/system/runs.ts', import.meta.url))});
       const [own] = await listRuns();
       process.once('exit', () => writeFileSync(cachePath('runs', own.id + '.json'), JSON.stringify(own)));`,

@@ -45,7 +45,7 @@ type Project = AsyncDisposable & {
 };
 
 /** What the bootstrap imports. */
-const modules = ['lab/system/file-lock.mjs', 'lab/system/installation.mjs'];
+const modules = ['lab/system/files/file-lock.mjs', 'lab/system/files/installation.mjs'];
 
 const lock = { packages: { '': {}, 'node_modules/thing': { version: '1.0.0' } } };
 

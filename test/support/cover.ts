@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, realpathSync } from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { cacheRoot } from '../../lab/system/cache.ts';
+import { cacheRoot } from '../../lab/system/files/cache.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { namespaceTrouble } from '../../machine/local/namespaces.ts';
-import { installTrouble } from '../../system/installation.mjs';
+import { installTrouble } from '../../system/files/installation.mjs';
 import { findProgram } from '../../system/programs.ts';
 import { bad, type Check, good } from './check.ts';
 

@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { cacheRoot } from '../../system/cache.ts';
 import { LabError } from '../../system/errors.ts';
-import { openLock } from '../../system/file-lock.mjs';
+import { cacheRoot } from '../../system/files/cache.ts';
+import { openLock } from '../../system/files/file-lock.mjs';
 import { systemReason } from '../../system/system-errors.ts';
 import { bad, type Check, good, type Look, remark } from './check.ts';
 

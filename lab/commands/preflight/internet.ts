@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import settings from '../../settings.json' with { type: 'json' };
 import { LabError, messageOf } from '../../system/errors.ts';
-import { proxySettings, requestInternet } from '../../system/internet.ts';
+import { proxySettings, requestInternet } from '../../system/internet/internet.ts';
 import { debianMirror } from '../../system/packages/mirror.ts';
 import { pinnedVersion } from '../../wasm/wasmtime.ts';
 import { bad, type Check, good } from './check.ts';

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import { isInNamespaces } from '../../machine/local/namespaces.ts';
 import type { MachineKind } from '../../machine/machines.ts';
-import { cachePath } from '../../system/cache.ts';
 import { labFault } from '../../system/errors.ts';
+import { cachePath } from '../../system/files/cache.ts';
 import type { Finding } from '../../system/finding.ts';
 import { pinnedVersion } from '../../wasm/wasmtime.ts';
 import { boardFiles } from './board-files.ts';

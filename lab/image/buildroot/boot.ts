@@ -1,9 +1,9 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { parseJson } from '../../../worker/contract/check.ts';
-import { cachePath } from '../../system/cache.ts';
-import { fileDigest } from '../../system/digest.ts';
 import { labFault } from '../../system/errors.ts';
+import { cachePath } from '../../system/files/cache.ts';
+import { fileDigest } from '../../system/files/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import type { BoardName } from '../debian/parts.ts';
 import type { BootImage } from '../image.ts';

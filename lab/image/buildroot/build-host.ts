@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import type { Input } from '../../report/model/results.ts';
-import { proxyVariables } from '../../system/internet.ts';
+import { proxyVariables } from '../../system/internet/internet.ts';
 
 /** The folders that a build works in. */
 export type Folders = { readonly read: readonly string[]; readonly written: readonly string[] };

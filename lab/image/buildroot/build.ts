@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { emptyFolder } from '../../system/cache.ts';
 import { labFault } from '../../system/errors.ts';
-import { acquireLock } from '../../system/file-lock.mjs';
+import { emptyFolder } from '../../system/files/cache.ts';
+import { acquireLock } from '../../system/files/file-lock.mjs';
 import { buildWorker } from '../worker-bundle.ts';
 import { type BuildHost, localBuildHost } from './build-host.ts';
 import { configurationFault, configure, listPackages, unfinishedPackages } from './configure.ts';

@@ -5,8 +5,8 @@ import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
 import Type from 'typebox';
 import { parseJson } from '../../../worker/contract/check.ts';
-import { sha256 } from '../../system/digest.ts';
 import { usageFault } from '../../system/errors.ts';
+import { sha256 } from '../../system/files/digest.ts';
 import { builtFiles, imageFile } from './output.ts';
 
 /** One thing that two images have in different ways, or only one of them has. */

@@ -2,8 +2,8 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GenericContainer, getContainerRuntimeClient, ImageName } from 'testcontainers';
-import { sha256 } from '../../system/digest.ts';
-import { proxyVariables } from '../../system/internet.ts';
+import { sha256 } from '../../system/files/digest.ts';
+import { proxyVariables } from '../../system/internet/internet.ts';
 import { abortable } from '../../system/wait.ts';
 import { hostPackages } from './host.ts';
 

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
 import { labFault, messageOf } from '../../system/errors.ts';
-import { proxyVariables } from '../../system/internet.ts';
+import { proxyVariables } from '../../system/internet/internet.ts';
 import { abortable } from '../../system/wait.ts';
 import type { BuildHost, Folders } from './build-host.ts';
 import { provideToolsImage } from './container-image.ts';

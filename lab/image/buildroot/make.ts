@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { cachePath } from '../../system/cache.ts';
+import { cachePath } from '../../system/files/cache.ts';
 import type { BuildHost } from './build-host.ts';
 import { externalTree } from './output.ts';
 import type { BuildrootTree } from './tree.ts';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Type, { type Static } from 'typebox';
-import { cachePath } from '../../system/cache.ts';
+import { cachePath } from '../../system/files/cache.ts';
 
 /** The external tree in this repository. */
 export const externalTree: string = fileURLToPath(new URL('../../../buildroot', import.meta.url));

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Input } from '../../report/model/results.ts';
-import { writeAtomically } from '../../system/cache.ts';
-import { fileDigest, sha256 } from '../../system/digest.ts';
+import { writeAtomically } from '../../system/files/cache.ts';
+import { fileDigest, sha256 } from '../../system/files/digest.ts';
 import { folderTree } from '../entries.ts';
 import type { ListedPackages } from './configure.ts';
 import { type BuildrootBoard, builtFiles, type Provenance, workerBundle } from './output.ts';

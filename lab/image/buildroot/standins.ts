@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Input } from '../../report/model/results.ts';
-import { fileDigest } from '../../system/digest.ts';
 import { usageFault } from '../../system/errors.ts';
+import { fileDigest } from '../../system/files/digest.ts';
 
 /**
  * What takes the place of sources that cannot be reached: a folder with `fragment.config` (lines that are appended to

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
-import { cached, cachePath, emptyFolder } from '../../system/cache.ts';
 import { labFault, messageOf, usageFault } from '../../system/errors.ts';
+import { cached, cachePath, emptyFolder } from '../../system/files/cache.ts';
 import releases from './releases.json' with { type: 'json' };
 
 /** A Buildroot source tree: one of the pinned releases, or a folder that the user named. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
-import { cached, cachePath } from '../../system/cache.ts';
-import { fileDigest, sha256 } from '../../system/digest.ts';
+import { cached, cachePath } from '../../system/files/cache.ts';
+import { fileDigest, sha256 } from '../../system/files/digest.ts';
 import { fetchSet } from '../../system/packages/fetch.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { openRun } from '../../system/runs.ts';

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { sha256 } from '../../system/digest.ts';
+import { sha256 } from '../../system/files/digest.ts';
 import { packageTree, type TreeEntry } from '../../system/packages/deb.ts';
 import type { FetchedSet } from '../../system/packages/fetch.ts';
 import type { Tools } from '../../system/packages/tools.ts';

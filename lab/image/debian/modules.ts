@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import Type from 'typebox';
 import { parseJson } from '../../../worker/contract/check.ts';
-import { cached, cachePath, emptyFolder } from '../../system/cache.ts';
-import { sha256 } from '../../system/digest.ts';
+import { cached, cachePath, emptyFolder } from '../../system/files/cache.ts';
+import { sha256 } from '../../system/files/digest.ts';
 import { packageTree, type TreeEntry, unxz } from '../../system/packages/deb.ts';
 import type { Tools } from '../../system/packages/tools.ts';
 

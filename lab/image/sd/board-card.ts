@@ -1,9 +1,9 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cached, cachePath } from '../../system/cache.ts';
-import { sha256 } from '../../system/digest.ts';
 import { labFault } from '../../system/errors.ts';
+import { cached, cachePath } from '../../system/files/cache.ts';
+import { sha256 } from '../../system/files/digest.ts';
 import { packageTree, type TreeEntry } from '../../system/packages/deb.ts';
 import { fetchSet } from '../../system/packages/fetch.ts';
 import { fetchTools } from '../../system/packages/tools.ts';

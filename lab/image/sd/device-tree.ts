@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { cached, cachePath } from '../../system/cache.ts';
-import { fileDigest, sha256 } from '../../system/digest.ts';
+import { cached, cachePath } from '../../system/files/cache.ts';
+import { fileDigest, sha256 } from '../../system/files/digest.ts';
 import type { Tools } from '../../system/packages/tools.ts';
 
 const overlaySource = fileURLToPath(new URL('../../../qemu/raspi4b.dts', import.meta.url));

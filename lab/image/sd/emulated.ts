@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
-import { cachePath } from '../../system/cache.ts';
-import { fileDigest } from '../../system/digest.ts';
+import { cachePath } from '../../system/files/cache.ts';
+import { fileDigest } from '../../system/files/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import type { BootImage } from '../image.ts';
 import { nodeVersion } from '../node-program.ts';

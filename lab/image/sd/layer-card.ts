@@ -1,5 +1,5 @@
-import { cached, cachePath } from '../../system/cache.ts';
-import { sha256 } from '../../system/digest.ts';
+import { cached, cachePath } from '../../system/files/cache.ts';
+import { sha256 } from '../../system/files/digest.ts';
 import type { Tools } from '../../system/packages/tools.ts';
 import type { Layer } from '../layer.ts';
 import { writeCard } from './card.ts';

@@ -3,8 +3,8 @@ import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { InvalidData, parse } from '../../../worker/contract/check.ts';
 import { messageOf, usageFault } from '../../system/errors.ts';
+import { configHome } from '../../system/files/user-folders.ts';
 import { refuseUnknown } from '../../system/nearest.ts';
-import { configHome } from '../../system/user-folders.ts';
 
 /** A machine file: how a board on the bench is reached. It holds no secret: keys stay where ssh has them. */
 const MachineFile = Type.Object(

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { buildWorker } from '../../image/worker-bundle.ts';
-import { cachePath } from '../../system/cache.ts';
 import { hostMachine } from '../../system/elf.ts';
+import { cachePath } from '../../system/files/cache.ts';
 import { runProgram } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import type { Wasmtime } from '../../wasm/wasmtime.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fileEntry, folderEntry, folderTree, linkEntry } from '../../image/entries.ts';
 import { completeTree } from '../../image/layer.ts';
-import { sha256 } from '../../system/digest.ts';
+import { sha256 } from '../../system/files/digest.ts';
 import type { TreeEntry } from '../../system/packages/deb.ts';
 
 const overlay = fileURLToPath(new URL('../../../buildroot/overlay/', import.meta.url));

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { BootImage } from '../../image/image.ts';
-import { fileDigest } from '../../system/digest.ts';
 import { labFault, messageOf, usageFault } from '../../system/errors.ts';
+import { fileDigest } from '../../system/files/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';

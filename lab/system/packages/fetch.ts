@@ -1,7 +1,7 @@
 import limit from 'p-limit';
-import { cachePath } from '../cache.ts';
-import { download, NotThere } from '../download.ts';
 import { labFault } from '../errors.ts';
+import { cachePath } from '../files/cache.ts';
+import { download, NotThere } from '../internet/download.ts';
 import { packageIndex } from './index.ts';
 import { hostArchitecture, type LockedPackage, lockedSet } from './lock.ts';
 import { debianMirror } from './mirror.ts';

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { readCleartextMessage, readKeys, verify } from 'openpgp';
-import { cachePath } from '../cache.ts';
-import { download } from '../download.ts';
 import { labFault } from '../errors.ts';
-import { requestInternet } from '../internet.ts';
+import { cachePath } from '../files/cache.ts';
+import { download } from '../internet/download.ts';
+import { requestInternet } from '../internet/internet.ts';
 import { packageTree, unxz } from './deb.ts';
 import type { LockedPackage } from './lock.ts';
 

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { labFault } from '../errors.ts';
-import { proxyVariables } from '../internet.ts';
+import { proxyVariables } from '../internet/internet.ts';
 import { openRun } from '../runs.ts';
 import { componentOf, fetchKeyring, type SetName } from './fetch.ts';
 import { packageIndex } from './index.ts';

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { cached, cachePath, emptyFolder } from '../cache.ts';
-import { sha256 } from '../digest.ts';
+import { cached, cachePath, emptyFolder } from '../files/cache.ts';
+import { sha256 } from '../files/digest.ts';
 import { commandLine } from '../quote.ts';
 import { packageTree } from './deb.ts';
 import { type FetchProgress, fetchSet, type SetName } from './fetch.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { buildDebianImage } from '../../../lab/image/debian/build.ts';
-import { fileDigest } from '../../../lab/system/digest.ts';
+import { fileDigest } from '../../../lab/system/files/digest.ts';
 import { privateCache } from '../../support/private.ts';
 import { noMachine } from '../machine/qemu/boot.ts';
 

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { proxySettings, proxyVariables, requestInternet } from '../../../lab/system/internet.ts';
+import { proxySettings, proxyVariables, requestInternet } from '../../../lab/system/internet/internet.ts';
 import { serveHttp } from './server.ts';
 
-const module = fileURLToPath(new URL('../../../lab/system/internet.ts', import.meta.url));
+const module = fileURLToPath(new URL('../../../lab/system/internet/internet.ts', import.meta.url));
 
 /** What a process with these variables gets from `url`: only a process of its own has an environment of its own. */
 const bodyWith = async (env: Readonly<Record<string, string>>, url: string): Promise<string> => {

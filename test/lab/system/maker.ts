@@ -1,6 +1,6 @@
 // What cache.test.ts starts several times: wants a file from the cache, and says whether it makes it itself.
 import fs from 'node:fs/promises';
-import { cached } from '../../../lab/system/cache.ts';
+import { cached } from '../../../lab/system/files/cache.ts';
 import { until } from '../../../lab/system/wait.ts';
 
 const [file = '', go = ''] = process.argv.slice(2);

@@ -8,8 +8,8 @@ import { loadBootPartition, parseBootConfiguration } from '../../../../lab/image
 import { layoutPartitions, writeCard } from '../../../../lab/image/sd/card.ts';
 import { writeExt4, writeFat } from '../../../../lab/image/sd/file-systems.ts';
 import { readBoardSettings, settingsEntries } from '../../../../lab/image/sd/settings.ts';
-import { fileDigest } from '../../../../lab/system/digest.ts';
 import { messageOf } from '../../../../lab/system/errors.ts';
+import { fileDigest } from '../../../../lab/system/files/digest.ts';
 import { fetchTools } from '../../../../lab/system/packages/tools.ts';
 
 const mebibyte = 1024 ** 2;

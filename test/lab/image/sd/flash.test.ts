@@ -5,7 +5,7 @@ import path from 'node:path';
 import t from 'tap';
 import { flash } from '../../../../lab/image/sd/flash.ts';
 import { describeTarget, type FlashTarget, whyNotFlashable } from '../../../../lab/image/sd/target.ts';
-import { fileDigest } from '../../../../lab/system/digest.ts';
+import { fileDigest } from '../../../../lab/system/files/digest.ts';
 
 const card: FlashTarget = {
   ...{ path: '/dev/mmcblk0', kind: 'card', model: 'SC32G', bytes: 32e9, readOnly: false, uses: [] },

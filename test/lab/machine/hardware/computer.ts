@@ -5,8 +5,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { HardwareDefinition } from '../../../../lab/machine/hardware/definition.ts';
-import { cachePath } from '../../../../lab/system/cache.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
+import { cachePath } from '../../../../lab/system/files/cache.ts';
 import { networkCommands } from '../../../../lab/system/packages/network-tools.ts';
 import { makeKey } from './keys.ts';
 

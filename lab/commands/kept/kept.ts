@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { execa } from 'execa';
-import { enterKept } from '../machine/local/kept.ts';
-import { GuestAgent } from '../machine/qemu/agent.ts';
-import { runFiles } from '../machine/qemu/command.ts';
-import { JsonChannel } from '../machine/qemu/json-channel.ts';
-import { usageFault } from '../system/errors.ts';
-import type { ExecResult } from '../system/process.ts';
-import { keptRuns, type RunRecord } from '../system/runs.ts';
+import { enterKept } from '../../machine/local/kept.ts';
+import { GuestAgent } from '../../machine/qemu/agent.ts';
+import { runFiles } from '../../machine/qemu/command.ts';
+import { JsonChannel } from '../../machine/qemu/json-channel.ts';
+import { usageFault } from '../../system/errors.ts';
+import type { ExecResult } from '../../system/process.ts';
+import { keptRuns, type RunRecord } from '../../system/runs.ts';
 
 /** The kept machine with an id, or the newest one. Throws a usage fault when there is none. */
 export const keptRun = async (id: string | undefined): Promise<RunRecord> => {

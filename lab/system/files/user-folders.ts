@@ -1,6 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
-import { labFault } from './errors.ts';
+import { labFault } from '../errors.ts';
 
 const homeFolder = (variable: string): string => {
   const remedy = [`export ${variable}=/a/folder/of/yours`];

@@ -1,15 +1,15 @@
 import { Argument, type Command } from 'commander';
-import { machineKind, machineNames } from '../machine/machines.ts';
-import { terminal } from '../report/formats/terminal.ts';
-import { runScenario } from '../scenario/run/run.ts';
-import { scenario } from '../scenario/scenario.ts';
-import { labFault, usageFault } from '../system/errors.ts';
-import { reapRuns, removeRun } from '../system/runs.ts';
-import { helloApp } from '../wasm/app.ts';
-import { type CommandContext, exitWith } from './context.ts';
+import { machineKind, machineNames } from '../../machine/machines.ts';
+import { terminal } from '../../report/formats/terminal.ts';
+import { runScenario } from '../../scenario/run/run.ts';
+import { scenario } from '../../scenario/scenario.ts';
+import { labFault, usageFault } from '../../system/errors.ts';
+import { reapRuns, removeRun } from '../../system/runs.ts';
+import { helloApp } from '../../wasm/app.ts';
+import { type CommandContext, exitWith } from '../context.ts';
+import { preflight } from '../preflight/preflight.ts';
+import { coloursOf, showProgress } from '../progress.ts';
 import { execKept, keptRun } from './kept.ts';
-import { preflight } from './preflight/preflight.ts';
-import { coloursOf, showProgress } from './progress.ts';
 
 type Topology = 'bridged' | 'veth';
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CommandContext } from './context.ts';
+import type { CommandContext } from '../context.ts';
 import { execKept, keptRun } from './kept.ts';
 
 type ExecFlags = { readonly id?: string; readonly instance?: string };

@@ -1,18 +1,18 @@
 import fs from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Argument, type Command, Option } from 'commander';
-import { buildrootBoards } from '../image/buildroot/output.ts';
-import { buildDebianImage } from '../image/debian/build.ts';
-import { type ImageKind, imageKinds, machineKind } from '../machine/machines.ts';
-import { cachePath, writeAtomically } from '../system/cache.ts';
-import { usageFault } from '../system/errors.ts';
-import { relock } from '../system/packages/relock.ts';
+import { buildrootBoards } from '../../image/buildroot/output.ts';
+import { buildDebianImage } from '../../image/debian/build.ts';
+import { type ImageKind, imageKinds, machineKind } from '../../machine/machines.ts';
+import { usageFault } from '../../system/errors.ts';
+import { cachePath, writeAtomically } from '../../system/files/cache.ts';
+import { relock } from '../../system/packages/relock.ts';
+import { type CommandContext, printJson } from '../context.ts';
+import { preflight } from '../preflight/preflight.ts';
 import { type BuildrootFlags, buildBuildroot, diffImages } from './buildroot.ts';
 import { addFlashCommand, buildCard } from './card.ts';
-import { type CommandContext, printJson } from './context.ts';
-import { preflight } from './preflight/preflight.ts';
 
-const lockFile = fileURLToPath(new URL('../system/packages/packages.lock.json', import.meta.url));
+const lockFile = fileURLToPath(new URL('../../system/packages/packages.lock.json', import.meta.url));
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 type QuickFlags = { readonly wasmtime?: string; readonly json: boolean };

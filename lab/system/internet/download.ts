@@ -1,9 +1,9 @@
 import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { cached } from './cache.ts';
-import { fileDigest } from './digest.ts';
-import { labFault, messageOf } from './errors.ts';
+import { labFault, messageOf } from '../errors.ts';
+import { cached } from '../files/cache.ts';
+import { fileDigest } from '../files/digest.ts';
 import { requestInternet } from './internet.ts';
 
 const attempts = 3;

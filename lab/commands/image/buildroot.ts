@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { buildWithBuildroot } from '../image/buildroot/build.ts';
-import { compareContents, readContents } from '../image/buildroot/compare.ts';
-import type { BuildrootBoard } from '../image/buildroot/output.ts';
-import { type CommandContext, printJson } from './context.ts';
+import { buildWithBuildroot } from '../../image/buildroot/build.ts';
+import { compareContents, readContents } from '../../image/buildroot/compare.ts';
+import type { BuildrootBoard } from '../../image/buildroot/output.ts';
+import { type CommandContext, printJson } from '../context.ts';
 
 export type BuildrootFlags = {
   readonly board: BuildrootBoard;

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { getCACertificates } from 'node:tls';
-import { labFault } from './errors.ts';
+import { labFault } from '../errors.ts';
 
 const mostRedirects = 5;
 

@@ -2,12 +2,12 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { buildBoardCard } from '../image/sd/board-card.ts';
-import { flash } from '../image/sd/flash.ts';
-import { readBoardSettings } from '../image/sd/settings.ts';
-import { describeTarget, whyNotFlashable } from '../image/sd/target.ts';
-import { usageFault } from '../system/errors.ts';
-import type { CommandContext } from './context.ts';
+import { buildBoardCard } from '../../image/sd/board-card.ts';
+import { flash } from '../../image/sd/flash.ts';
+import { readBoardSettings } from '../../image/sd/settings.ts';
+import { describeTarget, whyNotFlashable } from '../../image/sd/target.ts';
+import { usageFault } from '../../system/errors.ts';
+import type { CommandContext } from '../context.ts';
 
 const settingsFile = 'lab.settings.json';
 const outputFile = 'dist/oakestra-raspi4.img';
