@@ -4,13 +4,16 @@ import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
 import type { Entry, Journal } from './journal.ts';
+import { lookAtFirewalls } from './kernel/accepts.ts';
 import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
-import { forwardWarning, lookAtFirewall } from './kernel/firewall.ts';
 import { keepNode } from './kernel/keeper.ts';
 import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
+import { acceptInstances } from './kernel/node.ts';
 import { lookAtMappings, type Mapped } from './kernel/port-owners.ts';
+import { tryForwarding } from './kernel/probe.ts';
 import { beside } from './kernel/turns.ts';
+import type { Firewalls } from './plan/accepts.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
 import { type Instance, namespaceOf } from './plan/instance.ts';
 import { planInstance } from './plan/planner.ts';
@@ -35,12 +38,12 @@ type Taken = { readonly busy: PortsInUse; readonly mapped: Mapped | undefined };
 
 /** Looks at what others have done on this node, once for all who ask while another look is under way. */
 const look = batched(async (askers: readonly Wanted[]) => {
-  const [firewall, busy, mapped] = await Promise.all([
-    lookAtFirewall(),
+  const [firewalls, busy, mapped] = await Promise.all([
+    lookAtFirewalls(),
     portsInUse(),
     askers.some(({ ports }) => ports.length > 0) ? lookAtMappings() : undefined,
   ]);
-  return askers.map(() => ({ firewall, busy, mapped }));
+  return askers.map(() => ({ firewalls, busy, mapped }));
 });
 
 const unreadWarning = (mapped: Mapped | undefined): string | undefined =>
@@ -103,6 +106,8 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
       log.warn(`${name}: parts were already gone: ${(error as Error).message}`);
     }
     await forget(instance);
+    if (entries().length === 0)
+      for (const failure of await acceptInstances(settings, journal)) log.warn(`accepts not removed: ${failure}`);
   };
 
   /** A process in the board's own namespace would have the board's routes changed for it. */
@@ -153,6 +158,18 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     return known.instance;
   };
 
+  /** Has the firewalls of others let instances through, and tells what keeps them from it. */
+  const passOthers = async (instance: Instance, firewalls: Firewalls): Promise<readonly string[]> => {
+    const { filters, trusted, others } = firewalls;
+    const failures =
+      filters.length > 0 || trusted !== undefined ? await beside(() => acceptInstances(settings, journal)) : [];
+    if (others.length === 0) return failures;
+    const tried = inTurn('probe', () => tryForwarding(settings, instance, firewalls)).catch((error: unknown) => [
+      `whether ${others.join(', ')} let instances through could not be tried: ${(error as Error).message}`,
+    ]);
+    return [...failures, ...(await tried)];
+  };
+
   return {
     get instances() {
       return entries().flatMap(({ instance, ready }) => (ready ? [instance] : []));
@@ -160,12 +177,12 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     addressesOf: (instance) => addressAt(settings.subnet, instance.slot),
     deploy: (wanted) =>
       inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
-        const { firewall, ...taken } = await look(wanted);
-        if (!firewall.ours || keeper.troubles.length > 0 || (await isTorn(wanted))) await keeper.look();
+        const { firewalls, ...taken } = await look(wanted);
+        if (!firewalls.ours || keeper.troubles.length > 0 || (await isTorn(wanted))) await keeper.look();
         const instance = await beside(() => deploy(wanted, taken));
-        const warnings = [forwardWarning(firewall), unreadWarning(taken.mapped), ...keeper.troubles].filter(
-          (each) => each !== undefined,
-        );
+        const unread = unreadWarning(taken.mapped);
+        const passing = await passOthers(instance, firewalls);
+        const warnings = [...passing, ...(unread === undefined ? [] : [unread]), ...keeper.troubles];
         return { instance, warning: warnings.length > 0 ? warnings.join('; ') : undefined };
       }),
     undeploy: (which) =>

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { parseConfig } from '../../../worker/net-manager/config.ts';
-import { forwardWarning, parseFirewall } from '../../../worker/net-manager/kernel/firewall.ts';
 import { parseSockets } from '../../../worker/net-manager/kernel/listeners.ts';
 import { parseOptions } from '../../../worker/net-manager/options.ts';
 import { addressAt, freeSlot, networkOf, parseSubnet, slots } from '../../../worker/net-manager/plan/addresses.ts';
@@ -71,34 +70,6 @@ t.test('sockets that hold a port, from the kernel’s table', async (t) => {
     fc.property(fc.string(), (text) => parseSockets(text, '0A').every((port) => port >= 0 && port <= 65_535)),
     fixed,
   );
-});
-
-t.test('foreign chains that drop what is forwarded', async (t) => {
-  const listed = `table ip filter {
-	chain INPUT {
-		type filter hook input priority filter; policy drop;
-	}
-	chain FORWARD {
-		type filter hook forward priority filter; policy drop;
-	}
-}
-table inet oakestra {
-	chain forward {
-		type filter hook forward priority filter; policy drop;
-	}
-}
-table inet other {
-	chain plain {
-	}
-	chain pass {
-		type filter hook forward priority filter; policy accept;
-	}
-}
-`;
-  t.same(parseFirewall(listed), { ours: true, dropping: ['ip filter FORWARD'] });
-  t.match(forwardWarning(parseFirewall(listed)), /ip filter FORWARD/);
-  t.same(parseFirewall(''), { ours: false, dropping: [] });
-  t.equal(forwardWarning(parseFirewall('')), undefined);
 });
 
 t.test('options', async (t) => {

@@ -31,6 +31,7 @@ const brokenPlans = (plan: Plan): readonly Plan[] =>
       );
     if (step.tool === 'nft') return [put({ ...step, do: [...step.do, 'nonsense'] })];
     if (step.tool === 'sysctl') return [put({ ...step, values: { 'net/nonsense': '1' } })];
+    if (step.tool === 'command') return [put({ ...step, commands: [{ do: ['false'], is: 'nonsense' }] })];
     return [put({ ...step, namespace: 'nonsense' })];
   });
 

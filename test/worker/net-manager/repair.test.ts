@@ -74,7 +74,7 @@ const carryOut = (plan: Plan, before?: Observed): Observed => {
     if (step.tool === 'ip') for (const { is } of step.changes) obey(world, namespaces, is);
     else if (step.tool === 'sysctl') for (const [key, value] of Object.entries(step.values)) settings.set(key, value);
     else if (step.tool === 'nft') rules = true;
-    else {
+    else if (step.tool === 'inside') {
       const place = inside.get(step.namespace) ?? empty();
       inside.set(step.namespace, place);
       for (const { is } of step.changes) obey(place, namespaces, is);

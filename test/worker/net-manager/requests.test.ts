@@ -167,13 +167,13 @@ inSandbox(import.meta.url, () => {
     await daemon.post('/register', registration);
     await run(
       'nft',
-      'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }',
+      'add table ip guard; add chain ip guard FORWARD { type filter hook forward priority 0; policy drop; }',
     );
     const answer = await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 });
     t.equal(answer.status, 200);
-    t.match(answer.json()['warning'], /dropped by ip filter FORWARD/);
-    t.match(daemon.log(), /WARN.*dropped by ip filter FORWARD/);
-    await run('nft', 'delete', 'table', 'ip', 'filter');
+    t.match(answer.json()['warning'], /dropped by ip guard FORWARD/);
+    t.match(daemon.log(), /WARN.*dropped by ip guard FORWARD/);
+    await run('nft', 'delete', 'table', 'ip', 'guard');
     await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
     await daemon.end('SIGTERM');
   });

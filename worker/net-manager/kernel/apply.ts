@@ -1,5 +1,6 @@
 import { run } from '../../system/run.ts';
 import { asNew, type Change, inside, type Plan, type Step } from '../plan/plan.ts';
+import { runEach } from './accepts.ts';
 import { ChangesFailed, makeChanges, takeBack } from './ip.ts';
 import { writeSysctl } from './kernel.ts';
 import { makeRules, takeRulesBack } from './rules.ts';
@@ -29,6 +30,9 @@ const applyStep = async (step: Step): Promise<void> => {
       return;
     case 'inside':
       await run(inside(step), { input: lines(step.changes.map((change) => change.do)) });
+      return;
+    case 'command':
+      for (const command of step.commands) await run(command.do);
   }
 };
 
@@ -63,6 +67,7 @@ export const applyParts = async (plan: Plan): Promise<readonly string[]> => {
   const failures: string[] = [];
   for (const step of plan) {
     if (step.tool === 'ip') failures.push(...(await makeEach(step.changes)));
+    else if (step.tool === 'command') failures.push(...(await runEach(step.commands)));
     else await applyStep(step).catch((error: unknown) => failures.push((error as Error).message));
   }
   return failures;

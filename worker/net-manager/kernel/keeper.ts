@@ -6,7 +6,7 @@ import { namespaceOf } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
 import { watchMappings } from './mapping-watch.ts';
 import { monitor } from './monitor.ts';
-import { type Repaired, repairNode, settingsStand } from './node.ts';
+import { legacyStands, type Repaired, repairNode, settingsStand } from './node.ts';
 
 /** Keeps the board as the instances need it, whatever other programs change. */
 export type Keeper = Disposable & {
@@ -130,10 +130,10 @@ export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper
     monitor(linkEvents, { line: (line) => call(callOfLink(line)), missed: callForAll }, log),
     monitor(ruleEvents, { line: ruleEvent, missed: callForAll }, log),
   ];
-  // A change of most kernel settings is no event.
+  // A change of most kernel settings, or by iptables-legacy, is no event.
   const settingsTimer = setInterval(() => {
-    settingsStand(settings, journal).then(
-      (stand) => stand || call({ board: true }),
+    Promise.all([settingsStand(settings, journal), legacyStands(settings, journal)]).then(
+      (stand) => stand.every(Boolean) || call({ board: true }),
       () => undefined,
     );
   }, pace.settings).unref();

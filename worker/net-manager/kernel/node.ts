@@ -1,12 +1,14 @@
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
 import type { Journal } from '../journal.ts';
+import { acceptCommands } from '../plan/accepts.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type NodeState, planInstance, planNode, routeMark } from '../plan/planner.ts';
 import { repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';
 import { Refusal } from '../refusal.ts';
+import { accept, legacyInUse, lookAtFirewalls } from './accepts.ts';
 import { applyParts, applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import {
   advertisedLinks,
@@ -59,14 +61,30 @@ const split = async (journal: Journal) => {
   return Map.groupBy(instances, (instance) => (names.has(namespaceOf(instance)) ? 'standing' : 'lost'));
 };
 
+/** Firewalls of others know of the instances as long as there are any. */
+const acceptedBy = (settings: Settings, { contents }: Journal): Settings | undefined =>
+  contents.entries.length > 0 ? settings : undefined;
+
+/** Has the firewalls of others accept the instances of a journal, or nothing any longer. Resolves to the failures. */
+export const acceptInstances = (settings: Settings, journal: Journal): Promise<readonly string[]> =>
+  accept(() => acceptedBy(settings, journal));
+
+/** True when what tells nobody of its changes, iptables-legacy, accepts the instances. */
+export const legacyStands = async (settings: Settings, journal: Journal): Promise<boolean> =>
+  !(await legacyInUse()) || acceptCommands(acceptedBy(settings, journal), await lookAtFirewalls()).length === 0;
+
 const look = async (settings: Settings, journal: Journal, within: Within) => {
-  const [advertised, off, found] = await Promise.all([
+  const [advertised, off, found, firewalls] = await Promise.all([
     advertisedLinks(),
     readSysctl('net/ipv6/conf/lo/disable_ipv6'),
     split(journal),
+    lookAtFirewalls(),
   ]);
   const { standing = [], lost = [] } = Object.fromEntries(found);
-  const plan = planBoard(settings, journal, { advertised, loopbackWithout6: off === '1' }, standing);
+  const plan = [
+    ...planBoard(settings, journal, { advertised, loopbackWithout6: off === '1' }, standing),
+    { tool: 'command', commands: acceptCommands(acceptedBy(settings, journal), firewalls) } as const,
+  ];
   return { lost, plan, repair: repairPlan(plan, await observe(plan, within)) };
 };
 
@@ -76,12 +94,14 @@ const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
   const { plan, repair } = await look(settings, journal, 'all');
   await recordSettings(repair.plan, journal);
   try {
-    await applyPlan(repair.plan);
+    await applyPlan(repair.plan.filter(({ tool }) => tool !== 'command'));
   } catch (error) {
     if (error instanceof PlanFailed) await undoPlan(error.done);
     throw error;
   }
   await rememberRules(plan);
+  // What another program's firewall refuses to take is told with the next deployment.
+  await acceptInstances(settings, journal);
 };
 
 /** Makes the node's part of the network or completes what is there; running instances don't notice. */
@@ -138,6 +158,7 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   const attempt = async (what: string, work: Promise<unknown>) => {
     await work.catch((error: unknown) => log.warn(`${what}: ${(error as Error).message}`));
   };
+  for (const failure of await accept(() => undefined)) log.warn(`accepts not removed: ${failure}`);
   await attempt('rules not removed', removeTable());
   for (const family of ['-4', '-6'] as const)
     await attempt('routes not removed', run(['ip', family, 'route', 'flush', ...routeMark.split(' ')]));

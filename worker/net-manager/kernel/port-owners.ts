@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { run } from '../../system/run.ts';
-import { table as own } from '../plan/ruleset.ts';
+import { ownTables } from '../plan/ruleset.ts';
 import { readIptables } from '../port-owners/iptables.ts';
 import { readNft } from '../port-owners/nft.ts';
 import { ownerOf, type Table } from '../port-owners/owner.ts';
@@ -41,7 +41,7 @@ const readTable = async (name: string): Promise<readonly Table[] | undefined> =>
 const natTables = async (): Promise<readonly string[]> =>
   readNft(await run(['nft', 'list', 'chains'])).flatMap(({ name, chains }) => {
     const hooks = [...chains.values()].map(({ hook }) => hook);
-    return name !== own && (hooks.includes('prerouting') || hooks.includes('output')) ? [name] : [];
+    return !ownTables.includes(name) && (hooks.includes('prerouting') || hooks.includes('output')) ? [name] : [];
   });
 
 /** The families whose table `nat` belongs to legacy iptables. */

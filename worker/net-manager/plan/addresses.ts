@@ -95,3 +95,15 @@ export const overlaps = (one: string, other: string): boolean => {
   const [a, b] = [rangeOf(one), rangeOf(other)];
   return a !== undefined && b !== undefined && a.family === b.family && a.first <= b.last && b.first <= a.last;
 };
+
+/** Some addresses of hosts in a network that is given by one of its addresses and a length, without that address. */
+export const neighboursIn = (network: string): readonly string[] => {
+  const [address = '', length = ''] = network.split('/');
+  const range = rangeOf(network);
+  if (!range || length === '') return [];
+  const own = range.family === 4 ? BigInt(parseV4(address)) : parseV6(address);
+  return [1n, 2n, 3n, 4n, 5n, 6n, 7n]
+    .map((bits) => own ^ bits)
+    .filter((value) => value > range.first && value < range.last)
+    .map((value) => (range.family === 4 ? formatV4(Number(value)) : formatV6(value)));
+};

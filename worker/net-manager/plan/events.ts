@@ -1,5 +1,5 @@
 import { bridge, hostLinkMark } from './instance.ts';
-import { table } from './ruleset.ts';
+import { ownTables, table } from './ruleset.ts';
 
 /** What an event calls for: a look at the board, and into the instance behind the link with this number; or nothing. */
 export type Call = { readonly board: boolean; readonly space?: number } | undefined;
@@ -21,13 +21,19 @@ export const callOfLink = (line: string): Call => {
   return ours.test(event) || /^inet6? all forwarding off/.test(event) ? { board: true } : undefined;
 };
 
+const calls = [
+  new RegExp(`^delete \\w+ ${table}\\b|^(add|insert|replace) rule ${table}\\b`),
+  // Firewalls of others that come, are changed where our accepts are, or go.
+  /^(add|create|delete) chain (ip|ip6) filter (FORWARD|DOCKER-USER)\b/,
+  /^(add|insert|replace|delete) rule (ip|ip6) filter (FORWARD|DOCKER-USER)\b/,
+  /^add table inet firewalld\b/,
+  /^# ERROR/,
+];
+
 /** Reads a line of `nft monitor`. */
 export const callOfRules = (line: string): Call =>
-  new RegExp(`^delete \\w+ ${table}\\b|^add rule ${table}\\b|^(insert|replace) rule ${table}\\b`).test(line) ||
-  line.startsWith('# ERROR')
-    ? { board: true }
-    : undefined;
+  calls.some((each) => each.test(line)) ? { board: true } : undefined;
 
 /** True for a line of `nft monitor` by which another program may map a port of this board. */
 export const mayMap = (line: string): boolean =>
-  /^(add|insert|replace) (rule|element) /.test(line) && !line.includes(` ${table} `);
+  /^(add|insert|replace) (rule|element) /.test(line) && !ownTables.some((name) => line.includes(` ${name} `));

@@ -26,13 +26,17 @@ export const asNew = (plan: Plan): Plan =>
  * A step of a network change: data that can be printed, applied and taken back. None needs more than one process;
  * an `nft` step happens whole or not at all. It may make the whole table, whose maps then hold exactly `holds`, or map
  * host ports beside what is mapped already. What is done `inside` an instance's namespace goes with it:
- * settings that become 0, then lines for `ip -batch`.
+ * settings that become 0, then lines for `ip -batch`. Firewalls of other programs have commands of their own.
  */
 export type Step =
   | { readonly tool: 'ip'; readonly changes: readonly Change[] }
   | Rules
   | { readonly tool: 'sysctl'; readonly values: Readonly<Record<string, string>> }
-  | Inside;
+  | Inside
+  | { readonly tool: 'command'; readonly commands: readonly Command[] };
+
+/** A command for the firewall of another program, and what it makes true, in words. What it made carries our mark. */
+export type Command = { readonly do: readonly [string, ...string[]]; readonly is: string };
 
 export type Rules = {
   readonly tool: 'nft';
@@ -94,6 +98,8 @@ const stepText = (step: Step, mapped: readonly Target[]): string => {
           .join(' '),
         step.changes.map((change) => change.do),
       );
+    case 'command':
+      return step.commands.map((command) => command.do.join(' ')).join('\n');
   }
 };
 

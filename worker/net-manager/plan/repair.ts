@@ -46,6 +46,9 @@ const partOf = (step: Step, observed: Observed, made: ReadonlySet<string>): Part
       // An instance's part of the table comes with the whole of it.
       return step.holds !== undefined && !observed.rules ? { step, missing: [`rules of table ${table}`] } : nothing;
     }
+    case 'command':
+      // Made from a look at what is there: all of it is left to do.
+      return step.commands.length === 0 ? nothing : { step, missing: step.commands.map(({ is }) => is) };
   }
 };
 

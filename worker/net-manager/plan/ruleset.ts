@@ -4,8 +4,14 @@ import { bridge, type Instance, linksOf } from './instance.ts';
 import { portMaps, remapCommands, targetsOf } from './port-maps.ts';
 import type { Settings } from './settings.ts';
 
-/** The one table that this program owns. */
+/** The one table that this program keeps. */
 export const table = 'inet oakestra';
+
+/** A table that is there while packets are sent to try the firewalls of others. */
+export const probeTable = 'inet oakestra_probe';
+
+/** The tables of this program: no firewall of somebody else's. */
+export const ownTables: readonly string[] = [table, probeTable];
 
 /** The elements of the instances' links, which are in a set where every instance has a link of its own. */
 const linkElements = (settings: Settings, instance: Instance): readonly string[] =>

@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { run } from '../../system/run.ts';
+import type { Firewalls } from '../plan/accepts.ts';
+import { readOutward } from '../plan/foreign.ts';
+import { type Instance, namespaceOf } from '../plan/instance.ts';
+import { readLinks } from '../plan/observed.ts';
+import {
+  allPassed,
+  type Dropped,
+  made,
+  neighbourLines,
+  type Packet,
+  packetsFor,
+  probeRules,
+  readTrace,
+  stoppedOf,
+  stoppedText,
+} from '../plan/probe.ts';
+import type { Settings } from '../plan/settings.ts';
+
+/** Milliseconds: how long a packet may take through the board, and how often one is sent while nft tells its way. */
+const patience = { packet: 500, step: 20, traced: 400, traces: 8 } as const;
+
+const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
+
+/** Takes away what a probe made, also one that was killed. */
+const clear = async (): Promise<void> => {
+  await run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.gone) }).catch(() => undefined);
+  await run(['nft', '-f', '-'], { input: lines([`table ${made.table} {}`, `delete table ${made.table}`]) });
+};
+
+const set = async (packets: readonly Packet[]): Promise<void> => {
+  // A board whose links have no IPv6 is tried with IPv4.
+  await run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.board) }).catch(() => undefined);
+  const inside: [string, ...string[]] = ['ip', '-n', made.namespace, '-force', '-batch', '-'];
+  await run(inside, { input: lines(neighbourLines.neighbour) }).catch(() => undefined);
+  await run(['nft', '-f', '-'], { input: lines(probeRules(packets)) });
+};
+
+/** Begins connections and leaves: the kernel has sent their first packets by then. */
+const script =
+  'const { connect } = require("node:net");' +
+  'for (const each of process.argv.slice(1)) { const [port, host] = each.split("@"); connect(port, host).on("error", () => {}); }' +
+  'setTimeout(() => process.exit(), 20);';
+
+const sendFrom = async (namespace: string, packets: readonly Packet[]): Promise<void> => {
+  if (packets.length === 0) return;
+  const targets = packets.map(({ port, sentTo }) => `${port}@${sentTo}`);
+  const inside: [string, ...string[]] = ['nsenter', `--net=/run/netns/${namespace}`, '--', process.execPath];
+  // An instance may be gone by now; then nothing is sent, and nothing counted.
+  await run([...inside, '-e', script, ...targets]).catch(() => undefined);
+};
+
+const send = async (instance: Instance, packets: readonly Packet[]): Promise<void> => {
+  await Promise.all([
+    sendFrom(
+      made.namespace,
+      packets.filter(({ way }) => way === 'to'),
+    ),
+    sendFrom(
+      namespaceOf(instance),
+      packets.filter(({ way }) => way === 'from'),
+    ),
+  ]);
+};
+
+const counters = async (): Promise<unknown> =>
+  JSON.parse(await run(['nft', '-j', 'list', 'counters', 'table', ...made.table.split(' ')]));
+
+/** Sends packets and resolves to those that were stopped. */
+const attempt = async (instance: Instance, packets: readonly Packet[]): Promise<readonly Packet[]> => {
+  await send(instance, packets);
+  const began = performance.now();
+  let seen = await counters();
+  while (!allPassed(packets, seen) && performance.now() - began < patience.packet) {
+    await delay(patience.step);
+    seen = await counters();
+  }
+  return stoppedOf(packets, seen);
+};
+
+/** Sends packets again and again until nft has told where each was dropped, or does not tell. */
+const trace = async (instance: Instance, packets: readonly Packet[]): Promise<ReadonlyMap<Packet, Dropped>> => {
+  const found = new Map<Packet, Dropped>();
+  const child = spawn('nft', ['monitor', 'trace'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    let text = '';
+    child.on('error', () => undefined);
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    // It does not say when it begins to listen.
+    for (let round = 0; round < patience.traces && found.size < packets.length; round++) {
+      await send(instance, packets);
+      await delay(patience.traced);
+      for (const packet of packets) {
+        const dropped = readTrace(text, packet);
+        if (dropped) found.set(packet, dropped);
+      }
+    }
+  } finally {
+    child.kill('SIGKILL');
+  }
+  return found;
+};
+
+/** The rule with a handle, as nft lists it. */
+const ruleWith = async (chain: string, handle: number): Promise<string> => {
+  const listed = await run(['nft', '-s', '-a', 'list', 'chain', ...chain.split(' ')]).catch(() => '');
+  const line = listed.split('\n').find((each) => each.endsWith(` # handle ${handle}`));
+  return line?.replace(/ # handle \d+$/, '').trim() ?? `handle ${handle}`;
+};
+
+const nameOf = async (dropped: Dropped | undefined, legacy: readonly string[]): Promise<string> => {
+  // nft tells nothing of the rules of iptables-legacy.
+  if (!dropped) return legacy.length > 0 ? legacy.join(' or ') : 'something that nft does not tell of';
+  const { chain, rule, handle } = dropped;
+  const text = handle === undefined ? rule : await ruleWith(chain, handle);
+  return `${chain} (${text === undefined ? 'policy drop' : `rule: ${text.trim()}`})`;
+};
+
+/**
+ * Tries with packets whether the firewalls of other programs let through what an instance needs, and tells in sentences
+ * which chain drops it. An instance notices nothing, no packet leaves the board, and nothing is left behind.
+ */
+export const tryForwarding = async (
+  settings: Settings,
+  instance: Instance,
+  { others }: Firewalls,
+): Promise<readonly string[]> => {
+  const listed: unknown = JSON.parse(await run(['ip', '-j', '-d', 'addr', 'show']));
+  const packets = packetsFor(settings, instance, readOutward(listed), readLinks(listed).addresses);
+  await clear();
+  try {
+    await set(packets);
+    const stopped = await attempt(instance, packets);
+    if (stopped.length === 0) return [];
+    const dropped = await trace(instance, stopped);
+    const legacy = others.filter((name) => /^ip6?tables/.test(name));
+    const named = await Promise.all(
+      stopped.map(async (packet) => ({ ...packet, by: await nameOf(dropped.get(packet), legacy) })),
+    );
+    const sentences = stoppedText(named);
+    return sentences;
+  } finally {
+    await clear();
+  }
+};

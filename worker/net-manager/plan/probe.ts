@@ -1,0 +1,188 @@
+import { isIPv6 } from 'node:net';
+import { addressAt, neighboursIn } from './addresses.ts';
+import type { Instance } from './instance.ts';
+import { ownTables, probeTable } from './ruleset.ts';
+import type { Settings } from './settings.ts';
+
+/** What a probe makes on a board, all of it under these names and gone with it. */
+export const made = {
+  table: probeTable,
+  namespace: 'oakestra-probe',
+  link: 'oakprobe0',
+  inner: 'oakprobe1',
+} as const;
+
+/** The neighbour that stands for other machines: addresses for documentation (RFC 5737, RFC 3849), of no real network. */
+const ends = {
+  v4: { board: '192.0.2.1', neighbour: '192.0.2.2', length: 30 },
+  v6: { board: '2001:db8:6f61:6b::1', neighbour: '2001:db8:6f61:6b::2', length: 126 },
+} as const;
+
+/** A packet that is sent, and where it goes on to. */
+export type Packet = {
+  readonly way: 'to' | 'from';
+  /** In words, for people. */
+  readonly what: string;
+  readonly source: string;
+  /** Where it is sent to, and what a mapped port makes of that. */
+  readonly sentTo: string;
+  readonly target: string;
+  readonly port: number;
+};
+
+/** The port of the discard protocol (RFC 863), for want of a mapped one. */
+const discard = 9;
+
+/**
+ * The packets that try what instances need: one an address family as to a mapped port, and one to an address in the
+ * network of each interface that leads to other machines, unless `Egress` closes it. None of the latter leaves the
+ * board. `addresses` are the board's, as facts.
+ */
+export const packetsFor = (
+  settings: Settings,
+  instance: Instance,
+  outward: readonly string[],
+  addresses: ReadonlySet<string>,
+): readonly Packet[] => {
+  const { v4, v6 } = addressAt(settings.subnet, instance.slot);
+  const port = instance.ports[0]?.inner ?? discard;
+  const into = [
+    { source: ends.v4.neighbour, sentTo: ends.v4.board, target: v4 },
+    { source: ends.v6.neighbour, sentTo: ends.v6.board, target: v6 },
+  ].map((packet) => ({
+    ...packet,
+    way: 'to' as const,
+    port,
+    what: `from other machines to instances by ${isIPv6(packet.target) ? 'IPv6' : 'IPv4'}`,
+  }));
+  const places = [...addresses].map((text) => text.split(' on '));
+  const held = places.map(([address = '']) => address.split('/')[0]);
+  const networks = Array.isArray(settings.egress)
+    ? settings.egress.map((network: string) => ({ network, by: network }))
+    : places
+        .filter(([address = '', link = '']) => outward.includes(link) && !/^(169\.254\.|fe[89ab])/i.test(address))
+        .map(([network = '', link = '']) => ({ network, by: link }));
+  const outOf = networks.flatMap(({ network, by }) => {
+    const target = neighboursIn(network).find((address) => !held.includes(address));
+    if (target === undefined || settings.egress === 'off') return [];
+    const [source, family] = isIPv6(target) ? [v6, 'IPv6'] : [v4, 'IPv4'];
+    return [
+      {
+        way: 'from' as const,
+        what: `from instances to ${by} by ${family}`,
+        source,
+        sentTo: target,
+        target,
+        port: discard,
+      },
+    ];
+  });
+  return [...into, ...new Map(outOf.map((packet) => [packet.what, packet])).values()];
+};
+
+const family = (address: string) => (isIPv6(address) ? 'ip6' : 'ip');
+
+/** The link to the neighbour, on the board's side and on the other, as lines for `ip -batch`. */
+export const neighbourLines = {
+  board: [
+    `netns add ${made.namespace}`,
+    `link add name ${made.link} type veth peer name ${made.inner} netns ${made.namespace}`,
+    `addr add ${ends.v4.board}/${ends.v4.length} dev ${made.link}`,
+    `addr add ${ends.v6.board}/${ends.v6.length} dev ${made.link} nodad`,
+    `link set ${made.link} up`,
+  ],
+  neighbour: [
+    `addr add ${ends.v4.neighbour}/${ends.v4.length} dev ${made.inner}`,
+    `addr add ${ends.v6.neighbour}/${ends.v6.length} dev ${made.inner} nodad`,
+    `link set ${made.inner} up`,
+  ],
+  gone: [`link del ${made.link}`, `netns del ${made.namespace}`],
+} as const;
+
+/**
+ * The table that counts each packet when it begins to be forwarded and again when no chain at that hook has dropped it,
+ * where it ends. What comes from the neighbour is led on as a mapped port does it, which our own table lets pass.
+ */
+export const probeRules = (packets: readonly Packet[]): readonly string[] => {
+  const match = ({ source, target, port }: Packet) =>
+    `${family(target)} saddr ${source} ${family(target)} daddr ${target} tcp dport ${port}`;
+  const rule = (chain: string, text: string) => `add rule ${made.table} ${chain} ${text}`;
+  return [
+    `table ${made.table} {}`,
+    `delete table ${made.table}`,
+    `table ${made.table} {`,
+    ...packets.flatMap((_, at) => [`  counter begun${at} {}`, `  counter passed${at} {}`]),
+    '  chain trace { type filter hook prerouting priority -350; policy accept; }',
+    '  chain lead { type nat hook prerouting priority -110; policy accept; }',
+    '  chain begun { type filter hook forward priority -400; policy accept; }',
+    '  chain passed { type filter hook postrouting priority -400; policy accept; }',
+    '}',
+    ...packets.flatMap((packet, at) => [
+      rule('trace', `${match({ ...packet, target: packet.sentTo })} meta nftrace set 1`),
+      ...(packet.way === 'to'
+        ? [
+            rule(
+              'lead',
+              `${match({ ...packet, target: packet.sentTo })} dnat ${family(packet.target)} to ${packet.target}`,
+            ),
+          ]
+        : []),
+      rule('begun', `${match(packet)} counter name begun${at}`),
+      rule('passed', `${match(packet)} counter name passed${at} drop`),
+    ]),
+  ];
+};
+
+const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
+
+/** The packets that were stopped on their way through the board, from the output of `nft -j list counters`. */
+export const stoppedOf = (packets: readonly Packet[], json: unknown): readonly Packet[] => {
+  const listed = typeof json === 'object' && json !== null && 'nftables' in json ? json.nftables : [];
+  const counted = new Map(
+    objects(listed).flatMap(({ counter }) => objects([counter]).map((each) => [each['name'], Number(each['packets'])])),
+  );
+  return packets.filter((_, at) => (counted.get(`begun${at}`) ?? 0) > 0 && !counted.get(`passed${at}`));
+};
+
+/** True when every packet has been counted at its end. */
+export const allPassed = (packets: readonly Packet[], json: unknown): boolean =>
+  stoppedOf(packets, json).length === 0 && packets.every((_, at) => JSON.stringify(json).includes(`passed${at}`));
+
+/** Where a packet was dropped. */
+export type Dropped = {
+  /** `family table chain` */
+  readonly chain: string;
+  /** The rule as nft writes it, or its handle where nft did not know it; neither for the chain's policy. */
+  readonly rule?: string;
+  readonly handle?: number;
+};
+
+/** Reads the output of `nft monitor trace`: where the packets to an address, from another, were dropped. */
+export const readTrace = (text: string, { source, target, sentTo }: Packet): Dropped | undefined => {
+  const lines = text.split('\n').flatMap((line) => {
+    const found = /^trace id (?<id>\S+) (?<table>\S+ \S+) (?<chain>\S+) (?<event>.*)$/.exec(line.trim())?.groups;
+    return found
+      ? [{ id: found['id'], table: found['table'] ?? '', chain: found['chain'] ?? '', event: found['event'] ?? '' }]
+      : [];
+  });
+  const isIt = (event: string) =>
+    event.includes(` saddr ${source} `) && [target, sentTo].some((address) => event.includes(` daddr ${address} `));
+  const ids = new Set(lines.filter(({ event }) => event.startsWith('packet:') && isIt(event)).map(({ id }) => id));
+  for (const { id, table, chain, event } of lines) {
+    if (!ids.has(id) || ownTables.includes(table)) continue;
+    const name = `${table} ${chain}`;
+    if (/^policy drop/.test(event)) return { chain: name };
+    const handle = /^unknown rule handle (?<handle>\d+) \(verdict drop\)/.exec(event)?.groups?.['handle'];
+    if (handle !== undefined) return { chain: name, handle: Number(handle) };
+    const rule = /^rule (?<rule>.*) \(verdict drop\)$/.exec(event)?.groups?.['rule'];
+    if (rule !== undefined) return { chain: name, rule };
+  }
+  return undefined;
+};
+
+/** What a user is told of packets that were stopped, and by whom. */
+export const stoppedText = (stopped: readonly (Packet & { readonly by: string })[]): readonly string[] =>
+  [...Map.groupBy(stopped, ({ by }) => by)].map(
+    ([by, packets]) => `${packets.map(({ what }) => what).join(', ')}: packets are dropped by ${by}; accept them there`,
+  );
