@@ -119,6 +119,17 @@ inSandbox(import.meta.url, () => {
     t.equal((await processes(daemon.folder)).length, 1);
   });
 
+  t.test('an order that cannot be understood is no bad word about what runs under its name', { skip }, async (t) => {
+    await using worker = await onSmallDisk();
+    const { cluster, daemon, image } = worker;
+    await cluster.send('deploy', job(image, { memory: 'much' }));
+    await until(async () => /already deployed: left alone; .*memory/.test(daemon.log()), 'word of it', patience());
+    await cluster.send('deploy', job(image, { instance_number: 1, memory: 'much' }));
+    await cluster.status('FAILED', 1);
+    t.same(cluster.statuses(), ['CREATING', 'CREATED']);
+    t.equal((await processes(daemon.folder)).length, 1);
+  });
+
   for (const [what, full, free] of [
     [
       'full',

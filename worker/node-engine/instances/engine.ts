@@ -102,10 +102,14 @@ export class Engine {
     await written;
   }
 
-  /** Reports a job that cannot even be tried. */
+  /** Reports a job that cannot even be tried; what is there already under its name is left alone. */
   refuse(request: DeleteRequest, reason: string): void {
     const word = wordOf(request, 'FAILED', reason);
     const task = taskId(request.job_name, request.instance_number);
+    if (this.#instances.has(task) && !this.#leaving.has(task)) {
+      this.#node.log.warn(`${task} is already deployed: left alone; ${reason}`);
+      return;
+    }
     void this.#node.journal.update(task, owed(word));
     this.#say(word);
   }
