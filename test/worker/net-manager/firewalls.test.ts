@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
 import { startCluster } from './cluster.ts';
@@ -63,10 +66,10 @@ const without = (variant: Variant): string | false => {
   return failed ? `iptables-${variant} does not work here: ${failed.error?.message ?? failed.stderr.trim()}` : false;
 };
 
-const board = async (netcfg: Record<string, unknown>) => {
+const board = async (netcfg: Record<string, unknown>, environment: NodeJS.ProcessEnv = {}) => {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await startCluster());
-  const daemon = stack.use(await createDaemon({ ClusterMqttPort: String(cluster.port), ...netcfg }));
+  const daemon = stack.use(await createDaemon({ ClusterMqttPort: String(cluster.port), ...netcfg }, environment));
   const registered = await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
   if (registered.status !== 200) throw new Error(registered.text);
   const deploy = (instanceNumber: number, portMappings = '') =>
@@ -173,4 +176,45 @@ inSandbox(import.meta.url, () => {
       await node.undeploy(0);
       t.equal(await node.daemon.end('SIGTERM'), 0, node.daemon.log());
     });
+
+  t.test('where firewalld runs, the links are in its zone trusted as long as there are instances', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'firewalld-'));
+    const list = join(folder, 'trusted');
+    await writeFile(list, 'lab0\n');
+    // As much of firewall-cmd as is asked for; firewalld itself needs a D-Bus.
+    const program = `#!/bin/sh
+case "$*" in
+  '--zone=trusted --list-interfaces') tr '\\n' ' ' <${list} ;;
+  '-q --zone=trusted --add-interface='*) echo "\${3#*=}" >>${list} ;;
+  '-q --zone=trusted --remove-interface='*) grep -vxF "\${3#*=}" ${list} >${list}.new; mv ${list}.new ${list} ;;
+  *) exit 2 ;;
+esac
+`;
+    await writeFile(join(folder, 'firewall-cmd'), program, { mode: 0o755 });
+    await run(
+      'nft',
+      'table inet firewalld { chain filter_FORWARD { type filter hook forward priority 10; policy accept; }; }',
+    );
+    for (const [WasmTopology, link] of [
+      ['bridged', 'goProxyBridge'],
+      ['veth', 'veth00oak+'],
+    ] as const) {
+      await using node = await board({ WasmTopology }, { PATH: `${folder}:${process.env['PATH']}` });
+      t.notOk((await node.deploy(0)).json()['warning']);
+      t.equal(await readFile(list, 'utf8'), `lab0\n${link}\n`);
+      await writeFile(list, 'lab0\n');
+      await run('nft', 'delete', 'table', 'inet', 'firewalld');
+      await run(
+        'nft',
+        'table inet firewalld { chain filter_FORWARD { type filter hook forward priority 10; policy accept; }; }',
+      );
+      const back = async () => (await readFile(list, 'utf8')) === `lab0\n${link}\n` || undefined;
+      await until(back, deadline(backWithinMs, 'after a reload'));
+      await node.undeploy(0);
+      t.equal(await readFile(list, 'utf8'), 'lab0\n', 'and no longer');
+      t.equal(await node.daemon.end('SIGTERM'), 0, node.daemon.log());
+    }
+    await run('nft', 'delete', 'table', 'inet', 'firewalld');
+    await rm(folder, { recursive: true });
+  });
 });

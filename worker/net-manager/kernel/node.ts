@@ -21,6 +21,7 @@ import {
   writeSysctl,
 } from './kernel.ts';
 import { observe, settingsHold, type Within } from './observe.ts';
+import { clearProbe } from './probe.ts';
 import { removeTable } from './rules.ts';
 import { rememberRules } from './rules-seen.ts';
 import { alone } from './turns.ts';
@@ -190,6 +191,7 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
     }));
     return;
   }
+  await clearProbe().catch((error: unknown) => log.debug((error as Error).message));
   const kept: Instance[] = [];
   for (const { instance, ready } of journal.contents.entries) {
     if (ready && (await namespaceExists(namespaceOf(instance)))) {

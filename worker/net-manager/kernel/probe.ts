@@ -24,8 +24,8 @@ const patience = { packet: 500, step: 20, traced: 400, traces: 8 } as const;
 
 const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
 
-/** Takes away what a probe made, also one that was killed. */
-const clear = async (): Promise<void> => {
+/** Takes away what a trial with packets made, also one that was killed. */
+export const clearProbe = async (): Promise<void> => {
   await run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.gone) }).catch(() => undefined);
   await run(['nft', '-f', '-'], { input: lines([`table ${made.table} {}`, `delete table ${made.table}`]) });
 };
@@ -131,7 +131,7 @@ export const tryForwarding = async (
 ): Promise<readonly string[]> => {
   const listed: unknown = JSON.parse(await run(['ip', '-j', '-d', 'addr', 'show']));
   const packets = packetsFor(settings, instance, readOutward(listed), readLinks(listed).addresses);
-  await clear();
+  await clearProbe();
   try {
     await set(packets);
     const stopped = await attempt(instance, packets);
@@ -144,6 +144,6 @@ export const tryForwarding = async (
     const sentences = stoppedText(named);
     return sentences;
   } finally {
-    await clear();
+    await clearProbe();
   }
 };
