@@ -5,13 +5,15 @@ import { workerId } from './names.ts';
 import { type Note, orNumber, readJson, refused } from './read.ts';
 
 /**
- * `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. `former_id` is
- * this worker's own key: the id that its cluster knew the worker by before it gave it this one.
+ * `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. Two
+ * keys are this worker's own: `former_id`, the id that its cluster knew the worker by before it gave it this one, and
+ * `cluster_port`, the port that the cluster registers workers at.
  */
 export const RegisterRequest = Type.Object({
   client_id: Type.String({ pattern: workerId }),
   cluster_address: Type.Optional(Type.String({ maxLength: 1000 })),
   former_id: Type.Optional(Type.String({ pattern: workerId })),
+  cluster_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
 });
 export type RegisterRequest = Static<typeof RegisterRequest>;
 

@@ -29,9 +29,11 @@ const serve = async (options: Options): Promise<void> => {
   await using _state = await lockState(options.state, 'NetManager');
   await refuseSecond(options.socket);
   const journal = await openJournal(options.state, log);
-  const { subnet, topology, cluster } = journal.contents;
-  if (subnet)
+  const { subnet, topology, cluster: addresses = [], registration } = journal.contents;
+  if (subnet) {
+    const cluster = { addresses, port: registration?.cluster_port };
     await reconcile(settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster), journal, log);
+  }
   const manager = createManager(config, journal, log);
   manager.resume();
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
 import type { Log } from '../system/log.ts';
 import { serialByKey } from '../system/serial.ts';
@@ -71,12 +72,12 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
    * way to the worker's that owned it (`former`), to which its cluster has given another id.
    */
   const select = async (request: Registration, former: string | undefined): Promise<Session> => {
-    const { client_id: id, cluster_address: address } = current?.registration ?? request;
+    const { client_id: id } = current?.registration ?? request;
     const replaceable = current && !current.confirmed && journal.contents.entries.length === 0;
     if (id !== request.client_id && !replaceable && id !== former)
       throw new Refusal(400, `registered as ${id} already`);
     if (id !== request.client_id) log.info(`registered as ${request.client_id} in the place of ${id}`);
-    if (current && (id !== request.client_id || address !== request.cluster_address))
+    if (current && !isDeepStrictEqual(current.registration, request))
       current = begin(request, true, replace(current, request.client_id));
     current ??= begin(request, true);
     current.confirmed = true;

@@ -5,16 +5,18 @@ import { workerId } from '../contract/names.ts';
 import type { RegisterRequest } from '../contract/net-http.ts';
 import { Refusal } from './refusal.ts';
 
-/** Who this node is to its cluster, and where that cluster is: a host name or an address. */
+/** Who this node is to its cluster, and where that cluster is: a host name or an address, and the port of its API if told. */
 export const Registration = Type.Object({
   client_id: Type.String({ pattern: workerId }),
   cluster_address: Type.String({ minLength: 1 }),
+  cluster_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
 });
 export type Registration = Static<typeof Registration>;
 
 /** What a request registers; without an address of its own it is the one in netcfg.json. Throws `InvalidData`, `Refusal`. */
-export const registrationOf = ({ client_id, cluster_address }: RegisterRequest, net: NetConfig): Registration => {
+export const registrationOf = (request: RegisterRequest, net: NetConfig): Registration => {
+  const { client_id, cluster_address, cluster_port } = request;
   const host = readHost(cluster_address ?? net.ClusterUrl ?? '', 'cluster_address', 'ClusterMqttPort of netcfg.json');
   if (['', '0.0.0.0', '::'].includes(host)) throw new Refusal(400, 'cluster_address names no cluster');
-  return { client_id, cluster_address: host };
+  return { client_id, cluster_address: host, ...(cluster_port !== undefined && { cluster_port }) };
 };

@@ -88,11 +88,18 @@ export const openSession = async (
     }
     try {
       const found = await addressesOf(registration.cluster_address);
-      const cluster = found.length > 0 ? [...found] : (journal.contents.cluster ?? []);
+      const addresses = found.length > 0 ? [...found] : (journal.contents.cluster ?? []);
+      const cluster = { addresses, port: registration.cluster_port };
       const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
       if (!known) await refuseOverlap(settings, config.tunnel.HostTunnelDeviceName);
       const owner = isInherited() ? {} : { subnetOf: registration.client_id };
-      await journal.update((contents) => ({ ...contents, ...owner, subnet, topology: settings.topology, cluster }));
+      await journal.update((contents) => ({
+        ...contents,
+        ...owner,
+        subnet,
+        topology: settings.topology,
+        cluster: addresses,
+      }));
       return settings;
     } catch (error) {
       if (error instanceof Refusal) throw error;

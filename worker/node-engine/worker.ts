@@ -60,7 +60,7 @@ export const work = async (
     if (status === 'CREATED') void sent.then(() => session?.report());
     return sent;
   });
-  const follow = network && followWith(network, node.membership, cluster.host, log, signal);
+  const follow = network && followWith(network, node.membership, cluster, log, signal);
   const askCluster = registrar(cluster, runtimes, dialect, log.warn);
   const register = async () => askCluster(await facts(), signal);
 

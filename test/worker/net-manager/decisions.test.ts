@@ -11,9 +11,39 @@ const fixed = inputs(20_261_123);
 
 t.test('a cluster on the link is named to the rules without its zone', async (t) => {
   const config = parseConfig('/n', undefined, undefined, () => undefined);
-  const { cluster } = settingsOf(config, parseSubnet('10.18.0.0', 'fc00::'), undefined, ['fe80::1%eth0', '192.0.2.1']);
+  const known = { addresses: ['fe80::1%eth0', '192.0.2.1'], port: 443 };
+  const { cluster } = settingsOf(config, parseSubnet('10.18.0.0', 'fc00::'), undefined, known);
   t.same(cluster.addresses, ['fe80::1', '192.0.2.1']);
+  t.same(cluster.ports, ['10000-10199', '10003', '443']);
 });
+
+t.test(
+  'a configured range of service addresses leads nowhere, unless it would take other addresses with it',
+  async (t) => {
+    const servicesOf = (tunnel: object, v6 = 'fc00::') => {
+      const config = parseConfig('/n', undefined, JSON.stringify(tunnel), () => undefined);
+      return settingsOf(config, parseSubnet('10.18.0.0', v6)).services;
+    };
+    const usual = ['10.30.0.0/16', 'fdff::/16'];
+    t.same(servicesOf({}), [...usual, 'fcef::/21'], 'as Oakestra ships it');
+    const range6 = (ProxySubnetworkIPv6: string, ProxySubnetworkIPv6Prefix: number, v6?: string) =>
+      servicesOf({ ProxySubnetworkIPv6, ProxySubnetworkIPv6Prefix }, v6);
+    t.same(range6('fd12:3456:789a:1::5', 48), [...usual, 'fd12:3456:789a::/48'], 'as the kernel writes it');
+    for (const [address, length, pool] of [
+      ['fc00::', 7],
+      ['fc00::', 16],
+      ['fc00::', 120],
+      ['fd00::', 8],
+      ['fdff::', 16],
+      ['fdff:2000::', 32],
+      ['2001:db8::', 32],
+      ['fd77::', 64, 'fd77::'],
+      ['nonsense', 64],
+    ] as const)
+      t.same(range6(address, length, pool), usual, `${address}/${length}`);
+    t.match(servicesOf({ ProxySubnetwork: '10.40.7.9' }), ['10.40.0.0/16', 'fdff::/16']);
+  },
+);
 
 t.test('addresses of a subnet', async (t) => {
   const subnet = parseSubnet('10.18.0.64', 'fc00::100');

@@ -97,12 +97,15 @@ inSandbox(import.meta.url, () => {
       const broker = `192.168.50.2 tcp dport ${cluster.port} dnat to 127.0.0.1:${cluster.port}`;
       await run('nft', `add rule ip t o ip daddr ${broker}`);
       await run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet');
-      t.equal((await daemon.post('/register', { client_id: 'node1', cluster_address: '192.168.50.2' })).status, 200);
+      const registration = { client_id: 'node1', cluster_address: '192.168.50.2' };
+      t.equal((await daemon.post('/register', registration)).status, 200);
+      t.equal((await daemon.post('/register', { ...registration, cluster_port: 443 })).status, 200);
       await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 });
       using _broker = await serve('lab', cluster.port, 'open');
       using _registration = await serve('lab', 10100, 'open');
+      using _other = await serve('lab', 443, 'open');
       using _app = await serve('lab', 9000, 'app');
-      for (const port of [cluster.port, 10100]) {
+      for (const port of [cluster.port, 10100, 443]) {
         const answer = await get(task, `http://192.168.50.2:${port}/`);
         if (InstanceAccess.length > 0) t.equal(answer, 'open');
         else t.match(answer, /^failed.*connect/, `port ${port}`);
@@ -118,7 +121,8 @@ inSandbox(import.meta.url, () => {
       await run('ip', 'route', 'add', 'default', 'via', '192.168.50.2');
       await run('ip', '-6', 'route', 'add', 'default', 'via', 'fd50::2');
       await run('ip', '-n', 'lab', 'addr', 'add', '10.30.0.7/32', 'dev', 'lo');
-      await run('ip', '-n', 'lab', 'addr', 'add', 'fdff::7/128', 'dev', 'lo');
+      for (const address of ['fdff::7', 'fcef::7'])
+        await run('ip', '-n', 'lab', 'addr', 'add', `${address}/128`, 'dev', 'lo');
       using _lab = await serve('lab', 9000, 'lab');
       t.equal(await get(undefined, 'http://10.30.0.7:9000/'), 'lab', 'as long as there is no net manager');
       await using cluster = await startCluster(subnet);
@@ -126,7 +130,7 @@ inSandbox(import.meta.url, () => {
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 });
       for (const place of [undefined, task])
-        for (const url of ['http://10.30.0.7:9000/', 'http://[fdff::7]:9000/'])
+        for (const url of ['http://10.30.0.7:9000/', 'http://[fdff::7]:9000/', 'http://[fcef::7]:9000/'])
           t.match(await get(place, url), /^failed.*connect/, `${url} from ${place ?? 'the board'}`);
       await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
       t.equal(await daemon.end('SIGTERM'), 0, daemon.log());

@@ -107,3 +107,12 @@ export const neighboursIn = (network: string): readonly string[] => {
     .filter((value) => value > range.first && value < range.last)
     .map((value) => (range.family === 4 ? formatV4(Number(value)) : formatV6(value)));
 };
+
+/** The network of `length` that an address is in, in the one form that the kernel's lists have it. */
+export const networkAt = (address: string, length: number): string => {
+  const bits = isIPv4(address) ? 32 : 128;
+  const size = 1n << BigInt(bits - length);
+  const value = bits === 32 ? BigInt(parseV4(address)) : parseV6(address);
+  const first = value - (value % size);
+  return `${bits === 32 ? formatV4(Number(first)) : formatV6(first)}/${length}`;
+};

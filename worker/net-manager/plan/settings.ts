@@ -1,7 +1,7 @@
-import { isIPv4 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { NetConfig } from '../../contract/config.ts';
 import type { Config } from '../config.ts';
-import type { Subnet } from './addresses.ts';
+import { networkAt, networkOf, overlaps, type Subnet } from './addresses.ts';
 
 /** Whether instances may open connections to other machines: to all, to none, or to the listed networks. */
 type Egress = 'on' | 'off' | readonly string[];
@@ -27,11 +27,31 @@ export type Settings = {
 
 type Topology = Settings['topology'];
 
+/** The cluster's addresses, and the port of its API if that is known. */
+type Cluster = { readonly addresses: readonly string[]; readonly port: number | undefined };
+
 /** The ports that Oakestra's control planes publish, databases included (10000 root, 10100 cluster, 10003 broker, …). */
 const controlPlane = '10000-10199';
 
 /** The range of service addresses (contract, section 6), which no route of the board's is to lead elsewhere. */
 const serviceRange6 = 'fdff::/16';
+
+/** Where clusters take workers' pools from (contract, section 6). */
+const workerPools6 = 'fc00::/16';
+
+/**
+ * A configured range of service addresses beside {@link serviceRange6}. Not one outside of the unique-local addresses,
+ * one as wide as to take other networks with it, nor one with workers' addresses in it: `fc00::/7` is a usual value.
+ */
+const configured6 = (
+  { ProxySubnetworkIPv6: address, ProxySubnetworkIPv6Prefix: length }: Config['tunnel'],
+  subnet: Subnet,
+): readonly string[] => {
+  if (!isIPv6(address) || address.includes('%') || length < 16) return [];
+  const network = networkAt(address, length);
+  const taken = [workerPools6, networkOf(subnet).v6, serviceRange6];
+  return overlaps(network, 'fc00::/7') && !taken.some((other) => overlaps(network, other)) ? [network] : [];
+};
 
 const maskLength = (mask: string): number =>
   mask.split('.').reduce((length, part) => length + Number(part).toString(2).replaceAll('0', '').length, 0);
@@ -40,24 +60,30 @@ const maskLength = (mask: string): number =>
 const withoutZone = (address: string): string => address.split('%')[0] ?? '';
 
 /**
- * The settings that a configuration and the cluster's subnet make, with the addresses of the cluster. Instances that
+ * The settings that a configuration and the cluster's subnet make, with what is known of the cluster. Instances that
  * stand already keep the topology that they were made with.
  */
 export const settingsOf = (
   { net, tunnel }: Config,
   subnet: Subnet,
   standing?: Topology,
-  cluster: readonly string[] = [],
+  cluster: Cluster = { addresses: [], port: undefined },
 ): Settings => ({
   topology: standing ?? net.WasmTopology ?? 'bridged',
   egress: net.Egress ?? 'on',
   access: net.InstanceAccess ?? [],
-  cluster: { addresses: cluster.map(withoutZone), ports: [controlPlane, net.ClusterMqttPort] },
+  cluster: {
+    addresses: cluster.addresses.map(withoutZone),
+    ports: [
+      ...new Set([controlPlane, net.ClusterMqttPort, ...(cluster.port === undefined ? [] : [`${cluster.port}`])]),
+    ],
+  },
   services: [
     ...(isIPv4(tunnel.ProxySubnetwork) && isIPv4(tunnel.ProxySubnetworkMask)
-      ? [`${tunnel.ProxySubnetwork}/${maskLength(tunnel.ProxySubnetworkMask)}`]
+      ? [networkAt(tunnel.ProxySubnetwork, maskLength(tunnel.ProxySubnetworkMask))]
       : []),
     serviceRange6,
+    ...configured6(tunnel, subnet),
   ],
   mtu: tunnel.MTUsize,
   uplink: net.DefaultInterface || undefined,

@@ -4,6 +4,7 @@ import { replaceFile } from '../../system/atomic-file.ts';
 import type { Log } from '../../system/log.ts';
 import { explain } from '../explain.ts';
 import type { NetClient } from '../instances/net-client.ts';
+import type { ClusterAddress } from './registration.ts';
 
 /** The id under which NetManager knows this worker, in a file, so that a later engine can say who it was. */
 export type Membership = {
@@ -28,7 +29,7 @@ const stayRegistered = async (
   network: NetClient,
   membership: Membership,
   id: string,
-  cluster: string,
+  cluster: ClusterAddress,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -51,7 +52,7 @@ const stayRegistered = async (
 export const followWith = (
   network: NetClient,
   membership: Membership,
-  cluster: string,
+  cluster: ClusterAddress,
   log: Log,
   signal: AbortSignal,
 ): ((id: string) => void) => {

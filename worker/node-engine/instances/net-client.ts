@@ -74,7 +74,12 @@ export class NetClient {
   readonly #registered = Promise.withResolvers<void>();
   #registering = new AbortController();
   #registration:
-    | { readonly client_id: string; readonly cluster_address: string; readonly former_id?: string }
+    | {
+        readonly client_id: string;
+        readonly cluster_address: string;
+        readonly cluster_port: number;
+        readonly former_id?: string;
+      }
     | undefined;
 
   constructor(target: NetTarget, log: Log) {
@@ -107,13 +112,19 @@ export class NetClient {
    * Tells NetManager who the worker is, and who it was before; tries until it has agreed or is told otherwise by a
    * later call.
    */
-  async register(id: string, cluster: string, former: string | undefined, signal: AbortSignal): Promise<void> {
+  async register(
+    id: string,
+    cluster: { readonly host: string; readonly port: number },
+    former: string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#registering.abort(new NetworkError('the worker has got another id', 'refused'));
     this.#registering = new AbortController();
     const either = AbortSignal.any([signal, this.#registering.signal]);
     this.#registration = {
       client_id: id,
-      cluster_address: cluster,
+      cluster_address: cluster.host,
+      cluster_port: cluster.port,
       ...(former === undefined || former === id ? {} : { former_id: former }),
     };
     const attempt = async () => accepted(await this.#post('/register', this.#registration), '/register');
