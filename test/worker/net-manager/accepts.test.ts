@@ -90,6 +90,7 @@ t.test('containers of other programs stay closed to instances', async (t) => {
     { ifname: 'eth1', master: 'br0', addr_info: [] },
     { ifname: 'eth2', addr_info: [{ scope: 'link' }] },
     link('goProxyBridge', { linkinfo: { info_kind: 'bridge' } }),
+    link('oakprobe0', { linkinfo: { info_kind: 'veth' } }),
     link('veth00oak2', { linkinfo: { info_kind: 'veth' } }),
   ]);
   t.same(outward, ['eth0', 'br0']);

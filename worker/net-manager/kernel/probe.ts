@@ -26,16 +26,17 @@ const lines = (texts: readonly string[]): string => texts.map((text) => `${text}
 
 /** Takes away what a trial with packets made, also one that was killed. */
 export const clearProbe = async (): Promise<void> => {
-  await run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.gone) }).catch(() => undefined);
-  await run(['nft', '-f', '-'], { input: lines([`table ${made.table} {}`, `delete table ${made.table}`]) });
+  await Promise.all([
+    run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.gone) }).catch(() => undefined),
+    run(['nft', '-f', '-'], { input: lines([`table ${made.table} {}`, `delete table ${made.table}`]) }),
+  ]);
 };
 
-const set = async (packets: readonly Packet[]): Promise<void> => {
+const join = async (): Promise<void> => {
   // A board whose links have no IPv6 is tried with IPv4.
   await run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.board) }).catch(() => undefined);
   const inside: [string, ...string[]] = ['ip', '-n', made.namespace, '-force', '-batch', '-'];
   await run(inside, { input: lines(neighbourLines.neighbour) }).catch(() => undefined);
-  await run(['nft', '-f', '-'], { input: lines(probeRules(packets)) });
 };
 
 /** Begins connections and leaves: the kernel has sent their first packets by then. */
@@ -131,9 +132,8 @@ export const tryForwarding = async (
 ): Promise<readonly string[]> => {
   const listed: unknown = JSON.parse(await run(['ip', '-j', '-d', 'addr', 'show']));
   const packets = packetsFor(settings, instance, readOutward(listed), readLinks(listed).addresses);
-  await clearProbe();
   try {
-    await set(packets);
+    await Promise.all([join(), run(['nft', '-f', '-'], { input: lines(probeRules(packets)) })]);
     const stopped = await attempt(instance, packets);
     if (stopped.length === 0) return [];
     const dropped = await trace(instance, stopped);

@@ -1,4 +1,4 @@
-import { bridge, hostLinkMark } from './instance.ts';
+import { bridge, hostLinkMark, probeLink } from './instance.ts';
 import { ownTables } from './ruleset.ts';
 
 /** What `nft` lists of the chains of a board. */
@@ -47,7 +47,8 @@ export const readOutward = (json: unknown): readonly string[] => {
     links.every(({ master, kind }) => master !== name || virtual.includes(String(kind)));
   return links
     .filter(
-      ({ name, loopback, addressed }) => addressed && !loopback && name !== bridge && !name.startsWith(hostLinkMark),
+      ({ name, loopback, addressed }) =>
+        addressed && !loopback && ![bridge, probeLink].includes(name) && !name.startsWith(hostLinkMark),
     )
     .filter(({ name, kind }) => kind !== 'bridge' || !isPrivate(name))
     .map(({ name }) => name);

@@ -17,6 +17,9 @@ export const bridge = 'goProxyBridge';
 /** The mark of links that this program owns; no other link is ever removed. */
 export const hostLinkMark = 'veth00oak';
 
+/** The link that is there while packets are sent to try the firewalls of others. */
+export const probeLink = 'oakprobe0';
+
 /** The two ends of an instance's link: on the board, and in the instance's namespace. */
 export const linksOf = ({ slot }: Pick<Instance, 'slot'>) => ({
   host: `${hostLinkMark}${slot}`,

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { addressAt, neighboursIn } from './addresses.ts';
-import type { Instance } from './instance.ts';
+import { type Instance, probeLink } from './instance.ts';
 import { ownTables, probeTable } from './ruleset.ts';
 import type { Settings } from './settings.ts';
 
@@ -8,7 +8,7 @@ import type { Settings } from './settings.ts';
 export const made = {
   table: probeTable,
   namespace: 'oakestra-probe',
-  link: 'oakprobe0',
+  link: probeLink,
   inner: 'oakprobe1',
 } as const;
 
