@@ -74,7 +74,8 @@ export class Session {
       this.#taken = this.#receive(topic, payload.toString('utf8'), packet.retain);
     });
     // an order is acknowledged to the broker when it is written down
-    this.#client.handleMessage = (_packet, acknowledge) => {
+    this.#client.handleMessage = (packet, acknowledge) => {
+      if (packet.qos === 0) return acknowledge();
       void settlesWithin(this.#taken, takingMs).then(() => acknowledge());
     };
     const timers = [this.report, this.#listen].map((look) => setInterval(() => void look.call(this), pace.report));
@@ -149,9 +150,9 @@ export class Session {
     if (isRetained) return log.warn(`a retained message on ${topic} is ignored`);
     try {
       const order = readOrder(this.#topics, topic, payload, log.warn);
-      if (order?.kind === 'deploy') void engine.deploy(order.job);
+      if (order?.kind === 'deploy') await engine.deploy(order.job);
       if (order?.kind === 'delete') await engine.undeploy(order.request);
-      if (order?.kind === 'refuse') engine.refuse(order.request, order.reason);
+      if (order?.kind === 'refuse') await engine.refuse(order.request, order.reason);
       if (order?.kind === 'register') void this.#registerAgain(order.reason);
     } catch (error) {
       log.error(`${explain(error)}; the message is ignored`);

@@ -49,8 +49,17 @@ export class Engine {
     this.#say = teller(node, report);
   }
 
-  /** Deploys an instance and reports how that went; one that is already there is left alone. */
+  /**
+   * Deploys an instance and reports how that went; one that is already there is left alone. Resolves when the order is
+   * written down, or answered.
+   */
   async deploy(job: DeployRequest): Promise<void> {
+    const { promise: taken, resolve } = Promise.withResolvers<void>();
+    void this.#deploy(job, resolve).finally(resolve);
+    await taken;
+  }
+
+  async #deploy(job: DeployRequest, taken: () => void): Promise<void> {
     const task = taskId(job.job_name, job.instance_number);
     const leaving = this.#leaving.get(task);
     if (leaving !== undefined && !(await settlesWithin(leaving, leavingMs)))
@@ -69,6 +78,7 @@ export class Engine {
       this.#instances.set(task, instance);
       try {
         await this.#node.journal.begin(task, job);
+        taken();
         this.#say(wordOf(job, 'CREATING'));
         const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
         await this.#node.journal.update(task, begun);
@@ -94,7 +104,11 @@ export class Engine {
     this.#instances.get(task)?.abort.abort(new Refused('the instance was deleted while it was being deployed'));
     void this.#serial(task, async () => {
       const instance = this.#instances.get(task);
-      if (instance !== undefined) await this.#remove(task, instance);
+      if (instance !== undefined) {
+        // The answer to this order may have been given for the instance before.
+        if (journal.entry(task).undeploy !== true) await journal.update(task, deleted);
+        await this.#remove(task, instance);
+      }
       // Answered already when it went for another reason meanwhile.
       else if (journal.entry(task).undeploy === true) await this.#gone(task, request);
       else if (!isServiceName(request.job_name)) this.#say(wordOf(request, 'UNDEPLOYED'));
@@ -102,16 +116,20 @@ export class Engine {
     await written;
   }
 
-  /** Reports a job that cannot even be tried; what is there already under its name is left alone. */
-  refuse(request: DeleteRequest, reason: string): void {
+  /**
+   * Reports a job that cannot even be tried; what is there already under its name is left alone. Resolves when that is
+   * written down.
+   */
+  async refuse(request: DeleteRequest, reason: string): Promise<void> {
     const word = wordOf(request, 'FAILED', reason);
     const task = taskId(request.job_name, request.instance_number);
     if (this.#instances.has(task) && !this.#leaving.has(task)) {
       this.#node.log.warn(`${task} is already deployed: left alone; ${reason}`);
       return;
     }
-    void this.#node.journal.update(task, owed(word));
+    const written = this.#node.journal.update(task, owed(word));
     this.#say(word);
+    await written;
   }
 
   /**
