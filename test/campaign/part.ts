@@ -72,7 +72,7 @@ export class Part {
   /** Ends it and keeps it down until the result is called. */
   down(name: NodeJS.Signals): () => void {
     this.#holds += 1;
-    const excuse = this.excuse();
+    const excuse = this.excuse(this.pid);
     this.signal(name);
     return () => {
       this.#holds -= 1;
@@ -80,12 +80,15 @@ export class Part {
     };
   }
 
-  /** From now on it may end or fail to start, until it has been seen to run after the result was called. */
-  excuse(): () => void {
+  /**
+   * From now on it may end or fail to start, until it has been seen to run after the result was called: as another
+   * process where process `former` has to end first.
+   */
+  excuse(former?: number): () => void {
     this.#excused += 1;
     return () => {
       const settle = async () => {
-        while (!(await this.runs())) await sleep(50, undefined, { ref: false });
+        while (this.pid === former || !(await this.runs())) await sleep(50, undefined, { ref: false });
         this.#excused -= 1;
       };
       void settle();
