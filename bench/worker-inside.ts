@@ -1,5 +1,5 @@
 // node bench/worker-inside.ts FOLDER OUTPUT, in namespaces of its own: measures a worker on a board and writes figures.
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import type { Board } from '../test/conformance/board.ts';
@@ -10,6 +10,7 @@ import { wasm } from '../test/conformance/requests.ts';
 import { type NetManager, openWorld, type World } from '../test/conformance/world.ts';
 import { run } from '../test/support/network.ts';
 import { atMost, type Figure } from './figure.ts';
+import { kilobytes } from './memory.ts';
 
 const rounds = 20;
 const cycles = 1_000;
@@ -33,9 +34,6 @@ const post = async (manager: NetManager, path: string, instance: number): Promis
 
 const up = (manager: NetManager, instance: number) => post(manager, '/wasm/deploy', instance);
 const down = (manager: NetManager, instance: number) => post(manager, '/wasm/undeploy', instance);
-
-const kilobytes = async (file: string, key: string): Promise<number> =>
-  Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(await readFile(file, 'utf8'))?.[1]);
 
 /** The value below which a share of the samples lies, by nearest rank. */
 const quantile = (samples: readonly number[], share: number): number =>
