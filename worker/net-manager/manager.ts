@@ -40,6 +40,10 @@ type Current = {
   confirmed: boolean;
 };
 
+/** True when a request says nothing new. Oakestra's own engine never tells the port of the cluster's API. */
+const isKnown = (known: Registration, { cluster_port = known.cluster_port, ...request }: Registration): boolean =>
+  isDeepStrictEqual(known, { ...request, ...(cluster_port !== undefined && { cluster_port }) });
+
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {
   let current: Current | undefined;
@@ -77,7 +81,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     if (id !== request.client_id && !replaceable && id !== former)
       throw new Refusal(400, `registered as ${id} already`);
     if (id !== request.client_id) log.info(`registered as ${request.client_id} in the place of ${id}`);
-    if (current && !isDeepStrictEqual(current.registration, request))
+    if (current && !isKnown(current.registration, request))
       current = begin(request, true, replace(current, request.client_id));
     current ??= begin(request, true);
     current.confirmed = true;

@@ -46,7 +46,11 @@ const netSocket = '/etc/netmanager/netmanager.sock';
  */
 export const networkStands = async (machine: Machine, cluster: Cluster, signal: AbortSignal): Promise<void> => {
   const { id } = await cluster.registered(signal);
-  const registration = JSON.stringify({ client_id: id, cluster_address: cluster.address });
+  const registration = JSON.stringify({
+    client_id: id,
+    cluster_address: cluster.address,
+    cluster_port: cluster.registrationPort,
+  });
   const request = ['--unix-socket', netSocket, '--data', registration, 'http://local/register'];
   const ask = ['curl', '--silent', '--fail', ...request];
   await until(async () => (await machine.exec(ask, { signal })).code === 0 || undefined, signal);

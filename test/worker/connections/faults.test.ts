@@ -37,6 +37,9 @@ const again = async (t: Test, what: string, times: () => number): Promise<void> 
   t.ok(more >= 3, what);
 };
 
+/** There is one net manager a board. */
+const alone = { buffered: false } as const;
+
 inSandbox(import.meta.url, () => {
   t.jobs = 10; // each waits for limits to run out
   const silences: readonly (readonly [string, Answers])[] = [
@@ -52,7 +55,7 @@ inSandbox(import.meta.url, () => {
       await again(t, 'connections', broker.connections);
       await again(t, 'registrations', api.asked);
     });
-    t.test(`a broker that ${what}: the net manager connects anew`, async (t) => {
+    t.test(`a broker that ${what}: the net manager connects anew`, alone, async (t) => {
       await using broker = await startMuteBroker(answers);
       await using daemon = await createNetManager({ ClusterMqttPort: String(broker.port) });
       const refused = await daemon.post('/register', { client_id: id, cluster_address: '127.0.0.1' });
@@ -74,7 +77,7 @@ inSandbox(import.meta.url, () => {
     t.equal(api.asked(), 2);
   });
 
-  t.test('a message beyond what a cluster can need is passed over, by both', async (t) => {
+  t.test('a message beyond what a cluster can need is passed over, by both', alone, async (t) => {
     const long = JSON.stringify({ padding: 'x'.repeat(mostMessageBytes) });
     let connections = 0;
     await using cluster = await startCluster({ connected: () => (connections += 1) });
