@@ -1,3 +1,3 @@
-import { inNamespaces } from './inside.ts';
+import { inNamespaces } from './inside/in-namespaces.ts';
 
-export default inNamespaces('repair', 'time until what another program changed is restored', 'repair-inside.ts');
+export default inNamespaces('repair', 'time until what another program changed is restored', 'repair.ts');

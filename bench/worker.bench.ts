@@ -1,7 +1,7 @@
-import { inNamespaces } from './inside.ts';
+import { inNamespaces } from './inside/in-namespaces.ts';
 
 export default inNamespaces(
   'worker',
   'networks of instances against the same commands by hand, leaks, and what the daemons need',
-  'worker-inside.ts',
+  'worker.ts',
 );

@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { type Subject, subjectVariable } from '../test/conformance/subject.ts';
+import { type Subject, subjectVariable } from '../test/conformance/world/subject.ts';
 import { markdownOf, rowsOf } from './conformance-table.ts';
 import { installedWorker } from './installed-worker.ts';
 import { runTap } from './run-tap.ts';

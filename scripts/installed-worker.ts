@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildWorker } from '../lab/image/worker-bundle.ts';
-import type { Subject } from '../test/conformance/subject.ts';
+import type { Subject } from '../test/conformance/world/subject.ts';
 
 const overlay = new URL('../buildroot/overlay/usr/bin/', import.meta.url);
 

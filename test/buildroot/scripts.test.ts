@@ -4,8 +4,8 @@ import t from 'tap';
 import { findProgram } from '../../lab/system/programs.ts';
 import { withoutInit } from '../support/orphans.ts';
 import { inSandbox } from '../worker/net-manager/sandbox.ts';
-import { fetchText, fixture, noWasmtime, wasmtime } from '../worker/node-engine/daemon.ts';
-import { until } from '../worker/node-engine/until.ts';
+import { fetchText, fixture, noWasmtime, wasmtime } from '../worker/node-engine/support/daemon.ts';
+import { until } from '../worker/node-engine/support/until.ts';
 import { installWorker, overlaysWork, tell } from '../worker/services/board.ts';
 import { tree } from './tree.ts';
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { processes } from '../worker/node-engine/jobs.ts';
+import { processes } from '../worker/node-engine/support/jobs.ts';
 import type { CampaignCluster } from './cluster.ts';
 import type { Part } from './part.ts';
 import type { Random } from './random.ts';

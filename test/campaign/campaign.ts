@@ -4,7 +4,7 @@ import t from 'tap';
 import { campaignRounds, campaignSeed, fileMs } from '../support/inputs.ts';
 import { footprint } from '../worker/net-manager/kernel.ts';
 import { inSandbox } from '../worker/net-manager/sandbox.ts';
-import { noWasmtime } from '../worker/node-engine/daemon.ts';
+import { noWasmtime } from '../worker/node-engine/support/daemon.ts';
 import { NotInOrder, playRound } from './round.ts';
 import { describeEvent, drawSchedule } from './schedule.ts';
 import { openWorld, type World } from './world.ts';

@@ -1,8 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDaemon as createNetManager } from '../worker/net-manager/daemon.ts';
-import { createDaemon, fixture } from '../worker/node-engine/daemon.ts';
-import { writeProgram } from '../worker/node-engine/programs.ts';
+import { createDaemon, fixture } from '../worker/node-engine/support/daemon.ts';
+import { writeProgram } from '../worker/node-engine/support/programs.ts';
 import { mountState, type Victims } from './accidents.ts';
 import { startCluster } from './cluster.ts';
 import { Part } from './part.ts';

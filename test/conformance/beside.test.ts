@@ -1,9 +1,9 @@
 import { deadline, until } from '../../lab/system/wait.ts';
 import { getFrom, run } from '../support/network.ts';
-import { startDaemon } from './daemon.ts';
 import { fact } from './fact.ts';
-import { create, ended, hello, named, patience, reportOf } from './instances.ts';
-import { inLab } from './sandbox.ts';
+import { startDaemon } from './world/daemon.ts';
+import { create, ended, hello, named, patience, reportOf } from './world/instances.ts';
+import { inLab } from './world/sandbox.ts';
 
 /** Answers as a released net manager does, by what it knows of another one's paths; writes what it is asked. */
 const released = `

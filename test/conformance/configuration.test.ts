@@ -1,10 +1,10 @@
 import { getFrom, run } from '../support/network.ts';
-import { startDaemon } from './daemon.ts';
 import { fact } from './fact.ts';
-import { create, hello, send } from './instances.ts';
-import { wasm } from './requests.ts';
-import { inLab } from './sandbox.ts';
-import { task } from './world.ts';
+import { startDaemon } from './world/daemon.ts';
+import { create, hello, send } from './world/instances.ts';
+import { wasm } from './world/requests.ts';
+import { inLab } from './world/sandbox.ts';
+import { task } from './world/world.ts';
 
 const misspelt = {
   virutalizaiton_name: 'wasm',

@@ -5,11 +5,22 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { problemsOf } from '../../worker/contract/check.ts';
 import { nodeFields } from '../../worker/contract/registration.ts';
 import { getFrom, run } from '../support/network.ts';
-import { writeProgram } from '../worker/node-engine/programs.ts';
+import { writeProgram } from '../worker/node-engine/support/programs.ts';
 import { fact } from './fact.ts';
-import { create, ended, greeting, hello, named, patience, processesOf, reportOf, send, status } from './instances.ts';
-import { inLab } from './sandbox.ts';
-import { service, task, type World } from './world.ts';
+import {
+  create,
+  ended,
+  greeting,
+  hello,
+  named,
+  patience,
+  processesOf,
+  reportOf,
+  send,
+  status,
+} from './world/instances.ts';
+import { inLab } from './world/sandbox.ts';
+import { service, task, type World } from './world/world.ts';
 
 /** How long after the delete a cluster sends the next deployment. */
 const rescheduleMs = 350;

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap';
 import type { Dialect } from '../../worker/contract/registration.ts';
-import { noWasmtime } from '../worker/node-engine/daemon.ts';
-import type { ClusterOptions } from './cluster.ts';
+import { noWasmtime } from '../worker/node-engine/support/daemon.ts';
 import { type FactId, facts } from './facts.ts';
-import { subject } from './subject.ts';
-import { openWorld, type World } from './world.ts';
+import type { ClusterOptions } from './world/cluster.ts';
+import { subject } from './world/subject.ts';
+import { openWorld, type World } from './world/world.ts';
 
 /** What a worker can be set to. */
 export type Variant = { readonly topology: 'bridged' | 'veth'; readonly dialect: Dialect };

@@ -5,11 +5,22 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { until } from '../../lab/system/wait.ts';
 import { getFrom, run } from '../support/network.ts';
-import { type Program, writeProgram } from '../worker/node-engine/programs.ts';
+import { type Program, writeProgram } from '../worker/node-engine/support/programs.ts';
 import { fact } from './fact.ts';
-import { create, ended, greeting, hello, named, patience, processesOf, reportOf, send, status } from './instances.ts';
-import { inLab } from './sandbox.ts';
-import { task, type World } from './world.ts';
+import {
+  create,
+  ended,
+  greeting,
+  hello,
+  named,
+  patience,
+  processesOf,
+  reportOf,
+  send,
+  status,
+} from './world/instances.ts';
+import { inLab } from './world/sandbox.ts';
+import { task, type World } from './world/world.ts';
 
 const offer = async ({ cluster, board }: World, program: Program): Promise<string> =>
   cluster.offer(`${program}.wasm`, await readFile(await writeProgram(board.logs, program)));

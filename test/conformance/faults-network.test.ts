@@ -1,9 +1,9 @@
 import { getFrom, run, serveAt, setKernel } from '../support/network.ts';
 import { fact } from './fact.ts';
-import { labAddress } from './namespaces.ts';
-import { wasm } from './requests.ts';
-import { inLab } from './sandbox.ts';
-import { service, task } from './world.ts';
+import { labAddress } from './world/namespaces.ts';
+import { wasm } from './world/requests.ts';
+import { inLab } from './world/sandbox.ts';
+import { service, task } from './world/world.ts';
 
 inLab(import.meta.url, (folder) => {
   fact(folder, '8a', { in: 'topologies' }, async (t, { netManager, board }) => {

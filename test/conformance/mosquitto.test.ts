@@ -2,11 +2,11 @@ import t from 'tap';
 import type { BrokerEvents } from '../../lab/cluster/broker.ts';
 import { getFrom } from '../support/network.ts';
 import { fact } from './fact.ts';
-import { create, hello, patience, reportOf } from './instances.ts';
-import { findMosquitto, Mosquitto } from './mosquitto.ts';
-import { wasm } from './requests.ts';
-import { inLab, insideLab } from './sandbox.ts';
-import { service } from './world.ts';
+import { create, hello, patience, reportOf } from './world/instances.ts';
+import { findMosquitto, Mosquitto } from './world/mosquitto.ts';
+import { wasm } from './world/requests.ts';
+import { inLab, insideLab } from './world/sandbox.ts';
+import { service } from './world/world.ts';
 
 const chapter = (folder: string): void => {
   const broker = {

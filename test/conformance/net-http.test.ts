@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { getFrom, run, serveAt } from '../support/network.ts';
 import { fact } from './fact.ts';
-import { wasm } from './requests.ts';
-import { inLab } from './sandbox.ts';
-import { service } from './world.ts';
+import { wasm } from './world/requests.ts';
+import { inLab } from './world/sandbox.ts';
+import { service } from './world/world.ts';
 
 const answerMs = 10_000;
 const first = { v4: '10.18.0.66', v6: 'fc00::102' };

@@ -1,8 +1,8 @@
 import { run } from '../support/network.ts';
 import { fact } from './fact.ts';
-import { wasm } from './requests.ts';
-import { inLab } from './sandbox.ts';
-import { service } from './world.ts';
+import { wasm } from './world/requests.ts';
+import { inLab } from './world/sandbox.ts';
+import { service } from './world/world.ts';
 
 inLab(import.meta.url, (folder) => {
   fact(folder, '5.1', { in: 'once' }, async (t, { netManager, cluster }) => {

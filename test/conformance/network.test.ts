@@ -1,10 +1,10 @@
 import pLimit from 'p-limit';
 import { askFrom, getFrom, run, serveAt } from '../support/network.ts';
 import { fact } from './fact.ts';
-import { labAddress } from './namespaces.ts';
-import { wasm } from './requests.ts';
-import { inLab } from './sandbox.ts';
-import { task } from './world.ts';
+import { labAddress } from './world/namespaces.ts';
+import { wasm } from './world/requests.ts';
+import { inLab } from './world/sandbox.ts';
+import { task } from './world/world.ts';
 
 const first = { v4: '10.18.0.66', v6: 'fc00::102' };
 const gateway = { v4: '10.18.0.65', v6: 'fc00::101' };

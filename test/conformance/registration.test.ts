@@ -3,8 +3,8 @@ import { availableParallelism, hostname } from 'node:os';
 import { problemsOf } from '../../worker/contract/check.ts';
 import { nodeFields } from '../../worker/contract/registration.ts';
 import { fact } from './fact.ts';
-import { inLab } from './sandbox.ts';
-import type { World } from './world.ts';
+import { inLab } from './world/sandbox.ts';
+import type { World } from './world/world.ts';
 
 /** The worker's first registration. */
 const registration = async (world: World): Promise<Record<string, unknown>> => {

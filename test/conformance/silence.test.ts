@@ -1,5 +1,5 @@
 import { fact } from './fact.ts';
-import { inLab } from './sandbox.ts';
+import { inLab } from './world/sandbox.ts';
 
 const omitted = process.env['LAB_NIGHTLY'] ? undefined : 'a silence of many minutes: npm run nightly';
 /** The longest silence that a worker may put up with. */

@@ -2,11 +2,11 @@ import type { BrokerEvents } from '../../lab/cluster/broker.ts';
 import { deadline, until } from '../../lab/system/wait.ts';
 import { getFrom } from '../support/network.ts';
 import { fact } from './fact.ts';
-import { create, greeting, hello, named, status } from './instances.ts';
-import { MuteBroker } from './mute.ts';
-import { wasm } from './requests.ts';
-import { inLab } from './sandbox.ts';
-import { service } from './world.ts';
+import { create, greeting, hello, named, status } from './world/instances.ts';
+import { MuteBroker } from './world/mute.ts';
+import { wasm } from './world/requests.ts';
+import { inLab } from './world/sandbox.ts';
+import { service } from './world/world.ts';
 
 const virtualization = {
   virutalizaiton_name: 'wasm',

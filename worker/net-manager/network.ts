@@ -6,7 +6,6 @@ import { serialByKey } from '../system/serial.ts';
 import type { Entry, Journal } from './journal.ts';
 import { lookAtFirewalls } from './kernel/accepts.ts';
 import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
-import { keepNode } from './kernel/keeper.ts';
 import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
 import { acceptInstances } from './kernel/node.ts';
@@ -19,6 +18,7 @@ import { type Instance, namespaceOf } from './plan/instance.ts';
 import { planInstance } from './plan/planner.ts';
 import { portKey } from './plan/port-maps.ts';
 import type { Settings } from './plan/settings.ts';
+import { keepNode } from './reconcile/keeper.ts';
 import { notDeployed, Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
 

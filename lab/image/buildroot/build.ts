@@ -97,7 +97,7 @@ const openBuildHost = async (
   const { downloads, ccache } = sharedFolders();
   const read = [tree.folder, externalTree, workerBundle, ...(standIns === undefined ? [] : [path.resolve(standIns)])];
   // its library takes long to load
-  const { openBuildContainer } = await import('./container.ts');
+  const { openBuildContainer } = await import('./container/container.ts');
   return openBuildContainer({ read, written: [output, downloads, ccache] }, say, signal);
 };
 

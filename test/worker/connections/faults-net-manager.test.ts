@@ -1,13 +1,13 @@
 import t, { type Test } from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
 import { mostMessageBytes } from '../../../worker/system/mqtt.ts';
-import { type Answers, startMuteBroker } from '../../support/mute-broker.ts';
+import { type Answers, startMuteBroker } from '../../support/servers/mute-broker.ts';
 import { startCluster as startNetCluster } from '../net-manager/cluster.ts';
 import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from '../node-engine/cluster.ts';
-import { service } from '../node-engine/jobs.ts';
-import { startWorker } from '../node-engine/worker.ts';
+import { startCluster } from '../node-engine/support/cluster.ts';
+import { service } from '../node-engine/support/jobs.ts';
+import { startWorker } from '../node-engine/support/worker.ts';
 
 const patienceMs = 60_000;
 const id = 'a'.repeat(24);

@@ -6,9 +6,9 @@ import { startCluster as startNetCluster } from '../net-manager/cluster.ts';
 import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
 import { footprint, serve } from '../net-manager/kernel.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from '../node-engine/cluster.ts';
-import { createDaemon, fetchText, fixture, noWasmtime } from '../node-engine/daemon.ts';
-import { hello, job, service } from '../node-engine/jobs.ts';
+import { startCluster } from '../node-engine/support/cluster.ts';
+import { createDaemon, fetchText, fixture, noWasmtime } from '../node-engine/support/daemon.ts';
+import { hello, job, service } from '../node-engine/support/jobs.ts';
 
 const first = 'a'.repeat(24);
 const second = 'b'.repeat(24);

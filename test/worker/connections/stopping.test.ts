@@ -3,12 +3,12 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
-import { startMuteBroker } from '../../support/mute-broker.ts';
+import { startMuteBroker } from '../../support/servers/mute-broker.ts';
 import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from '../node-engine/cluster.ts';
-import { createDaemon, fixture, noWasmtime } from '../node-engine/daemon.ts';
-import { job, service } from '../node-engine/jobs.ts';
+import { startCluster } from '../node-engine/support/cluster.ts';
+import { createDaemon, fixture, noWasmtime } from '../node-engine/support/daemon.ts';
+import { job, service } from '../node-engine/support/jobs.ts';
 
 const id = 'a'.repeat(24);
 const registration = { client_id: id, cluster_address: '127.0.0.1' };

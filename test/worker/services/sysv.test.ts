@@ -3,9 +3,9 @@ import t from 'tap';
 import { startCluster } from '../../../lab/cluster/cluster.ts';
 import { withoutInit } from '../../support/orphans.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { fetchText, fixture, noWasmtime, wasmtime } from '../node-engine/daemon.ts';
-import { hello, processes } from '../node-engine/jobs.ts';
-import { until } from '../node-engine/until.ts';
+import { fetchText, fixture, noWasmtime, wasmtime } from '../node-engine/support/daemon.ts';
+import { hello, processes } from '../node-engine/support/jobs.ts';
+import { until } from '../node-engine/support/until.ts';
 import { installWorker, overlaysWork, tell } from './board.ts';
 
 const service = 'sysv.scripts.test.board';

@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import type { JobStatus } from '../../../../worker/contract/job.ts';
+import * as entries from '../../../../worker/node-engine/instances/entry.ts';
+import { Journal } from '../../../../worker/node-engine/instances/journal.ts';
+import { job } from '../support/jobs.ts';
+
+const order = { ...job('file:///x'), cmd: [] };
+const word = (status: JobStatus): entries.Word => ({
+  job_name: order.job_name,
+  instance_number: 0,
+  status,
+  detail: '',
+});
+
+/** An engine in a few words: what is on disk, what runs, what the cluster has heard. */
+type World = { entry: entries.Entry; runs: boolean; heard: JobStatus[]; owes: Set<'UNDEPLOYED' | 'end'> };
+
+/** One thing that an engine does. It may be killed after each, and then only the entry and the process are left. */
+const steps = {
+  deploy: (world: World) => {
+    if (world.entry.job === undefined && world.entry.undeploy !== true)
+      world.entry = entries.ordered(order)(world.entry);
+  },
+  launch: (world: World) => {
+    if (world.entry.job === undefined || world.entry.removing === true || world.entry.ready) return;
+    world.runs = true;
+    world.entry = entries.begun(world.entry);
+  },
+  delete: (world: World) => {
+    world.entry = entries.deleted(world.entry);
+    world.owes.add('UNDEPLOYED');
+  },
+  exit: (world: World) => {
+    if (!world.runs) return;
+    world.runs = false;
+    world.owes.add('end');
+  },
+  notice: (world: World) => {
+    const { entry, runs } = world;
+    if (entries.dutyOf(entry, runs) === 'tell its end') world.entry = entries.ended(word('DEAD'))(entry);
+  },
+  remove: (world: World) => {
+    const { entry } = world;
+    if (entry.job !== undefined && entry.removing !== true) return;
+    world.runs = false;
+    world.entry = entries.gone(word('UNDEPLOYED'))(entry);
+  },
+  tell: (world: World) => {
+    const [first] = world.entry.words ?? [];
+    if (first === undefined) return;
+    world.heard.push(first.status);
+    world.entry = entries.told(first)(world.entry);
+  },
+} as const;
+
+/** What the next engine does about what it finds, until nothing is left to do. */
+const recover = (world: World): void => {
+  for (let turns = 0; turns < 20; turns += 1) {
+    const duty = entries.dutyOf(world.entry, world.runs);
+    if (duty === 'tell that it failed') world.entry = entries.ended(word('FAILED'))(world.entry);
+    if (duty === 'tell its end') world.entry = entries.ended(word('DEAD'))(world.entry);
+    if (duty === 'remove' || duty === 'answer') steps.remove(world);
+    steps.tell(world);
+  }
+};
+
+t.test('whenever an engine is killed, the next one does what was ordered and tells what is owed', async () => {
+  const names = Object.keys(steps) as (keyof typeof steps)[];
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...names), { maxLength: 30 }), (done) => {
+      const world: World = { entry: entries.nothing, runs: false, heard: [], owes: new Set() };
+      let heardAtDelete = -1;
+      for (const name of done) {
+        if (name === 'delete') heardAtDelete = world.heard.filter((status) => status === 'UNDEPLOYED').length;
+        steps[name](world);
+      }
+      const ended = world.owes.has('end');
+      recover(world);
+      const undeployed = world.heard.filter((status) => status === 'UNDEPLOYED').length;
+      if (!entries.isEmpty(world.entry) && entries.dutyOf(world.entry, world.runs) !== 'watch') return false;
+      if (heardAtDelete >= 0 && undeployed <= heardAtDelete) return false;
+      // an end is told by one word or another
+      return !ended || world.runs || world.heard.length > 0;
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+t.test('a word stays owed until it was acknowledged, and each acknowledgement counts once', async (t) => {
+  const twice = entries.owed(word('UNDEPLOYED'))(entries.owed(word('UNDEPLOYED'))(entries.nothing));
+  const once = entries.told(word('UNDEPLOYED'))(twice);
+  t.equal(once.words?.length, 1);
+  t.equal(entries.told(word('DEAD'))(once), once);
+  t.ok(entries.isEmpty(entries.told(word('UNDEPLOYED'))(once)));
+  t.equal(entries.ordered(order)(twice).words?.length, 2, 'a new order keeps what is owed');
+});
+
+t.test('an order that cannot be written down takes nothing along that came meanwhile', async (t) => {
+  const folder = t.testdir({ state: 'a file where the folder should be' });
+  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const journal = new Journal(join(folder, 'state/instances'), join(folder, 'spare'), silent);
+  const task = 'app.appns.svc.svcns.instance.0';
+  await journal.update(task, entries.owed(word('FAILED')));
+  const begun = t.rejects(journal.begin(task, order), { message: /cannot be written/ });
+  void journal.update(task, entries.told(word('FAILED')));
+  void journal.update(task, entries.deleted);
+  await begun;
+  t.same(journal.entry(task), { ready: false, undeploy: true }, 'what was told is not owed again, the delete is');
+});
