@@ -1,5 +1,4 @@
 import { examine, explainOutput } from '../lab/machine/troubles.ts';
-import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { expectAnswer, expectFirst } from '../lab/scenario/targets/answer.ts';
 import { deadline, until } from '../lab/system/wait.ts';
@@ -18,7 +17,7 @@ export default scenario({
     names: ['mytestns', 'veth-host', 'veth-br', 'veth-ns', 'br0'],
   },
 
-  async run({ step, board, app, wanted, machine, snapshot, firstAnswer }) {
+  async run({ step, board, app, wanted, machine, snapshot, changes, firstAnswer }) {
     const doctor = () => examine((argv) => machine.exec(argv));
     // an address alone stands for the path /, as the report types it
     const path = wanted.path === '/' ? '' : wanted.path;
@@ -123,7 +122,7 @@ export default scenario({
       await $`rm -rf /tmp/serve.log /root/.cache/wasmtime`;
     });
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
+      expect.equal('what is left or missing', await changes(before), []);
     });
   },
 });

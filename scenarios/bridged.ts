@@ -1,4 +1,3 @@
-import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { expectAnswer, expectFirst } from '../lab/scenario/targets/answer.ts';
 
@@ -8,7 +7,7 @@ export default scenario({
   requires: ['bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
-  async run({ step, board, lab, wanted, deploy, undeploy, forward, load, snapshot, firstAnswer }) {
+  async run({ step, board, lab, wanted, deploy, undeploy, forward, load, snapshot, changes, firstAnswer }) {
     const before = await step("record the board's state", board, snapshot);
 
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
@@ -50,7 +49,7 @@ export default scenario({
 
     await step('undeploy', lab, () => undeploy(service));
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
+      expect.equal('what is left or missing', await changes(before), []);
     });
   },
 });

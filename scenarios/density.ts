@@ -1,5 +1,4 @@
 import { median } from '../lab/report/model/statistics.ts';
-import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { type Service, scenario } from '../lab/scenario/scenario.ts';
 import { expectFirst } from '../lab/scenario/targets/answer.ts';
 
@@ -16,7 +15,7 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 300,
 
-  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, load, record, snapshot }) {
+  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, load, record, snapshot, changes }) {
     const before = await step("record the board's state", board, snapshot);
     const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
     const counts = steps.filter((count) => measured || count <= few);
@@ -40,7 +39,7 @@ export default scenario({
           expect.equal(address.v4, (await get(`http://${address.v4}${wanted.path}`)).status, wanted.status);
         const rollups = (await $`cat /proc/[0-9]*/smaps_rollup 2>/dev/null | grep -c Pss: || true`).stdout;
         expect.ok('memory can be read', Number(rollups) >= count, rollups);
-        const script = 'for pid in $(pgrep -x wasmtime); do cat /proc/$pid/smaps_rollup; done';
+        const script = 'for pid in $(pgrep -x wasmtime); do cat /proc/$pid/smaps_rollup 2>/dev/null; done; true';
         const memory = (await $`sh -c ${script}`).stdout;
         const bytes = (key: string) =>
           [...memory.matchAll(new RegExp(`^${key}: +(\\d+) kB$`, 'gm'))].map(
@@ -72,7 +71,7 @@ export default scenario({
       for (const service of services.toReversed()) await undeploy(service);
     });
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
+      expect.equal('what is left or missing', await changes(before), []);
     });
   },
 });

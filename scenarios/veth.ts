@@ -1,4 +1,3 @@
-import { snapshotChanges } from '../lab/scenario/board/snapshot.ts';
 import { scenario } from '../lab/scenario/scenario.ts';
 import { expectFirst } from '../lab/scenario/targets/answer.ts';
 import { fixtureApp } from '../lab/wasm/app.ts';
@@ -10,7 +9,7 @@ export default scenario({
   requires: ['veth', 'nft', 'serve'],
   network: { topology: 'veth', subnet: '10.0.0.0', subnet6: 'fd00::', egress: 'off' },
 
-  async run({ step, board, lab, wanted, deploy, undeploy, serve, configure, snapshot, firstAnswer }) {
+  async run({ step, board, lab, wanted, deploy, undeploy, serve, configure, snapshot, changes, firstAnswer }) {
     const before = await step("record the board's state", board, snapshot);
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
       const deployed = await deploy();
@@ -53,7 +52,7 @@ export default scenario({
       await undeploy(service);
     });
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', snapshotChanges(before, await snapshot()), []);
+      expect.equal('what is left or missing', await changes(before), []);
     });
   },
 });

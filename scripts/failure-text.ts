@@ -3,7 +3,8 @@ import type { Result } from 'tap-parser';
 const mostLines = 60;
 /** Of what a program printed, the end tells most. */
 const printedLines = 25;
-const mostInTitle = 300;
+/** Characters of a name that are shown when it is longer than both: then it is what a program printed, as a rule. */
+const shownOfName = { head: 60, tail: 1500 };
 
 type Diagnosis = Readonly<Record<string, unknown>>;
 
@@ -70,6 +71,12 @@ const restOf = (diagnosis: Diagnosis): readonly string[] =>
       return labelled(`${key}:`, isCut ? ['…', ...lines.slice(-printedLines)] : lines);
     });
 
+/** A short head and a long tail of a name that is too long: of what a program printed, the end tells most. */
+const shortened = (name: string): string => {
+  const { head, tail } = shownOfName;
+  return name.length > head + tail ? `${name.slice(0, head)} … ${name.slice(-tail)}` : name;
+};
+
 /**
  * A failed assertion for a person: what it is about and where it stands, what was expected and what came, and what else
  * its error carries.
@@ -78,9 +85,8 @@ export const failureText = ({ name, diag }: Result): string => {
   const diagnosis: Diagnosis = diag ?? {};
   const [place, type] = [placeOf(diagnosis), textAt(diagnosis, 'type')];
   const isThrown = 'tapCaught' in diagnosis;
-  const shortName = name.length > mostInTitle ? `${name.slice(0, mostInTitle)}…` : name;
   const title =
-    name === 'timeout!' ? 'it did not end in time' : `${isThrown ? `${type || 'Error'}: ` : ''}${shortName}`;
+    name === 'timeout!' ? 'it did not end in time' : `${isThrown ? `${type || 'Error'}: ` : ''}${shortened(name)}`;
   const frames = isThrown
     ? textAt(diagnosis, 'stack')
         .trimEnd()

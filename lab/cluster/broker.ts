@@ -9,6 +9,8 @@ export type Publication = {
   readonly text: string;
   readonly qos: number;
   readonly retain: boolean;
+  /** The client had sent it before, and may have had no acknowledgement. */
+  readonly dup: boolean;
 };
 
 /** What a broker tells its owner. */
@@ -31,6 +33,7 @@ const observe = (aedes: Aedes, events: BrokerEvents): void => {
         text: packet.payload.toString(),
         qos: packet.qos,
         retain: packet.retain,
+        dup: packet.dup,
       });
     done(null);
   };

@@ -123,7 +123,9 @@ export const inspect = (publication: Publication, payload: unknown, view: Worker
   const problems = envelope(publication, known.client);
   try {
     const message = known.read(payload);
-    return { message, problems: [...problems, ...(known.rules?.(payload) ?? [])] };
+    // what is sent again says what was so when it was sent first
+    const rules = publication.dup ? [] : (known.rules?.(payload) ?? []);
+    return { message, problems: [...problems, ...rules] };
   } catch (error) {
     if (!(error instanceof InvalidData)) throw error;
     return { problems: [...problems, ...error.problems] };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { parse } from '../../worker/contract/check.ts';
@@ -14,7 +15,7 @@ export type ExtraFile = { readonly name: string; readonly content: string | Uint
 /** Text that any file system takes as one name. */
 const fileName = (text: string): string => text.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[.-]+/, '') || 'unnamed';
 
-const unique = (): string => `.${process.pid}-${performance.now().toString(36).replace('.', '')}`;
+const unique = (): string => `.${randomUUID()}`;
 
 const writeWhole = async (path: string, content: string | Uint8Array): Promise<void> => {
   const temporary = `${path}${unique()}`;

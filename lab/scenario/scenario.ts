@@ -122,7 +122,10 @@ export type Lab = {
   readonly record: (figure: Figure) => void;
   /** Puts a sentence into the report. */
   readonly note: (text: string) => void;
+  /** What there is on the board, once it is at rest. */
   readonly snapshot: () => Promise<Snapshot>;
+  /** What is on the board and was not before, or the other way round, and stays so. */
+  readonly changes: (before: Snapshot) => Promise<readonly string[]>;
   /** Puts an answer of the service into the report, if it is the first one. */
   readonly firstAnswer: (answer: Answer) => void;
 };

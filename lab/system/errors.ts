@@ -8,11 +8,17 @@ export class LabError extends Error {
   override readonly name: string = 'LabError';
   readonly fault: Fault;
   readonly next: readonly string[];
+  /** True when no delay can be the reason, as for a wrong answer. */
+  readonly conclusive: boolean;
 
-  constructor(message: string, details: { fault: Fault; next?: readonly string[]; cause?: unknown }) {
+  constructor(
+    message: string,
+    details: { fault: Fault; next?: readonly string[]; conclusive?: boolean; cause?: unknown },
+  ) {
     super(message, { cause: details.cause });
     this.fault = details.fault;
     this.next = details.next ?? [];
+    this.conclusive = details.conclusive ?? false;
   }
 }
 

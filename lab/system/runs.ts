@@ -6,7 +6,7 @@ import path from 'node:path';
 import Type, { type Static } from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
 import { cachePath, writeAtomically } from './files/cache.ts';
-import { isLocked, openLock } from './files/file-lock.mjs';
+import { isLocked, openLock, removeUnlocked } from './files/file-lock.mjs';
 import { deadline, until } from './wait.ts';
 
 /** Environment variable by which every process of a run can be told from anyone else's. */
@@ -136,9 +136,7 @@ const removeStrayLocks = async (): Promise<void> => {
   for (const name of names) {
     const [, id] = /^(.+)\.(?:owner|machine)$/.exec(name) ?? [];
     if (id === undefined || names.includes(`${id}.json`)) continue;
-    const file = path.join(recordsFolder(), name);
-    // one that is about to be locked is noticed by whoever locks it, and made again
-    if (!(await isLocked(file))) await fs.rm(file, { force: true });
+    await removeUnlocked(path.join(recordsFolder(), name));
   }
 };
 

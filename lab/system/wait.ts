@@ -7,21 +7,40 @@ export type Deadline = {
   readonly extend: (ms: number) => void;
 };
 
-/** Its signal is aborted after `ms` and all extensions, or with any of `signals`; the reason says what was waited for. */
+/** How often a deadline looks at the clock, in ms; of a longer pause of this process only so much counts. */
+const tickMs = 500;
+
+/**
+ * Its signal is aborted after `ms` and all extensions, or with any of `signals`; the reason says what was waited for.
+ * Time counts in which this process runs: a computer that stood still, or was suspended, has used up nobody's time.
+ */
 export const extendableDeadline = (
   ms: number,
   what: string,
   ...signals: readonly (AbortSignal | undefined)[]
 ): Deadline => {
   const controller = new AbortController();
-  const start = performance.now();
-  let [allowed, timer]: [number, NodeJS.Timeout | undefined] = [0, undefined];
-  const extend = (more: number) => {
-    allowed += more;
-    clearTimeout(timer);
-    const late = () => controller.abort(new Error(`${what} timed out after ${Math.round(allowed / 1000)} s`));
-    timer = setTimeout(late, start + allowed - performance.now());
+  let [allowed, used, last] = [0, 0, performance.now()];
+  let timer: NodeJS.Timeout | undefined;
+  const count = () => {
+    const now = performance.now();
+    used += Math.min(now - last, 2 * tickMs);
+    last = now;
+  };
+  const tick = () => {
+    count();
+    if (used < allowed) wait();
+    else controller.abort(new Error(`${what} timed out after ${Math.round(allowed / 1000)} s`));
+  };
+  const wait = () => {
+    timer = setTimeout(tick, Math.max(0, Math.min(allowed - used, tickMs)));
     timer.unref();
+  };
+  const extend = (more: number) => {
+    clearTimeout(timer);
+    count();
+    allowed += more;
+    wait();
   };
   extend(ms);
   return { signal: AbortSignal.any([controller.signal, ...signals.filter((signal) => signal !== undefined)]), extend };

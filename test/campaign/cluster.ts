@@ -51,8 +51,8 @@ export const startCluster = async (signal: AbortSignal) => {
       // a packet of QoS 0 is not answered
       if (isMute) packet.qos = 0;
       else if (client) {
-        const { topic, payload, qos, retain } = packet;
-        dialogue.received({ client: client.id, topic, text: payload.toString(), qos, retain });
+        const { topic, payload, qos, retain, dup } = packet;
+        dialogue.received({ client: client.id, topic, text: payload.toString(), qos, retain, dup });
       }
       done(null);
     };

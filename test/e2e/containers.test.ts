@@ -22,7 +22,7 @@ t.test('labs in two containers with one cache both pass', { skip: withoutLocal()
   );
   await Promise.race([begun, first]);
   const both = await Promise.all([first, scenario('second')]);
-  for (const { exitCode, stderr } of both) t.equal(exitCode, 0, stderr);
+  for (const { exitCode, stderr } of both) t.equal(exitCode, 0, 'it passed', { stderr });
   t.strictSame(await world.leftovers(), []);
   t.strictSame((await fs.readdir(world.reports)).toSorted(), ['first', 'second']);
 });

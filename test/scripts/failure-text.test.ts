@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import t from 'tap';
+import { failureText } from '../../scripts/failure-text.ts';
 import { collect } from '../../scripts/tap-summary.ts';
 
 const failing = `import t from 'tap';
@@ -12,6 +13,15 @@ t.test('errors', async () => {
   throw Object.assign(new TypeError('it broke', { cause: new Error('no file') }), { code: 'ENOENT', next: ['look'] });
 });
 `;
+
+t.test('of what a program printed, which a test gives as a name, the end is shown', (t) => {
+  const printed = `bridged on local ${'✓ one more step 0.1 s '.repeat(200)}✗ load from the lab: 3 timeouts`;
+  const result = { name: printed, ok: false, id: 1, diag: {} };
+  const title = failureText(result as unknown as Parameters<typeof failureText>[0]);
+  t.match(title, /^bridged on local ✓ .* … .*✗ load from the lab: 3 timeouts$/);
+  t.ok(title.length < 2000, `${title.length} characters`);
+  t.end();
+});
 
 t.test('a failed test says where, what was expected and what came, one thing a line', async (t) => {
   const file = path.join(t.testdir({ 'failing.test.mjs': failing }), 'failing.test.mjs');

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
@@ -34,7 +35,8 @@ const makeFolder = async (folder: string): Promise<void> => {
 /** Makes a folder where it is missing, and writes and removes a file in it. Rejects where that is not possible. */
 const tryToWrite = async (folder: string, tryMore: (file: string) => Promise<void> = async () => {}): Promise<void> => {
   await makeFolder(path.resolve(folder));
-  const file = path.join(folder, `.probe-${process.pid}`);
+  // in containers that share the folder, several processes have the same number
+  const file = path.join(folder, `.probe-${randomUUID()}`);
   try {
     await fs.writeFile(file, probe, { mode: 0o755 });
     await tryMore(file);
@@ -61,8 +63,8 @@ class NoExec extends Error {}
 
 /** access(2) answers for a file as execve(2) would: a mount without exec refuses it whatever its mode. */
 const canExecute = (file: string): Promise<void> =>
-  fs.access(file, constants.X_OK).catch(() => {
-    throw new NoExec();
+  fs.access(file, constants.X_OK).catch((error: unknown) => {
+    throw codeOf(error) === 'EACCES' ? new NoExec() : error;
   });
 
 /** The cache's own folder, which nothing works without. */

@@ -8,11 +8,13 @@ export type CpuTicks = {
   readonly perSecond: number;
 };
 
+// a program that only looked into the namespace may have ended meanwhile
 // without a program that tells, it is what Linux shows to programs on every processor that boards have (USER_HZ)
 const script = `
 getconf CLK_TCK 2>/dev/null || echo 100
 head -n 1 /proc/stat
-for pid in $(ip netns pids "$1"); do cat "/proc/$pid/stat"; done
+for pid in $(ip netns pids "$1"); do cat "/proc/$pid/stat" 2>/dev/null; done
+true
 `;
 
 /** Reads what the script printed: ticks a second, the first line of /proc/stat, and one stat a process (proc(5)). */

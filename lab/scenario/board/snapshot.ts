@@ -1,6 +1,10 @@
 import Type from 'typebox';
 import { parseJson } from '../../../worker/contract/check.ts';
 import { execOk, type Machine } from '../../machine/machine.ts';
+import { deadline, until } from '../../system/wait.ts';
+
+/** How long a board may take until it is at rest, and from when on the report says that it took long, in ms. */
+const [restMs, notedMs] = [10_000, 1000];
 
 /** What there is on a board, as sorted lines by kind: two of them can be compared. */
 export type Snapshot = Readonly<
@@ -30,6 +34,8 @@ const lasting = [
   '/var/lib/oakestra-lab',
 ];
 
+const looked = ['/etc', '/root', '/run', '/tmp', '/usr/lib/oakestra', '/var'];
+
 /** What ends a line that a router or a DHCP server may add at any time. */
 const byItself = ' (dynamic)';
 
@@ -46,6 +52,15 @@ const lines = (text: string): readonly string[] =>
     .map((line) => line.trim())
     .filter((line) => line !== '');
 
+/** The files in folders. One that goes while it is looked for is no trouble: the board lives. */
+const findFiles = async (machine: Machine, argv: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await machine.exec(argv, { env: { LC_ALL: 'C' } });
+  const troubles = lines(stderr).filter((line) => !line.endsWith(': No such file or directory'));
+  if (code !== 0 && (troubles.length > 0 || stderr.trim() === ''))
+    throw new Error(`'${argv.join(' ')}' on the board ended with ${code}: ${stderr.trim()}`);
+  return stdout;
+};
+
 /**
  * Takes down what there is on a board. Addresses and routes that the kernel gives every interface by itself (link
  * scope, as soon as it has a carrier) are left out.
@@ -60,7 +75,7 @@ export const takeSnapshot = async (machine: Machine): Promise<Snapshot> => {
     ask('ip', '-json', 'address', 'show'),
     ask('ip', 'route', 'show', 'table', 'all'),
     ask('nft', 'list', 'ruleset'),
-    ask('find', '/etc', '/root', '/run', '/tmp', '/usr/lib/oakestra', '/var', '-xdev', ...pruned, '-print'),
+    findFiles(machine, ['find', ...looked, '-xdev', ...pruned, '-print']),
   ]);
   const found = parseJson(Links, links, "'ip address show' on the board");
   const given = found.flatMap(({ addr_info }) =>
@@ -119,3 +134,58 @@ export const snapshotChanges = (before: Snapshot, after: Snapshot): readonly str
       .map((line) => `+ ${kind}: ${line}`),
     ...without(before[kind], after[kind]).map((line) => `- ${kind}: ${line}`),
   ]);
+
+const limitOf = (machine: Machine, signal: AbortSignal): AbortSignal =>
+  deadline(restMs * machine.timeoutFactor, 'the board', signal);
+
+/** `look` again and again until it is content, or the board has had time enough to come to rest; what it saw last. */
+const lastLook = async <T>(look: () => Promise<T>, isEnough: (seen: T) => boolean, limit: AbortSignal): Promise<T> => {
+  let seen = await look();
+  await until(async () => {
+    if (isEnough(seen)) return true;
+    seen = await look();
+    return undefined;
+  }, limit).catch((error: unknown) => {
+    if (!limit.aborted) throw error;
+  });
+  return seen;
+};
+
+/** What there is on a board at rest: two looks, one after the other, have seen the same. */
+export const snapshotAtRest = async (machine: Machine, signal: AbortSignal): Promise<Snapshot> => {
+  let before: Snapshot | undefined;
+  const look = async () => {
+    const [previous, seen] = [before, await takeSnapshot(machine)];
+    before = seen;
+    return { seen, isSame: previous !== undefined && snapshotChanges(previous, seen).length === 0 };
+  };
+  const { seen } = await lastLook(look, ({ isSame }) => isSame, limitOf(machine, signal));
+  signal.throwIfAborted();
+  return seen;
+};
+
+/**
+ * What has changed on a board for good. What the worker does when the cluster has its last word, such as forgetting that
+ * it owed that, goes on for a moment: what has gone by itself soon after was not left behind. `note` is told of what
+ * took its time.
+ */
+export const lastingChanges = async (
+  before: Snapshot,
+  machine: Machine,
+  signal: AbortSignal,
+  note: (text: string) => void,
+): Promise<readonly string[]> => {
+  const began = performance.now();
+  let slow: readonly string[] = [];
+  const look = async () => {
+    const changes = snapshotChanges(before, await takeSnapshot(machine));
+    if (performance.now() - began >= notedMs * machine.timeoutFactor && changes.length > 0) slow = changes;
+    return changes;
+  };
+  const changes = await lastLook(look, (seen) => seen.length === 0, limitOf(machine, signal));
+  signal.throwIfAborted();
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  if (changes.length === 0 && slow.length > 0)
+    note(`the board was as before only after ${seconds} s: ${slow.join('; ')}`);
+  return changes;
+};

@@ -7,7 +7,7 @@ import { labFault } from '../../system/errors.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { Capture } from '../board/capture.ts';
-import { takeSnapshot } from '../board/snapshot.ts';
+import { lastingChanges, snapshotAtRest } from '../board/snapshot.ts';
 import type { Observations } from '../observations.ts';
 import type { Lab, NetworkSpec, ScenarioOptions } from '../scenario.ts';
 import type { Services } from '../services/deploy.ts';
@@ -92,7 +92,8 @@ export const makeLab = (parts: {
       });
     },
     note: parts.note,
-    snapshot: () => takeSnapshot(machine),
+    snapshot: () => snapshotAtRest(machine, signal),
+    changes: (before) => lastingChanges(before, machine, signal, parts.note),
     firstAnswer: ({ status, headers, bytes }) => {
       const body = bytesInWords(bytes, shownBodyBytes);
       findings.firstAnswer ??= { status, headers: { ...headers }, body, bodyBytes: bytes.length };

@@ -5,6 +5,7 @@ import { worstVerdict } from '../../report/model/replicates.ts';
 import type { Results, Verdict } from '../../report/model/results.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { openRun } from '../../system/runs.ts';
+import { StallWatch } from '../../system/stalls.ts';
 import { extendableDeadline } from '../../system/wait.ts';
 import { type Capture, type Packets, packetCapture, packetsFile } from '../board/capture.ts';
 import { afterRun, beforeRun } from '../board/condition.ts';
@@ -74,7 +75,8 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
     events.push(entry);
     options.onEvent(entry);
   };
-  const steps = new Steps(emit, start, options.until);
+  using stalls = new StallWatch();
+  const steps = new Steps(emit, start, (from, to) => stalls.between(from, to), options.until);
   const findings = noObservations();
   const note = (text: string) => {
     if (findings.notes.includes(text)) return;

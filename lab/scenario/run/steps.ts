@@ -36,6 +36,14 @@ const blame = (error: unknown, aborted: boolean): Verdict => {
   return error instanceof LabError ? verdicts[error.fault] : 'failed';
 };
 
+/** From so many milliseconds on a standstill of this computer may be why something came too late. */
+const mostStalledMs = 1000;
+
+/** For how many milliseconds this computer stood still between two moments of the monotonic clock. */
+export type Stalled = (from: number, to: number) => number;
+
+const isConclusive = (error: unknown): boolean => error instanceof LabError && error.conclusive;
+
 /** The steps of a run as they happen. The first that does not pass ends the scenario. */
 export class Steps {
   readonly done: Step[] = [];
@@ -43,9 +51,11 @@ export class Steps {
   readonly #emit: Emit;
   readonly #start: number;
   readonly #until: string | undefined;
+  readonly #stalled: Stalled;
 
   /** @param start when the run began, on the monotonic clock. */
-  constructor(emit: Emit, start: number, until?: string) {
+  constructor(emit: Emit, start: number, stalled: Stalled, until?: string) {
+    this.#stalled = stalled;
     this.#emit = emit;
     this.#start = start;
     this.#until = until;
@@ -90,8 +100,13 @@ export class Steps {
     } catch (thrown) {
       const error = signal.aborted ? signal.reason : thrown;
       const verdict = blame(error, signal.aborted && !(error instanceof LabError));
-      end(verdict);
-      throw new StepFailed(name, where, verdict, messageOf(error), error);
+      const stalled = this.#stalled(began, performance.now());
+      const isExcused = verdict === 'failed' && stalled >= mostStalledMs && !isConclusive(error);
+      end(isExcused ? 'incomplete' : verdict);
+      if (!isExcused) throw new StepFailed(name, where, verdict, messageOf(error), error);
+      const pause = `this computer kept the lab waiting for ${(stalled / 1000).toFixed(1)} s during this step`;
+      const reason = `${messageOf(error)}; ${pause}, which may be why: run it again when it is less busy`;
+      throw new StepFailed(name, where, 'incomplete', reason, error);
     }
     const failed = expectations.filter(({ verdict }) => verdict === 'failed');
     end(failed.length > 0 ? 'failed' : 'passed');

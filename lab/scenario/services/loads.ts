@@ -16,11 +16,13 @@ const warmUpMs = 500;
 const requestTimeoutMs = 5_000;
 const programFile = '/var/lib/oakestra-lab/load.mjs';
 
-/** Throws, blaming the product, when a load had anything but right answers. */
+/** Throws, blaming the product, when a load had anything but right answers: no delay can be the reason for wrong ones. */
 const judge = (name: string, result: LoadResult): void => {
   if (faults(result) === 0 && result.responses > 0) return;
   const counts = (Object.keys(loadCounts) as (keyof LoadCounts)[]).map((kind) => `${loadCounts[kind]} ${result[kind]}`);
-  throw new LabError(`the load '${name}' was not answered as it should: ${counts.join(', ')}`, { fault: 'product' });
+  const conclusive = result.wrongStatus + result.wrongBody > 0;
+  const message = `the load '${name}' was not answered as it should: ${counts.join(', ')}`;
+  throw new LabError(message, { fault: 'product', conclusive });
 };
 
 /** Loads for a scenario: from the lab itself, or by a program that is put on the board once. Each puts off `limit`. */

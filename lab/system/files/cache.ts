@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { acquireLock } from './file-lock.mjs';
@@ -46,9 +47,9 @@ export const emptyFolder = async (folder: string): Promise<string> => {
   return folder;
 };
 
-/** Writes a file under a temporary name and renames it. */
+/** Writes a file under a temporary name, which nobody else has in whatever container, and renames it. */
 export const writeAtomically = async (file: string, content: string | Uint8Array, mode = 0o644): Promise<void> => {
-  const temporary = `${file}.${process.pid}.partial`;
+  const temporary = `${file}.${randomUUID()}.partial`;
   await fs.writeFile(temporary, content, { mode });
   await fs.rename(temporary, file);
 };

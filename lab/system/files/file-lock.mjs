@@ -115,3 +115,25 @@ export const isLocked = async (file) => {
     fs.closeSync(fd);
   }
 };
+
+/**
+ * Removes a lock that nobody has, and returns false where somebody has it. Meanwhile it is locked by this process: who
+ * wants it just now finds it removed, and makes it again.
+ * @param {string} file
+ * @returns {Promise<boolean>}
+ */
+export const removeUnlocked = async (file) => {
+  let fd;
+  try {
+    fd = fs.openSync(file, 'r+');
+  } catch {
+    return false;
+  }
+  try {
+    const isFree = await flock(fd);
+    if (isFree && isNamed(fd, file)) fs.rmSync(file, { force: true });
+    return isFree;
+  } finally {
+    fs.closeSync(fd);
+  }
+};

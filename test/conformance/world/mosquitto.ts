@@ -92,9 +92,9 @@ export class Mosquitto implements BrokerControl {
     this.#relay = await startRelay({ host: this.#host, port: this.port }, { path: socketIn(this.#folder) });
     this.port = this.#relay.port;
     const client = await connectAsync(`mqtt://${this.#host}:${this.port}`, { protocolVersion: 5, reconnectPeriod: 0 });
-    client.on('message', (topic, payload, { qos, retain }) => {
+    client.on('message', (topic, payload, { qos, retain, dup }) => {
       if (topic.startsWith('nodes/') && !control.test(topic))
-        this.#events.published({ client: speakerOf(topic), topic, text: payload.toString(), qos, retain });
+        this.#events.published({ client: speakerOf(topic), topic, text: payload.toString(), qos, retain, dup });
     });
     await client.subscribeAsync('#', { qos: 2, nl: true, rap: true });
     this.#client = client;

@@ -23,6 +23,7 @@ t.test('whatever arrives is judged, never thrown', async () => {
     topic: fc.oneof(fc.constantFrom(...topics), fc.string()),
     qos: fc.integer({ min: 0, max: 2 }),
     retain: fc.boolean(),
+    dup: fc.boolean(),
     text: fc.constant(''),
   });
   fc.assert(
@@ -43,10 +44,18 @@ t.test('whatever arrives is judged, never thrown', async () => {
 
 t.test('a message as the contract has it is no problem', async (t) => {
   const send = (topic: string, client: string, data: unknown) =>
-    inspect({ topic, client, qos: 1, retain: false, text: '' }, data, view);
+    inspect({ topic, client, qos: 1, retain: false, dup: false, text: '' }, data, view);
   const net = netTopics(id);
   t.strictSame(send(net.subnetRequest, id, { METHOD: 'GET' }), { message: { kind: 'subnet' }, problems: [] });
   t.strictSame(send(net.addressChanged, id, deployedMessage).problems, []);
   t.strictSame(send(net.interestRemove, id, { appname: 'a.b.c.d' }).problems, []);
   t.strictSame(send(engineTopics(id).resources, `${id}-ne`, resourcesMessage()).problems, []);
+});
+
+t.test('a report that is sent again says what was so before the instance ended', (t) => {
+  const ended: WorkerView = { ...view, task: () => 'ended' };
+  const sent = { topic: engineTopics(id).resources, client: `${id}-ne`, qos: 1, retain: false, text: '' };
+  t.match(inspect({ ...sent, dup: false }, resourcesMessage(), ended).problems, [/^reports the ended instance/]);
+  t.strictSame(inspect({ ...sent, dup: true }, resourcesMessage(), ended).problems, []);
+  t.end();
 });

@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import t from 'tap';
 import { boardFilesTrouble } from '../../../lab/commands/preflight/board-files.ts';
+import { cacheFolder } from '../../../lab/commands/preflight/folders.ts';
 import { quote } from '../../../lab/system/quote.ts';
 import { otherUser, withoutOtherUser } from '../../support/other-user.ts';
+import { privateCache } from '../../support/private.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
@@ -167,4 +169,12 @@ t.test('a clone with core.autocrlf has the line endings that a board needs', asy
   t.equal(await boardFilesTrouble(clone), undefined);
   const wasm = 'fixtures/hello-wasi-http.wasm';
   t.ok((await fs.readFile(path.join(origin, wasm))).equals(await fs.readFile(path.join(clone, wasm))));
+});
+
+t.test('labs that have the same process number, in containers, do not meet in the cache', async (t) => {
+  await using place = await privateCache([]);
+  // another one's, who is writing there just now
+  await fs.mkdir(path.join(place.cache, `.probe-${process.pid}`), { recursive: true });
+  const look = () => cacheFolder.look({ reports: place.folder, signal: new AbortController().signal });
+  for (const found of await Promise.all(Array.from({ length: 8 }, look))) t.match(found, { ok: true });
 });

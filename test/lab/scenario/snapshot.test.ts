@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Machine } from '../../../lab/machine/machine.ts';
-import { snapshotChanges, takeSnapshot } from '../../../lab/scenario/board/snapshot.ts';
+import { lastingChanges, snapshotAtRest, snapshotChanges, takeSnapshot } from '../../../lab/scenario/board/snapshot.ts';
 
 const links = JSON.stringify([
   { ifname: 'lo', mtu: 65536, addr_info: [{ local: '127.0.0.1', prefixlen: 8, scope: 'host' }] },
@@ -87,4 +87,48 @@ t.test('no other command of the lab runs while it looks at the processes', async
   } as unknown as Machine;
   await takeSnapshot(watched);
   t.strictSame(beside, [0, 0]);
+});
+
+const never = new AbortController().signal;
+
+/** A board whose files are another list at each look; the last one stays. */
+const changing = (lists: readonly string[], more: { code?: number; stderr?: string } = {}) => {
+  let looks = 0;
+  const quietBoard = board({});
+  return {
+    timeoutFactor: 0.05,
+    exec: async (argv: readonly string[]) => {
+      if (argv[0] !== 'find') return quietBoard.exec(argv);
+      const stdout = lists[Math.min(looks, lists.length - 1)] ?? '';
+      looks += 1;
+      return { code: 0, stdout, stderr: '', ...more };
+    },
+  } as unknown as Machine;
+};
+
+t.test('what goes by itself soon after the last word of the worker was not left behind', async (t) => {
+  const word = '/etc/hosts\n/var/lib/oakestra/node-engine/words/lab.test.hello.test.instance.0.json\n';
+  const before = await takeSnapshot(board({}));
+  const notes: string[] = [];
+  const changes = (machine: Machine) => lastingChanges(before, machine, never, (text) => notes.push(text));
+  t.strictSame(await changes(changing([word, `${word.trim()}.new\n`, '/etc/hosts\n'])), []);
+  t.match(
+    await changes(changing([word])),
+    [/^\+ files: \/var\/lib\/oakestra\/node-engine\/words\//],
+    'but what stays was',
+  );
+});
+
+t.test("a board's state is recorded when it is at rest", async (t) => {
+  const { files } = await snapshotAtRest(changing(['/etc/hosts\n/run/starting\n', '/etc/hosts\n']), never);
+  t.strictSame(files, ['/etc/hosts']);
+  let look = 0;
+  const restless = changing(Array.from({ length: 1000 }, () => `/tmp/${look++}\n`));
+  t.equal((await snapshotAtRest(restless, never)).files.length, 1, 'one that never is has the last look');
+});
+
+t.test('a file that goes while it is looked for is no trouble, and every other failure is', async (t) => {
+  const find = (stderr: string) => takeSnapshot(changing(['/etc/hosts\n'], { code: 1, stderr }));
+  t.strictSame((await find("find: '/run/x': No such file or directory\n")).files, ['/etc/hosts']);
+  await t.rejects(find("find: '/root': Permission denied\n"), { message: /Permission denied/ });
 });

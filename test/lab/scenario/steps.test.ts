@@ -1,14 +1,14 @@
 import t from 'tap';
-import { Steps } from '../../../lab/scenario/run/steps.ts';
+import { type Stalled, Steps } from '../../../lab/scenario/run/steps.ts';
 import type { LabEvent } from '../../../lab/scenario/targets/events.ts';
 import { LabError, labFault, messageOf } from '../../../lab/system/errors.ts';
 
 const where = { place: 'board' } as const;
 const never = new AbortController().signal;
 
-const recorded = (until?: string) => {
+const recorded = (until?: string, stalled: Stalled = () => 0) => {
   const events: Omit<LabEvent, 'ms'>[] = [];
-  const steps = new Steps((event) => events.push(event), performance.now(), until);
+  const steps = new Steps((event) => events.push(event), performance.now(), stalled, until);
   return { steps, events };
 };
 
@@ -105,4 +105,26 @@ t.test('what comes is shown, but no more of it than can be read', async (t) => {
   const { steps } = recorded();
   const step = steps.run('x', where, never, async ({ expect }) => expect.equal('body', 'y'.repeat(1e6), ''));
   t.ok((await step.then(() => '', messageOf)).length < 3000);
+});
+
+t.test('what came too late while this computer stood still says nothing about the product', async (t) => {
+  const paused = (ms: number) => recorded(undefined, () => ms).steps;
+  const late = async () => {
+    throw new Error('waiting for status UNDEPLOYED: undeployment timed out after 10 s');
+  };
+  await t.rejects(paused(6200).run('undeploy', where, never, late), {
+    verdict: 'incomplete',
+    message: /timed out after 10 s; this computer kept the lab waiting for 6\.2 s during this step, which may be why/,
+  });
+  // a hiccup is no reason
+  await t.rejects(paused(900).run('undeploy', where, never, late), { verdict: 'failed', message: /after 10 s$/ });
+  // no delay makes answers wrong, nor a value another one
+  const wrong = async () => {
+    throw new LabError('3 wrong answers', { fault: 'product', conclusive: true });
+  };
+  await t.rejects(paused(6200).run('load', where, never, wrong), { verdict: 'failed', message: /^3 wrong/ });
+  const expecting = paused(6200).run('HTTP', where, never, async ({ expect }) => expect.equal('body', 'a', 'b'));
+  await t.rejects(expecting, { verdict: 'failed', message: /^body/ });
+  const boot = paused(6200).run('boot', where, never, () => Promise.reject(labFault('no board')));
+  await t.rejects(boot, { verdict: 'error', message: 'no board' });
 });

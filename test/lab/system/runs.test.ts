@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import Type from 'typebox';
 import { cachePath } from '../../../lab/system/files/cache.ts';
-import { isLocked } from '../../../lab/system/files/file-lock.mjs';
+import { isLocked, openLock, removeUnlocked } from '../../../lab/system/files/file-lock.mjs';
 import { identityOf } from '../../../lab/system/identity.ts';
 import { keptRuns, listRuns, openRun, reapRuns, removeRun } from '../../../lab/system/runs.ts';
 import { until } from '../../../lab/system/wait.ts';
@@ -162,4 +162,17 @@ t.test('a damaged record does not keep the lab from working', async (t) => {
   await using run = await openRun('a test');
   await fs.writeFile(cachePath('runs', 'half.json'), '{"id":');
   t.match(await listRuns(), [{ id: run.id }]);
+});
+
+t.test('a lock that is taken while it is tidied up is never lost', async (t) => {
+  await using place = await privateCache([]);
+  const file = path.join(place.folder, 'lock');
+  for (let round = 0; round < 8; round++) {
+    await fs.writeFile(file, '');
+    const [lock] = await Promise.all([openLock(file), removeUnlocked(file), removeUnlocked(file)]);
+    t.ok(await isLocked(file), 'whoever has it is seen to have it');
+    t.equal(await removeUnlocked(file), false);
+    lock.release();
+    t.notOk(await isLocked(file));
+  }
 });

@@ -180,11 +180,13 @@ export class Engine {
 
   /** What the running instances use; one that has ended is never among them. `memoryTotal` is the node's, in bytes. */
   async usage(memoryTotal: number): Promise<readonly InstanceUsage[]> {
-    const measured = [...this.#instances.values()].map(async (instance) => {
-      const usage = await instance.usage?.(memoryTotal);
-      return instance.usage === undefined || !instance.reachable ? undefined : usage;
-    });
-    return (await Promise.all(measured)).filter((usage) => usage !== undefined);
+    const measured = await Promise.all(
+      [...this.#instances.values()].map(async (instance) => ({ instance, usage: await instance.usage?.(memoryTotal) })),
+    );
+    // one may have ended while another one was measured
+    return measured.flatMap(({ instance, usage }) =>
+      usage === undefined || instance.usage === undefined || !instance.reachable ? [] : [usage],
+    );
   }
 
   /** Removes the output of instances that have been gone for long. Never rejects. */
