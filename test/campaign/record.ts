@@ -2,8 +2,6 @@ import type { ClusterMessage } from '../../lab/cluster/messages.ts';
 import type { JobStatus, JobStatusMessage } from '../../worker/contract/job.ts';
 import { taskId } from '../../worker/contract/names.ts';
 
-type Resources = { readonly services: readonly { readonly job_name: string; readonly instance: number }[] };
-
 /** An order that the cluster has sent. */
 export type Order = {
   readonly what: 'deploy' | 'delete';
@@ -42,21 +40,11 @@ export class Record {
 
   hear({ direction, topic, payload }: ClusterMessage): void {
     if (direction === 'out') return;
-    if (topic.endsWith('/jobs/resources')) this.#report((payload as Resources).services);
     if (!topic.endsWith('/job')) return;
     const { sname, instance, status, status_detail } = payload as JobStatusMessage;
     const task = taskId(sname, instance);
     const detail = (status_detail ?? '').split('\n')[0] ?? '';
     this.words.push({ task, status, at: this.#next(`  ${task} ${status} ${detail}`.trimEnd()) });
-  }
-
-  /** To a cluster, what a report names runs, also when the word CREATED was lost with the engine. */
-  #report(services: Resources['services']): void {
-    for (const { job_name, instance } of services) {
-      const task = taskId(job_name, instance);
-      if (this.words.findLast((word) => word.task === task)?.status === 'CREATING')
-        this.words.push({ task, status: 'CREATED', at: this.#next(`  ${task} is reported`) });
-    }
   }
 
   /** Something else that is worth a line among what was said. */

@@ -13,7 +13,7 @@ import type { Node } from './node.ts';
 import { wordOf } from './words.ts';
 
 /** What an earlier engine left of an instance, and what has to be done about it. */
-type Adopted = {
+export type Adopted = {
   readonly task: string;
   readonly request: DeleteRequest;
   readonly entry: Entry;

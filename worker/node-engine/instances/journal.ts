@@ -56,7 +56,7 @@ export class Journal {
   /** Writes down an order, which must be safe before it is begun: rejects where the state folder cannot be written. */
   async begin(task: string, job: DeployRequest): Promise<void> {
     if (await this.#change(task, ordered(job))) return;
-    await this.#change(task, unordered);
+    await this.#change(task, unordered(job));
     throw new JournalError(`no new instance is started while the state folder ${this.#folder} cannot be written`);
   }
 

@@ -82,6 +82,83 @@ inSandbox(import.meta.url, () => {
     t.same(await readdir('/run/netns'), []);
   });
 
+  t.test('a delete is never overtaken by a deployment that was ordered before it', { skip }, async (t) => {
+    await using worker = await onSmallDisk();
+    const { cluster, daemon, network, image } = worker;
+    network.refuse('/wasm/undeploy', { status: 500, text: 'the link is busy' });
+    await cluster.send('delete', { job_name: service, instance_number: 0 });
+    await until(async () => network.count('/wasm/undeploy') > 0, 'removal', patience());
+    await cluster.send('deploy', job(image));
+    await cluster.send('delete', { job_name: service, instance_number: 0 });
+    await cluster.send('deploy', job(image, { instance_number: 1, port: '8081:80' }));
+    await cluster.status('CREATED', 1);
+    network.refuse('/wasm/undeploy', undefined);
+    await cluster.status('UNDEPLOYED');
+    await cluster.send('deploy', job(image, { instance_number: 2, port: '8082:80' }));
+    await cluster.status('CREATED', 2);
+    t.same(cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED']);
+    t.equal((await processes(daemon.folder)).length, 2);
+  });
+
+  t.test('a deployment begins when what was before it has gone, in the order of the orders', { skip }, async (t) => {
+    await using worker = await onSmallDisk();
+    const { cluster, network, image } = worker;
+    network.refuse('/wasm/undeploy', { status: 500, text: 'the link is busy' });
+    for (const order of ['delete', 'deploy', 'delete', 'deploy', 'deploy'] as const)
+      await cluster.send(order, order === 'deploy' ? job(image) : { job_name: service, instance_number: 0 });
+    await until(async () => network.count('/wasm/undeploy') > 0, 'removal', patience());
+    network.refuse('/wasm/undeploy', undefined);
+    await cluster.until(() => cluster.statuses().filter((one) => one === 'CREATED')[1], 'second CREATED');
+    t.same(cluster.statuses(), ['CREATING', 'CREATED', 'UNDEPLOYED', 'CREATING', 'CREATED']);
+  });
+
+  t.test(
+    'a deployment that waits for its turn is written down, and answered by the next engine',
+    { skip },
+    async (t) => {
+      await using worker = await onSmallDisk();
+      const { cluster, daemon, network, image, state } = worker;
+      network.refuse('/wasm/undeploy', { status: 500, text: 'the link is busy' });
+      await cluster.send('delete', { job_name: service, instance_number: 0 });
+      await cluster.send('deploy', job(image));
+      const file = join(state, 'instances', `${task}.json`);
+      const isWritten = async () => (JSON.parse(await readFile(file, 'utf8')) as { next?: object }).next !== undefined;
+      await until(isWritten, 'order on disk', AbortSignal.timeout(10_000));
+      await daemon.end('SIGKILL');
+      network.refuse('/wasm/undeploy', undefined);
+      daemon.start();
+      t.match(await cluster.status('FAILED'), { status_detail: /stopped before the deployment began/ });
+      await cluster.status('UNDEPLOYED');
+      await until(async () => (await readdir(join(state, 'instances'))).length === 0, 'clean state', patience());
+      await cluster.send('deploy', job(image));
+      await cluster.reported(0);
+    },
+  );
+
+  t.test(
+    'that an instance is CREATED is told although the engine is killed before it could be',
+    { skip },
+    async (t) => {
+      await using both = await startPair();
+      const { cluster, network, engine, deploy, signal } = both;
+      process.kill(network.pid(), 'SIGSTOP');
+      const deployment = deploy(0);
+      await deployment.status('CREATING', signal);
+      await cluster.stopBroker();
+      process.kill(network.pid(), 'SIGCONT');
+      const words = engine.at(`state/words/${task}.json`);
+      const isOwed = async () => (await readFile(words, 'utf8').catch(() => '')).includes('CREATED');
+      await until(isOwed, 'word on disk', signal);
+      await engine.end('SIGKILL');
+      await cluster.startBroker();
+      engine.start();
+      await deployment.status('CREATED', signal);
+      await until(async () => !(await isOwed()), 'end of the debt', signal);
+      await deployment.undeploy(signal);
+      t.same(await readdir('/run/netns'), []);
+    },
+  );
+
   t.test('what is owed to a broker that is away is told by the next engine, once', { skip }, async (t) => {
     await using both = await startPair();
     const { cluster, engine, created, signal } = both;

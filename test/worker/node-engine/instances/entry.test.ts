@@ -20,13 +20,17 @@ type World = { entry: entries.Entry; runs: boolean; heard: JobStatus[]; owes: Se
 /** One thing that an engine does. It may be killed after each, and then only the entry and the process are left. */
 const steps = {
   deploy: (world: World) => {
-    if (world.entry.job === undefined && world.entry.undeploy !== true)
+    const { job, removing, next } = world.entry;
+    if ((job === undefined || removing === true) && next === undefined)
       world.entry = entries.ordered(order)(world.entry);
+  },
+  forgo: (world: World) => {
+    if (world.entry.next !== undefined) world.entry = entries.forgone(word('FAILED'))(world.entry);
   },
   launch: (world: World) => {
     if (world.entry.job === undefined || world.entry.removing === true || world.entry.ready) return;
     world.runs = true;
-    world.entry = entries.begun(world.entry);
+    world.entry = entries.begun(word('CREATED'))(world.entry);
   },
   delete: (world: World) => {
     world.entry = entries.deleted(world.entry);
@@ -55,9 +59,13 @@ const steps = {
   },
 } as const;
 
+/** How many answers to deployments the cluster has heard. */
+const answers = ({ heard }: World): number => heard.filter((status) => ['CREATED', 'FAILED'].includes(status)).length;
+
 /** What the next engine does about what it finds, until nothing is left to do. */
 const recover = (world: World): void => {
-  for (let turns = 0; turns < 20; turns += 1) {
+  steps.forgo(world);
+  for (let turns = 0; turns < 40; turns += 1) {
     const duty = entries.dutyOf(world.entry, world.runs);
     if (duty === 'tell that it failed') world.entry = entries.ended(word('FAILED'))(world.entry);
     if (duty === 'tell its end') world.entry = entries.ended(word('DEAD'))(world.entry);
@@ -72,15 +80,20 @@ t.test('whenever an engine is killed, the next one does what was ordered and tel
     fc.property(fc.array(fc.constantFrom(...names), { maxLength: 30 }), (done) => {
       const world: World = { entry: entries.nothing, runs: false, heard: [], owes: new Set() };
       let heardAtDelete = -1;
+      let heardAtDeploy = -1;
       for (const name of done) {
         if (name === 'delete') heardAtDelete = world.heard.filter((status) => status === 'UNDEPLOYED').length;
+        if (name === 'delete') heardAtDeploy = -1;
+        const before = world.entry;
         steps[name](world);
+        if (name === 'deploy' && world.entry !== before) heardAtDeploy = answers(world);
       }
       const ended = world.owes.has('end');
       recover(world);
       const undeployed = world.heard.filter((status) => status === 'UNDEPLOYED').length;
       if (!entries.isEmpty(world.entry) && entries.dutyOf(world.entry, world.runs) !== 'watch') return false;
       if (heardAtDelete >= 0 && undeployed <= heardAtDelete) return false;
+      if (heardAtDeploy >= 0 && answers(world) === heardAtDeploy) return false;
       // an end is told by one word or another
       return !ended || world.runs || world.heard.length > 0;
     }),
@@ -95,6 +108,14 @@ t.test('a word stays owed until it was acknowledged, and each acknowledgement co
   t.equal(entries.told(word('DEAD'))(once), once);
   t.ok(entries.isEmpty(entries.told(word('UNDEPLOYED'))(once)));
   t.equal(entries.ordered(order)(twice).words?.length, 2, 'a new order keeps what is owed');
+});
+
+t.test('an engine that is killed between its two files says of an instance what it has said before', async (t) => {
+  const begun = { ...entries.ordered(order)(entries.nothing), words: [word('CREATED')] };
+  t.equal(entries.dutyOf(begun, true), 'watch');
+  t.equal(entries.dutyOf(begun, false), 'tell its end');
+  const another = { ...begun, words: [word('CREATED'), word('DEAD')] };
+  t.equal(entries.dutyOf(another, true), 'tell that it failed', 'a word about the instance before is none about this');
 });
 
 t.test('an order that cannot be written down takes nothing along that came meanwhile', async (t) => {

@@ -1,0 +1,150 @@
+import type { DeleteRequest } from '../../contract/job.ts';
+import { serialByKey } from '../../system/serial.ts';
+import type { InstanceUsage } from '../cluster/messages.ts';
+import { explain } from '../explain.ts';
+import type { Exit, Running } from '../process/launch.ts';
+import { settlesWithin } from '../wait.ts';
+import { ended, gone, type Word } from './entry.ts';
+import { EngineStopping, type Instance } from './instance.ts';
+import { logFile, type Node } from './node.ts';
+import { networkLost } from './reachability.ts';
+import { usageMeter } from './usage.ts';
+import { endOf, wordOf } from './words.ts';
+
+/** The longest that it is kept back how an instance ended, in ms. */
+const tellMs = 5000;
+
+/** The instances that are on this node: watches them, and takes away what has ended or has to go. */
+export class Supervisor {
+  readonly #node: Node;
+  /** Tells the cluster a word. */
+  readonly #say: (word: Word) => void;
+  readonly #instances = new Map<string, Instance>();
+  /** Which instance was given an address last, of those that this engine has deployed. */
+  readonly #addresses = new Map<string, Instance>();
+  readonly #serial = serialByKey();
+  /** Aborts when what is owed is left to the next engine. */
+  readonly #stopping = new AbortController();
+
+  constructor(node: Node, say: (word: Word) => void) {
+    this.#node = node;
+    this.#say = say;
+  }
+
+  get(task: string): Instance | undefined {
+    return this.#instances.get(task);
+  }
+
+  add(task: string, instance: Instance): void {
+    this.#instances.set(task, instance);
+  }
+
+  /** True while an instance is there, or on its way up, that does not have to go. */
+  isUp(task: string): boolean {
+    return this.#instances.has(task) && this.#node.journal.entry(task).removing !== true;
+  }
+
+  /** Runs `work` when all that was begun for this instance before is done. */
+  turn<T>(task: string, work: () => Promise<T>): Promise<T> {
+    return this.#serial(task, work);
+  }
+
+  /** Watches an instance that runs; `address` is the one that it was given, where that is known. */
+  watch(task: string, instance: Instance, running: Running, address?: string): void {
+    if (address !== undefined) this.#addresses.set(address, instance);
+    instance.usage = usageMeter(instance.job, running.id, logFile(this.#node, task));
+    const exited = (exit: Exit) => {
+      instance.usage = undefined;
+      return this.turn(task, () => this.ended(task, instance, exit));
+    };
+    running.exited.then(exited, () => undefined);
+    this.#watchNetwork(task, instance, running).catch(() => undefined);
+  }
+
+  /** An instance whose network has gone runs on for nobody. */
+  async #watchNetwork(task: string, instance: Instance, running: Running): Promise<void> {
+    const end = new AbortController();
+    running.exited.then(
+      () => end.abort(),
+      () => end.abort(),
+    );
+    const seen = (present: boolean) => {
+      if (!present) this.#node.log.warn(`${task}: its network is missing`);
+      instance.reachable = present;
+    };
+    const others = (address: string) => (this.#addresses.get(address) ?? instance) !== instance;
+    const reason = await networkLost(running.id, others, seen, end.signal);
+    await this.turn(task, async () => {
+      if (this.#instances.get(task) !== instance) return;
+      await this.finish(task, instance, wordOf(instance.job, 'DEAD', `the network is gone: ${reason}`));
+    });
+  }
+
+  /** Takes away an instance whose process has ended on its own, and says how. */
+  async ended(task: string, instance: Instance, exit: Exit, when = ''): Promise<void> {
+    if (this.#instances.get(task) !== instance) return;
+    await this.finish(task, instance, await endOf(instance.job, exit, when, this.#node));
+  }
+
+  /** Takes away what has ended, and says so in time: its network may be owed for long while NetManager is away. */
+  async finish(task: string, instance: Instance, word: Word | undefined): Promise<void> {
+    await this.#node.journal.update(task, ended(word));
+    const removed = this.remove(task, instance);
+    await settlesWithin(removed, tellMs);
+    if (word !== undefined) this.#say(word);
+    await removed;
+  }
+
+  /** Takes an instance away, and says so once nothing of it is left where that was ordered. */
+  async remove(task: string, instance: Instance): Promise<void> {
+    instance.usage = undefined;
+    try {
+      await instance.undo.unwind(this.#node.log, this.#stopping.signal);
+    } catch (error) {
+      this.#node.log.warn(`${task} is not removed whole, which is left to the next engine: ${explain(error)}`);
+      return;
+    }
+    this.#instances.delete(task);
+    for (const [address, owner] of this.#addresses) if (owner === instance) this.#addresses.delete(address);
+    await this.gone(task, instance.job);
+  }
+
+  /** Nothing is left of an instance: forgets it, and answers who has ordered that. */
+  async gone(task: string, request: DeleteRequest): Promise<void> {
+    const { journal } = this.#node;
+    const word = wordOf(request, 'UNDEPLOYED');
+    const answer = journal.entry(task).undeploy === true;
+    await journal.update(task, gone(word));
+    if (answer) this.#say(word);
+  }
+
+  /** Undoes a deployment about which the next engine speaks. */
+  async takeBack(task: string, instance: Instance): Promise<void> {
+    await instance.undo.unwind(this.#node.log, this.#stopping.signal).catch(() => undefined);
+    this.#instances.delete(task);
+  }
+
+  /** Breaks off what is on its way up or down, and leaves to the next engine what is not done within `ms`. */
+  async close(ms: number): Promise<void> {
+    const unfinished = [...this.#instances].filter(([, instance]) => instance.usage === undefined);
+    const late = setTimeout(() => this.#stopping.abort(new EngineStopping('the engine is stopping')), ms);
+    await Promise.all(
+      unfinished.map(([task, instance]) => {
+        instance.abort.abort(new EngineStopping('the engine is stopping'));
+        return this.turn(task, async () => undefined);
+      }),
+    );
+    clearTimeout(late);
+  }
+
+  /** What the running instances use; one that has ended is never among them. `memoryTotal` is the node's, in bytes. */
+  async usage(memoryTotal: number): Promise<readonly InstanceUsage[]> {
+    const measured = await Promise.all(
+      [...this.#instances.values()].map(async (instance) => ({ instance, usage: await instance.usage?.(memoryTotal) })),
+    );
+    // one may have ended while another one was measured
+    return measured.flatMap(({ instance, usage }) =>
+      usage === undefined || instance.usage === undefined || !instance.reachable ? [] : [usage],
+    );
+  }
+}
