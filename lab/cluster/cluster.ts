@@ -6,6 +6,8 @@ import type { Deployment, DeploymentSpec } from './deployment.ts';
 import { Dialogue } from './dialogue.ts';
 import { authority, ClusterHttp } from './http.ts';
 import type { ClusterMessage, Violation } from './messages.ts';
+import type { ServiceAddresses } from './service-table.ts';
+import type { TableFault } from './table-answers.ts';
 import { Watch } from './watch.ts';
 import { covers, type RegisteredWorker } from './worker.ts';
 
@@ -16,8 +18,10 @@ export type ClusterOptions = {
   readonly advertise: string;
   /** Default `403`. */
   readonly dialect?: Dialect;
-  /** The network addresses of the worker's pools, IPv4 /26 and IPv6 /120. */
+  /** The network addresses of the first worker's pools, IPv4 /26 and IPv6 /120; those of the next ones follow. */
   readonly subnet: SubnetResult;
+  /** How many workers it takes; one when left out. */
+  readonly workers?: number | undefined;
   /** Called with every message in either direction, `information` and resource reports included. */
   readonly onMessage?: (entry: ClusterMessage) => void;
   /** Ends every wait on the cluster. */
@@ -25,9 +29,8 @@ export type ClusterOptions = {
 };
 
 /**
- * The part of an Oakestra cluster that one worker talks to (contract, sections 1, 2 and 5): registration, broker,
- * subnet, service table, deployments and artifacts. What the worker sends is checked against the contract;
- * departures are collected in {@link violations} and never stop the cluster.
+ * The part of an Oakestra cluster that workers talk to (contract, sections 1, 2 and 5): registration, broker, subnets,
+ * service table, deployments and artifacts. What the workers send is checked against the contract; departures are collected in {@link violations} and never stop the cluster.
  */
 export class Cluster implements AsyncDisposable {
   /** The host by which a worker reaches the cluster. */
@@ -43,13 +46,14 @@ export class Cluster implements AsyncDisposable {
   #registrationPort = 0;
 
   /** Use {@link startCluster}. */
-  constructor({ listen, advertise, dialect = '403', subnet, onMessage, signal }: ClusterOptions) {
+  constructor({ listen, advertise, dialect = '403', subnet, workers, onMessage, signal }: ClusterOptions) {
     this.address = advertise;
     this.#listen = listen;
     this.#watch = new Watch(AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])]));
     this.#dialogue = new Dialogue({
       dialect,
       subnet,
+      workers,
       watch: this.#watch,
       brokerPort: () => this.#broker.port,
       publish: (topic, text, qos) => this.#broker.publish(topic, text, qos),
@@ -94,17 +98,33 @@ export class Cluster implements AsyncDisposable {
     return this.#broker.start();
   }
 
-  /** The worker, once it has registered. */
-  registered(signal: AbortSignal): Promise<RegisteredWorker> {
-    return this.#watch.until('a worker to register', () => this.#dialogue.worker, signal);
+  /** A restart: every connection is dropped, and who wanted to hear of what is forgotten. */
+  async restart(): Promise<void> {
+    await this.stopBroker();
+    this.#dialogue.forgetInterests();
+    await this.startBroker();
   }
 
-  /** Resolves when a deploy sent now would reach the node engine and find a net manager that has its subnet. */
-  async networkReady(signal: AbortSignal): Promise<void> {
-    const worker = await this.registered(signal);
+  /** How answers to table queries go wrong from now on. */
+  answerTables(fault: TableFault): void {
+    this.#dialogue.tableFault = fault;
+  }
+
+  /** The worker on a host, once it has registered; the first one when no host is named. */
+  registered(signal: AbortSignal, host?: string): Promise<RegisteredWorker> {
+    const awaited = host === undefined ? 'a worker to register' : `the worker on ${host} to register`;
+    return this.#watch.until(awaited, () => this.#dialogue.workerOn(host), signal);
+  }
+
+  /**
+   * Resolves when a deploy sent now to the worker on `host`, the first one when left out, would reach its node engine
+   * and find a net manager that has its subnet.
+   */
+  async networkReady(signal: AbortSignal, host?: string): Promise<void> {
+    const worker = await this.registered(signal, host);
     const client = `${worker.id}-ne`;
     const topic = engineTopics(worker.id).deploy;
-    const asked = () => this.#dialogue.subnetAnswered || undefined;
+    const asked = () => this.#dialogue.hasSubnet(host) || undefined;
     await this.#watch.until('the net manager to ask for its subnet', asked, signal);
     const listens = () => [...(this.#subscriptions.get(client) ?? [])].some((filter) => covers(filter, topic));
     await this.#watch.until(`client ${client} to subscribe to ${topic}`, () => listens() || undefined, signal);
@@ -116,9 +136,19 @@ export class Cluster implements AsyncDisposable {
     return `http://${authority(this.address, this.#registrationPort)}${path}#sha256=${sha256}`;
   }
 
-  /** Sends `control/deploy`. Throws when no worker has registered. */
-  deploy(spec: DeploymentSpec): Deployment {
-    return this.#dialogue.deploy(spec);
+  /** Sends `control/deploy` to the worker on `host`, the first one when left out. Throws when it has not registered. */
+  deploy(spec: DeploymentSpec, host?: string): Deployment {
+    return this.#dialogue.deploy(spec, host);
+  }
+
+  /** The addresses of a service and of one of its instances, once it was deployed. */
+  addressesOf(service: string, instance: number): ServiceAddresses | undefined {
+    return this.#dialogue.addressesOf(service, instance);
+  }
+
+  /** Takes the worker on a host for lost: none of its instances is anywhere from now on, and who wants to know is told. */
+  workerLost(host: string): void {
+    this.#dialogue.workerLost(host);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,10 +157,11 @@ export class Cluster implements AsyncDisposable {
   }
 
   #connected(client: string): void {
-    const id = this.#dialogue.worker?.id;
     this.#subscriptions.set(client, new Set());
-    if (id === undefined || (client !== id && client !== `${id}-ne`))
-      this.#dialogue.violate('CONNECT', `expected client '${id ?? '<id>'}' or '${id ?? '<id>'}-ne'`, client);
+    const expected = this.#dialogue.workers.flatMap(({ id }) => [id, `${id}-ne`]);
+    if (expected.includes(client)) return;
+    const named = (expected.length > 0 ? expected : ['<id>', '<id>-ne']).map((one) => `'${one}'`);
+    this.#dialogue.violate('CONNECT', `expected client ${named.join(' or ')}`, client);
   }
 
   #subscribed(client: string, filter: string, qos: number): void {

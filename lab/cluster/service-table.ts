@@ -8,8 +8,14 @@ type Service = {
   readonly name: string;
   readonly roundRobin: ServiceIp;
   readonly addresses: Map<number, ServiceIp>;
-  readonly deployed: Map<number, Static<typeof ServiceDeployed>>;
+  readonly deployed: Map<number, Placed>;
 };
+
+/** What a worker said of an instance, and the host of that worker. */
+type Placed = { readonly message: Static<typeof ServiceDeployed>; readonly host: string };
+
+/** The addresses by which a service is reached: any of its instances, or one of them. */
+export type ServiceAddresses = Readonly<Record<'service' | 'instance', { readonly v4: string; readonly v6: string }>>;
 
 /**
  * Which instances of which service are where, and the service addresses that stand for them: 10.30.x.y, fdff:2000::
@@ -17,8 +23,8 @@ type Service = {
  */
 export class ServiceTable {
   readonly #services = new Map<string, Service>();
-  /** What was queried, a name or an address, and the service that it means. */
-  readonly #interests = new Map<string, string>();
+  /** What was queried, a name or an address: the service that it means, and the ids of the workers that asked. */
+  readonly #interests = new Map<string, { readonly service: string; readonly workers: Set<string> }>();
   #given = 1;
 
   #address(type: 'RR' | 'instance_ip'): ServiceIp {
@@ -41,9 +47,18 @@ export class ServiceTable {
     if (!service.addresses.has(instance)) service.addresses.set(instance, this.#address('instance_ip'));
   }
 
-  /** Records where an instance is reachable. */
-  deployed(message: Static<typeof ServiceDeployed>): void {
-    this.#services.get(message.appname)?.deployed.set(message.instance_number, message);
+  /** The addresses of a service and of one of its instances; undefined before it was scheduled. */
+  addressesOf(name: string, instance: number): ServiceAddresses | undefined {
+    const service = this.#services.get(name);
+    const own = service?.addresses.get(instance);
+    if (!service || !own) return undefined;
+    const both = ({ Address, Address_v6 }: ServiceIp) => ({ v4: Address, v6: Address_v6 });
+    return { service: both(service.roundRobin), instance: both(own) };
+  }
+
+  /** Records where an instance is reachable, as the worker on `host` says. */
+  deployed(message: Static<typeof ServiceDeployed>, host: string): void {
+    this.#services.get(message.appname)?.deployed.set(message.instance_number, { message, host });
   }
 
   /** Forgets where an instance was; says whether it was anywhere. */
@@ -51,25 +66,45 @@ export class ServiceTable {
     return this.#services.get(name)?.deployed.delete(instance) ?? false;
   }
 
+  /** Forgets all that was on a host; returns the services that had instances there. */
+  removedOn(host: string): readonly string[] {
+    return [...this.#services.values()].flatMap(({ name, deployed }) => {
+      const there = [...deployed].filter(([, placed]) => placed.host === host);
+      for (const [instance] of there) deployed.delete(instance);
+      return there.length > 0 ? [name] : [];
+    });
+  }
+
   /**
-   * What a table query is answered: all instances that are deployed, by name or by any service address. Who asked is
-   * told of changes from now on.
+   * What a table query is answered: all instances that are deployed, on all hosts, by name or by any service address.
+   * The worker that asked is told of changes from now on.
    */
-  answer(query: TableQuery): TableResult {
+  answer(query: TableQuery, worker: string): TableResult {
     const service = query.sname === '' ? this.#at(query.sip) : this.#services.get(query.sname);
     const key = query.sname === '' ? query.sip : query.sname;
     const name = service?.name ?? query.sname;
-    this.#interests.set(key, name);
+    const { workers = new Set<string>() } = this.#interests.get(key) ?? {};
+    this.#interests.set(key, { service: name, workers: workers.add(worker) });
     return { app_name: name, query_key: key, instance_list: service ? rows(service) : [] };
   }
 
   /** The names and addresses under which somebody wants to hear of changes to `name`. */
   interestsIn(name: string): readonly string[] {
-    return [...this.#interests].filter(([, service]) => service === name).map(([key]) => key);
+    return [...this.#interests].filter(([, { service }]) => service === name).map(([key]) => key);
   }
 
-  dropInterestIn(name: string): void {
-    for (const key of this.interestsIn(name)) this.#interests.delete(key);
+  dropInterestIn(name: string, worker: string): void {
+    for (const key of this.interestsIn(name)) this.#drop(key, worker);
+  }
+
+  dropInterestsOf(worker: string): void {
+    for (const key of [...this.#interests.keys()]) this.#drop(key, worker);
+  }
+
+  #drop(key: string, worker: string): void {
+    const workers = this.#interests.get(key)?.workers;
+    workers?.delete(worker);
+    if (workers?.size === 0) this.#interests.delete(key);
   }
 
   #at(address: string): Service | undefined {
@@ -81,7 +116,7 @@ export class ServiceTable {
 }
 
 const rows = ({ roundRobin, addresses, deployed }: Service): Row[] =>
-  [...deployed.values()].flatMap((message): Row[] => {
+  [...deployed.values()].flatMap(({ message }): Row[] => {
     const own = addresses.get(message.instance_number);
     if (!own) return [];
     return [

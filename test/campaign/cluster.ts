@@ -123,7 +123,7 @@ export const startCluster = async (signal: AbortSignal) => {
       publish(engineTopics(dialogue.worker?.id ?? '').delete, JSON.stringify(deleteDocument(planned))),
     /** Resolves when an order sent now would find a worker with a network. */
     ready: () =>
-      watch.until('the worker', () => (dialogue.subnetAnswered && listening !== undefined) || undefined, signal),
+      watch.until('the worker', () => (dialogue.hasSubnet() && listening !== undefined) || undefined, signal),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([stopBroker(), http[Symbol.asyncDispose]()]);
     },

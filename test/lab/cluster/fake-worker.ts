@@ -52,7 +52,10 @@ export class Recorder implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const look = () => {
       const at = this.#seen.findIndex((message) => message.topic === topic);
-      if (at >= 0) resolve(this.#seen.splice(at, 1)[0]?.payload);
+      if (at < 0) return;
+      // what arrives together with it is the next one's
+      this.#waiting.delete(look);
+      resolve(this.#seen.splice(at, 1)[0]?.payload);
     };
     this.#waiting.add(look);
     look();
@@ -83,8 +86,8 @@ export const connect = async (cluster: Cluster, clientId: string, topics: readon
 };
 
 /** A worker that registered and did everything that comes before the first deployment. */
-export const joinAsWorker = async (cluster: Cluster, stack: AsyncDisposableStack) => {
-  const answer = await postRegistration(cluster, fields403);
+export const joinAsWorker = async (cluster: Cluster, stack: AsyncDisposableStack, host = fields403.host) => {
+  const answer = await postRegistration(cluster, { ...fields403, host });
   const { id } = (await answer.json()) as { id: string };
   const engineTopic = engineTopics(id);
   const netTopic = netTopics(id);
