@@ -7,7 +7,7 @@ import { deadline, until } from '../lab/system/wait.ts';
 const rounds = 5;
 const loadShare = 10;
 /** Loads shorter than this show only that everything works. */
-const leastSeconds = 5;
+const minSeconds = 5;
 const nativeMs = 20_000;
 const nativeText = 'Hello, native world!\n';
 /** How many requests an instance answers where instances are reused; the service beside it has one for each. */
@@ -47,7 +47,7 @@ export default scenario({
   seconds: 600,
 
   async run({ step, board, lab, machine, options, wanted, deploy, undeploy, configure, load, record, note }) {
-    const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
+    const measured = machine.capabilities.has('performance') && options.duration >= minSeconds;
     const seconds = options.duration / loadShare;
     note("The native server is Node's own HTTP server, one thread; the service is wasmtime, with as many as it likes.");
 

@@ -6,7 +6,7 @@ const steps = [1, 2, 4, 8, 16, 32, 61];
 const few = 8;
 const loadShare = 10;
 /** Loads shorter than this show only that everything works. */
-const leastSeconds = 5;
+const minSeconds = 5;
 const connections = 4;
 
 export default scenario({
@@ -17,7 +17,7 @@ export default scenario({
 
   async run({ step, board, lab, machine, options, wanted, deploy, undeploy, load, record, snapshot, changes }) {
     const before = await step("record the board's state", board, snapshot);
-    const measured = machine.capabilities.has('performance') && options.duration >= leastSeconds;
+    const measured = machine.capabilities.has('performance') && options.duration >= minSeconds;
     const counts = steps.filter((count) => measured || count <= few);
     const seconds = options.duration / loadShare;
     const services: Service[] = [];

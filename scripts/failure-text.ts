@@ -1,6 +1,6 @@
 import type { Result } from 'tap-parser';
 
-const mostLines = 60;
+const maxLines = 60;
 /** Of what a program printed, the end tells most. */
 const printedLines = 25;
 /** Characters of a name that are shown when it is longer than both: then it is what a program printed, as a rule. */
@@ -94,6 +94,6 @@ export const failureText = ({ name, diag }: Result): string => {
         .map((line) => `at ${line}`)
     : [];
   const details = [...differenceOf(textAt(diagnosis, 'diff')), ...restOf(diagnosis), ...frames];
-  const cut = details.length > mostLines ? [...details.slice(0, mostLines), '… all of it is in .tap/raw.tap'] : details;
+  const cut = details.length > maxLines ? [...details.slice(0, maxLines), '… all of it is in .tap/raw.tap'] : details;
   return [`${title}${place === '' ? '' : ` (${place})`}`, ...cut.map((line) => `    ${line}`)].join('\n');
 };

@@ -2,14 +2,14 @@ import { type Needs, readAlias, readDescription, readName, readType, skipExporte
 import { moduleSections, readModuleExport, readModuleImport } from './wasm/module.ts';
 import { NotWebAssembly, Reader, UnknownForm } from './wasm/reader.ts';
 
-export { BeyondLimit, NotWebAssembly, UnusableBinary } from './wasm/reader.ts';
+export { LimitExceeded as BeyondLimit, NotWebAssembly, UnusableBinary } from './wasm/reader.ts';
 
 /** What the binary of a WebAssembly module or component says about itself. */
 export type ComponentInfo = {
   readonly kind: 'component' | 'module';
   /**
    * Names that the file exports, `wasi:http/incoming-handler@0.2.0` for one: all that a runtime starts, and of others
-   * the first {@link mostNames}, each to {@link mostCharacters} characters.
+   * the first {@link maxNames}, each to {@link maxCharacters} characters.
    */
   readonly exports: readonly string[];
   /** Names that a component imports; for a core module the modules that it imports from. Each once, bounded alike. */
@@ -18,14 +18,14 @@ export type ComponentInfo = {
   readonly needs: readonly string[];
 };
 
-const mostNames = 1000;
-const mostCharacters = 200;
+const maxNames = 1000;
+const maxCharacters = 200;
 
 /** Names that decide how a binary is run: they are kept however many others there are. */
 const decides = (name: string): boolean => name === '_start' || name.startsWith('wasi');
 
 const keep = (names: Set<string>, name: string): void => {
-  if (names.size < mostNames || decides(name)) names.add(name.slice(0, mostCharacters));
+  if (names.size < maxNames || decides(name)) names.add(name.slice(0, maxCharacters));
 };
 
 /** Collects what one section after the other says. */

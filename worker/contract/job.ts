@@ -1,6 +1,6 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { splitPorts } from './ports.ts';
-import { type Note, orNumber, readJson, refused } from './read.ts';
+import { orNumber, readJson, refused, type Warn } from './read.ts';
 
 const nullable = <T extends TSchema>(schema: T, how: Partial<typeof refused> = {}) =>
   Type.Optional(Type.Union([schema, Type.Null()], how));
@@ -32,7 +32,7 @@ const isBlank = (text: string): boolean => text.trim() === '';
  * The job in a message of `control/deploy`, less what its author did not fill in (a dashboard sends the blank row of a
  * form) and less variables that are not K=V. Throws `InvalidData`.
  */
-export const readDeployRequest = (text: string, note: Note): DeployRequest => {
+export const readDeployRequest = (text: string, note: Warn): DeployRequest => {
   const job = readJson(DeployRequest, text, 'deploy message', note);
   const { cmd, environment, port } = job;
   const isVariable = (entry: string): boolean => {

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import Type, { type Static } from 'typebox';
 import { InvalidData } from './check.ts';
 import { workerId } from './names.ts';
-import { type Note, orNumber, readJson, refused } from './read.ts';
+import { orNumber, readJson, refused, type Warn } from './read.ts';
 
 /**
  * `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. Two
@@ -47,7 +47,7 @@ const DeployAnswer = Type.Object({
 const withoutPrefix = (address: string): string => address.split('/')[0] ?? '';
 
 /** The addresses in a net manager's answer, without prefix lengths; `v6` is empty where there is none. */
-export const readDeployAnswer = (text: string, note: Note): { readonly v4: string; readonly v6: string } => {
+export const readDeployAnswer = (text: string, note: Warn): { readonly v4: string; readonly v6: string } => {
   const { nsAddress, nsAddressv6, nsAddressV6 } = readJson(DeployAnswer, text, "NetManager's answer", note);
   const v4 = withoutPrefix(nsAddress);
   if (isIP(v4) === 0) throw new InvalidData("NetManager's answer", [`nsAddress '${v4.slice(0, 80)}' is no address`]);

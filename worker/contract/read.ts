@@ -22,7 +22,7 @@ export const refused = { 'x-refused': true } as const;
 export const orNumber = { pattern: '' } as const;
 
 /** Takes a line about what was left out. */
-export type Note = (text: string) => void;
+export type Warn = (text: string) => void;
 
 type Node = {
   readonly type?: string;
@@ -119,10 +119,10 @@ const innermost = (faults: readonly Fault[]): readonly Fault[] =>
   );
 
 /** The most lines about one document: a list of thousands must not fill the log. */
-const mostNotes = 10;
+const maxNotes = 10;
 
 /** What can be used of `data`, typed as the schema says. Throws {@link InvalidData}, naming `what`. */
-export const read = <T extends TSchema>(schema: T, data: unknown, what: string, note: Note): Static<T> => {
+export const read = <T extends TSchema>(schema: T, data: unknown, what: string, note: Warn): Static<T> => {
   let value = normalized(schema as Node, data);
   let notes = 0;
   for (let faults = faultsOf(schema, value); faults.length > 0; faults = faultsOf(schema, value)) {
@@ -140,19 +140,19 @@ export const read = <T extends TSchema>(schema: T, data: unknown, what: string, 
     for (const { part = [], text } of found) {
       const name = part.join('\0');
       if (parts.has(name)) continue;
-      if (notes < mostNotes) note(`${what}: ${text}; left out`);
+      if (notes < maxNotes) note(`${what}: ${text}; left out`);
       notes += 1;
       parts.set(name, part);
     }
     for (const part of parts.values()) value = without(value, part);
     value = normalized(schema as Node, compact(value));
   }
-  if (notes > mostNotes) note(`${what}: ${notes - mostNotes} more faults; left out`);
+  if (notes > maxNotes) note(`${what}: ${notes - maxNotes} more faults; left out`);
   return value as Static<T>;
 };
 
 /** The same from JSON text. Throws {@link InvalidData} for text that is not JSON, too. */
-export const readJson = <T extends TSchema>(schema: T, text: string, what: string, note: Note): Static<T> => {
+export const readJson = <T extends TSchema>(schema: T, text: string, what: string, note: Warn): Static<T> => {
   let data: unknown;
   try {
     data = JSON.parse(text.replace(/^\uFEFF/, ''));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { InvalidData } from '../contract/check.ts';
 import { NetConfig, TunnelConfig } from '../contract/config.ts';
 import { readHost } from '../contract/host.ts';
-import { type Note, readJson } from '../contract/read.ts';
+import { readJson, type Warn } from '../contract/read.ts';
 import type { TlsFiles } from '../system/trust.ts';
 
 /** Both configuration files of the net manager. */
@@ -66,7 +66,7 @@ export const parseConfig = (
   directory: string,
   net: string | undefined,
   tunnel: string | undefined,
-  note: Note,
+  note: Warn,
 ): Config => {
   const [netPath, tunnelPath] = filesIn(directory);
   return {
@@ -76,7 +76,7 @@ export const parseConfig = (
 };
 
 /** Reads both files of a folder. Throws `InvalidData`. */
-export const readConfig = async (directory: string, note: Note): Promise<Config> => {
+export const readConfig = async (directory: string, note: Warn): Promise<Config> => {
   const [net, tunnel] = await Promise.all(filesIn(directory).map(textOf));
   return parseConfig(directory, net, tunnel, note);
 };

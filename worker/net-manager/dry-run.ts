@@ -1,5 +1,5 @@
 import { NetDeployRequest } from '../contract/net-http.ts';
-import { type Note, readJson } from '../contract/read.ts';
+import { readJson, type Warn } from '../contract/read.ts';
 import type { Config } from './config.ts';
 import type { Contents } from './journal.ts';
 import { freeSlot, parseSubnet, slots } from './plan/addresses.ts';
@@ -16,7 +16,7 @@ const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };
  * The commands that a deployment would run, as text for a root shell, computed from the journal and the configuration
  * alone. Throws `InvalidData` or `Refusal` for a request that would be refused.
  */
-export const dryRun = (request: string, config: Config, journal: Contents, note: Note): string => {
+export const dryRun = (request: string, config: Config, journal: Contents, note: Warn): string => {
   const wanted = wantedFrom(readJson(NetDeployRequest, request, '--plan', note));
   const subnet = journal.subnet ?? exampleSubnet;
   const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.topology);

@@ -5,7 +5,9 @@ import { parseJson } from '../contract/check.ts';
 import { SubnetResult } from '../contract/net-mqtt.ts';
 import { replaceFile } from '../system/atomic-file.ts';
 import { batched } from '../system/batched.ts';
+import { type KeyedMutex, keyedMutex } from '../system/keyed-mutex.ts';
 import type { Log } from '../system/log.ts';
+import { ReadWriteLock } from '../system/read-write-lock.ts';
 import { spareFolder } from '../system/spare-folder.ts';
 import { Instance } from './plan/instance.ts';
 import { Registration } from './registration.ts';
@@ -46,6 +48,10 @@ export type Journal = {
    * new instance is begun only then.
    */
   readonly update: (change: (contents: Contents) => Contents) => Promise<boolean>;
+  /** Held for reading while single instances are made or removed, for writing while the node's part changes as a whole. */
+  readonly lock: ReadWriteLock;
+  /** Requests of one instance run one after the other, also when the session that took one has been replaced. */
+  readonly inTurn: KeyedMutex;
 };
 
 /** How often it is tried whether a folder that could not be written can be again, in ms. */
@@ -128,6 +134,8 @@ export const openJournal = async (
       return contents;
     },
     folder,
+    lock: new ReadWriteLock(),
+    inTurn: keyedMutex(),
     update: async (change) => {
       contents = { ...change(contents), revision: (contents.revision ?? 0) + 1 };
       return await write(contents);

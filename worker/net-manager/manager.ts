@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
+import { keyedMutex } from '../system/keyed-mutex.ts';
 import type { Log } from '../system/log.ts';
-import { serialByKey } from '../system/serial.ts';
 import type { Config } from './config.ts';
 import type { Journal } from './journal.ts';
 import { tearDownNode } from './kernel/node.ts';
 import type { Network } from './network.ts';
 import type { AddressPair } from './plan/addresses.ts';
 import { namespaceOf } from './plan/instance.ts';
-import { notDeployed, Refusal } from './refusal.ts';
 import { type Registration, registrationOf } from './registration.ts';
 import { wantedFrom } from './request.ts';
+import { notDeployed, RequestError } from './request-error.ts';
 import { openSession, type Session } from './session.ts';
 
 /** Where an instance was put, and what may keep its traffic from flowing. */
@@ -49,7 +49,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   let current: Current | undefined;
   /** Deployments on their way into the network as it stands: it is not taken down under them. */
   let deploying = 0;
-  const inTurn = serialByKey();
+  const inTurn = keyedMutex();
 
   const begin = (registration: Registration, confirmed: boolean, former?: Promise<void>): Current => {
     const session = Promise.resolve(former).then(() => openSession(registration, config, journal, log));
@@ -79,7 +79,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     const { client_id: id } = current?.registration ?? request;
     const replaceable = current && !current.confirmed && journal.contents.entries.length === 0;
     if (id !== request.client_id && !replaceable && id !== former)
-      throw new Refusal(400, `registered as ${id} already`);
+      throw new RequestError(400, `registered as ${id} already`);
     if (id !== request.client_id) log.info(`registered as ${request.client_id} in the place of ${id}`);
     if (current && !isKnown(current.registration, request))
       current = begin(request, true, replace(current, request.client_id));
@@ -88,7 +88,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     return current.session;
   };
 
-  /** The session's network, waited for as long as the asker has patience; a {@link Refusal} of `status` without it. */
+  /** The session's network, waited for as long as the asker has patience; a {@link RequestError} of `status` without it. */
   const networkOf = async (session: Session, status: 500 | 503): Promise<Network> => {
     const patience = new AbortController();
     try {
@@ -99,7 +99,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
       patience.abort();
     }
     const trouble = session.link.trouble ?? 'no answer';
-    throw new Refusal(status, `no addresses from the cluster yet (${trouble}); still asking`);
+    throw new RequestError(status, `no addresses from the cluster yet (${trouble}); still asking`);
   };
 
   const register = async (request: RegisterRequest): Promise<void> => {
@@ -121,7 +121,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
   };
 
   const registered = async (): Promise<Session> => {
-    if (!current) throw new Refusal(400, 'not registered: POST /register first');
+    if (!current) throw new RequestError(400, 'not registered: POST /register first');
     return current.session;
   };
 

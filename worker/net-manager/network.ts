@@ -2,16 +2,14 @@ import type { NetUndeployRequest } from '../contract/net-http.ts';
 import { formatPorts } from '../contract/ports.ts';
 import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
-import { serialByKey } from '../system/serial.ts';
 import type { Entry, Journal } from './journal.ts';
-import { lookAtFirewalls } from './kernel/accepts.ts';
+import { readFirewalls } from './kernel/accepts.ts';
 import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
-import { instanceIsGone, instanceStands, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
+import { instanceIntact, instanceIsGone, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
 import { acceptInstances } from './kernel/node.ts';
-import { lookAtMappings, type Mapped } from './kernel/port-owners.ts';
+import { type Mapped, readMappings } from './kernel/port-owners.ts';
 import { tryForwarding } from './kernel/probe.ts';
-import { beside } from './kernel/turns.ts';
 import type { Firewalls } from './plan/accepts.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
 import { type Instance, namespaceOf } from './plan/instance.ts';
@@ -19,8 +17,8 @@ import { planInstance } from './plan/planner.ts';
 import { portKey } from './plan/port-maps.ts';
 import type { Settings } from './plan/settings.ts';
 import { keepNode } from './reconcile/keeper.ts';
-import { notDeployed, Refusal } from './refusal.ts';
 import { instanceAt, type Wanted } from './request.ts';
+import { notDeployed, RequestError } from './request-error.ts';
 
 export type Network = Disposable & {
   readonly instances: readonly Instance[];
@@ -39,9 +37,9 @@ type Taken = { readonly busy: PortsInUse; readonly mapped: Mapped | undefined };
 /** Looks at what others have done on this node, once for all who ask while another look is under way. */
 const look = batched(async (askers: readonly Wanted[]) => {
   const [firewalls, busy, mapped] = await Promise.all([
-    lookAtFirewalls(),
+    readFirewalls(),
     portsInUse(),
-    askers.some(({ ports }) => ports.length > 0) ? lookAtMappings() : undefined,
+    askers.some(({ ports }) => ports.length > 0) ? readMappings() : undefined,
   ]);
   return askers.map(() => ({ firewalls, busy, mapped }));
 });
@@ -54,19 +52,16 @@ const unreadWarning = (mapped: Mapped | undefined): string | undefined =>
 const refuseTaken = ({ ports }: Wanted, { busy, mapped }: Taken): void => {
   for (const port of ports) {
     if (busy[port.protocol].has(port.host))
-      throw new Refusal(500, `host port ${portKey(port)} is taken by a program that listens on this board`);
+      throw new RequestError(500, `host port ${portKey(port)} is taken by a program that listens on this board`);
     const owner = mapped?.owner(port);
     if (owner !== undefined)
-      throw new Refusal(
+      throw new RequestError(
         500,
         `host port ${portKey(port)} is mapped by another program's rules (${owner}); ` +
           'give the service another port, or remove that mapping',
       );
   }
 };
-
-// One for all networks: a request may still be on its way in the one of a session that has been replaced.
-const inTurn = serialByKey();
 
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
@@ -80,19 +75,21 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
 
   const reserve = async (wanted: Wanted): Promise<Instance> => {
     const slot = freeSlot(entries().map((entry) => entry.instance.slot));
-    if (slot === undefined) throw new Refusal(500, 'all 61 addresses of this node are in use; undeploy an instance');
+    if (slot === undefined)
+      throw new RequestError(500, 'all 61 addresses of this node are in use; undeploy an instance');
     // Replicas of one service share their ports.
     const others = entries().filter(({ instance }) => instance.service !== wanted.serviceName);
     const mapped = new Map(
       others.flatMap(({ instance }) => instance.ports.map((port) => [portKey(port), namespaceOf(instance)] as const)),
     );
     const clash = wanted.ports.find((port) => mapped.has(portKey(port)));
-    if (clash) throw new Refusal(500, `host port ${portKey(clash)} is already mapped to ${mapped.get(portKey(clash))}`);
+    if (clash)
+      throw new RequestError(500, `host port ${portKey(clash)} is already mapped to ${mapped.get(portKey(clash))}`);
     const instance = instanceAt(slot, wanted);
     if (await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] })))
       return instance;
     await forget(instance);
-    throw new Refusal(500, `no new instance is set up while the state folder ${journal.folder} cannot be written`);
+    throw new RequestError(500, `no new instance is set up while the state folder ${journal.folder} cannot be written`);
   };
 
   /** The address and the ports are given back only when what used them is gone. */
@@ -102,7 +99,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
       await undoPlan(done);
     } catch (error) {
       if (!(await instanceIsGone(instance)))
-        throw new Refusal(500, `${name} could not be removed whole: ${(error as Error).message}`, error);
+        throw new RequestError(500, `${name} could not be removed whole: ${(error as Error).message}`, error);
       log.warn(`${name}: parts were already gone: ${(error as Error).message}`);
     }
     await forget(instance);
@@ -113,35 +110,35 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   /** A process in the board's own namespace would have the board's routes changed for it. */
   const checkProcess = async (pid: number): Promise<void> => {
     const [own, its] = await Promise.all([namespaceOfProcess(), namespaceOfProcess(pid)]);
-    if (its === undefined) throw new Refusal(500, `there is no process ${pid}`);
-    if (its === own) throw new Refusal(500, `process ${pid} has no network namespace of its own`);
+    if (its === undefined) throw new RequestError(500, `there is no process ${pid}`);
+    if (its === own) throw new RequestError(500, `process ${pid} has no network namespace of its own`);
   };
 
   /** What runs in a namespace without a link can have one again. */
   const isTorn = async ({ serviceName, instanceNumber }: Wanted): Promise<boolean> => {
     const name = namespaceOf({ service: serviceName, instance: instanceNumber });
     const known = find(name);
-    return known?.ready === true && (await namespaceExists(name)) && !(await instanceStands(known.instance));
+    return known?.ready === true && (await namespaceExists(name)) && !(await instanceIntact(known.instance));
   };
 
   const deploy = async (wanted: Wanted, taken: Taken): Promise<Instance> => {
     const name = namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber });
     const known = find(name);
-    if (known?.ready && (await instanceStands(known.instance))) {
+    if (known?.ready && (await instanceIntact(known.instance))) {
       if (same(known.instance, wanted)) return known.instance;
-      throw new Refusal(500, `${name} is deployed already, with other ports or another pid; undeploy it first`);
+      throw new RequestError(500, `${name} is deployed already, with other ports or another pid; undeploy it first`);
     }
     if (known) await remove(known.instance);
     if (wanted.pid > 0) await checkProcess(wanted.pid);
     if (await namespaceExists(name))
-      throw new Refusal(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
+      throw new RequestError(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
     refuseTaken(wanted, taken);
     const instance = await reserve(wanted);
     try {
       await applyPlan(planInstance(settings, instance));
     } catch (error) {
       await remove(instance, error instanceof PlanFailed ? error.done : undefined);
-      throw new Refusal(500, `${name}: ${(error as Error).message}`, error);
+      throw new RequestError(500, `${name}: ${(error as Error).message}`, error);
     }
     await journal.update((now) => ({
       ...now,
@@ -162,11 +159,15 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   const passOthers = async (instance: Instance, firewalls: Firewalls): Promise<readonly string[]> => {
     const { filters, trusted, others } = firewalls;
     const failures =
-      filters.length > 0 || trusted !== undefined ? await beside(() => acceptInstances(settings, journal)) : [];
+      filters.length > 0 || trusted !== undefined
+        ? await journal.lock.withReadLock(() => acceptInstances(settings, journal))
+        : [];
     if (others.length === 0) return failures;
-    const tried = inTurn('probe', () => tryForwarding(settings, instance, firewalls)).catch((error: unknown) => [
-      `whether ${others.join(', ')} let instances through could not be tried: ${(error as Error).message}`,
-    ]);
+    const tried = journal
+      .inTurn('probe', () => tryForwarding(settings, instance, firewalls))
+      .catch((error: unknown) => [
+        `whether ${others.join(', ')} let instances through could not be tried: ${(error as Error).message}`,
+      ]);
     return [...failures, ...(await tried)];
   };
 
@@ -176,18 +177,18 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
     },
     addressesOf: (instance) => addressAt(settings.subnet, instance.slot),
     deploy: (wanted) =>
-      inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
+      journal.inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
         const { firewalls, ...taken } = await look(wanted);
         if (!firewalls.ours || keeper.troubles.length > 0 || (await isTorn(wanted))) await keeper.look();
-        const instance = await beside(() => deploy(wanted, taken));
+        const instance = await journal.lock.withReadLock(() => deploy(wanted, taken));
         const unread = unreadWarning(taken.mapped);
         const passing = await passOthers(instance, firewalls);
         const warnings = [...passing, ...(unread === undefined ? [] : [unread]), ...keeper.troubles];
         return { instance, warning: warnings.length > 0 ? warnings.join('; ') : undefined };
       }),
     undeploy: (which) =>
-      inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () =>
-        beside(() => undeploy(which)),
+      journal.inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () =>
+        journal.lock.withReadLock(() => undeploy(which)),
       ),
     [Symbol.dispose]: () => keeper[Symbol.dispose](),
   };

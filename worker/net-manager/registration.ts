@@ -3,7 +3,7 @@ import type { NetConfig } from '../contract/config.ts';
 import { readHost } from '../contract/host.ts';
 import { workerId } from '../contract/names.ts';
 import type { RegisterRequest } from '../contract/net-http.ts';
-import { Refusal } from './refusal.ts';
+import { RequestError } from './request-error.ts';
 
 /** Who this node is to its cluster, and where that cluster is: a host name or an address, and the port of its API if told. */
 export const Registration = Type.Object({
@@ -17,6 +17,6 @@ export type Registration = Static<typeof Registration>;
 export const registrationOf = (request: RegisterRequest, net: NetConfig): Registration => {
   const { client_id, cluster_address, cluster_port } = request;
   const host = readHost(cluster_address ?? net.ClusterUrl ?? '', 'cluster_address', 'ClusterMqttPort of netcfg.json');
-  if (['', '0.0.0.0', '::'].includes(host)) throw new Refusal(400, 'cluster_address names no cluster');
+  if (['', '0.0.0.0', '::'].includes(host)) throw new RequestError(400, 'cluster_address names no cluster');
   return { client_id, cluster_address: host, ...(cluster_port !== undefined && { cluster_port }) };
 };

@@ -2,7 +2,7 @@ import { isServiceName } from '../contract/names.ts';
 import type { NetDeployRequest } from '../contract/net-http.ts';
 import { type PortMapping, parsePorts } from '../contract/ports.ts';
 import type { Instance } from './plan/instance.ts';
-import { Refusal } from './refusal.ts';
+import { RequestError } from './request-error.ts';
 
 /** What a deployment asks for, checked. */
 export type Wanted = {
@@ -16,15 +16,15 @@ const refusingBadPorts = (text: string): readonly PortMapping[] => {
   try {
     return parsePorts(text);
   } catch (error) {
-    throw new Refusal(500, (error as Error).message, error);
+    throw new RequestError(500, (error as Error).message, error);
   }
 };
 
-/** The request with its name and ports checked. Throws {@link Refusal}: a malformed name is a failed deployment. */
+/** The request with its name and ports checked. Throws {@link RequestError}: a malformed name is a failed deployment. */
 export const wantedFrom = (request: NetDeployRequest): Wanted => {
   const { serviceName, instanceNumber, pid = 0, portMappings = '' } = request;
   if (!isServiceName(serviceName))
-    throw new Refusal(
+    throw new RequestError(
       500,
       `serviceName '${serviceName}': expected four names of 1 to 30 letters or digits, joined by dots`,
     );

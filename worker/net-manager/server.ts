@@ -13,7 +13,7 @@ import {
 import { readJson } from '../contract/read.ts';
 import type { Log } from '../system/log.ts';
 import type { Manager } from './manager.ts';
-import { Refusal } from './refusal.ts';
+import { RequestError } from './request-error.ts';
 
 const bodyLimit = 64 * 1024;
 
@@ -74,7 +74,7 @@ const routesOf = (manager: Manager, log: Log): Readonly<Record<string, Route>> =
 
 const failure = (path: string, error: unknown): Answer => {
   const message = error instanceof Error ? error.message : String(error);
-  const status = error instanceof Refusal ? error.status : error instanceof InvalidData ? 400 : 500;
+  const status = error instanceof RequestError ? error.status : error instanceof InvalidData ? 400 : 500;
   return { status, body: path === '/wasm/undeploy' ? { success: false, message } : { message } };
 };
 

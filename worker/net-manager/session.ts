@@ -4,19 +4,19 @@ import { addressesOf } from '../system/node-address.ts';
 import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
 import { createServiceTable, type ServiceTable } from './cluster/service-table.ts';
-import { askForSubnet } from './cluster/subnet.ts';
+import { requestSubnet } from './cluster/subnet.ts';
 import { brokerTls, type Config } from './config.ts';
 import type { Journal } from './journal.ts';
 import { stockManager } from './kernel/board-lock.ts';
 import { bridgeExists, linkNames } from './kernel/kernel.ts';
 import { setUpNode } from './kernel/node.ts';
-import { refuseOverlap } from './kernel/overlap.ts';
+import { checkOverlap } from './kernel/overlap.ts';
 import { type Network, openNetwork } from './network.ts';
 import { networkOf, parseSubnet } from './plan/addresses.ts';
 import { bridge } from './plan/instance.ts';
 import { type Settings, settingsOf } from './plan/settings.ts';
-import { Refusal } from './refusal.ts';
 import type { Registration } from './registration.ts';
+import { RequestError } from './request-error.ts';
 
 /** A registration with a cluster, and the network that its addresses made possible. */
 export type Session = AsyncDisposable & {
@@ -70,7 +70,7 @@ export const openSession = async (
   /** The settings for addresses that the journal has or the cluster gives; what the cluster gives may be nonsense. */
   const findSettings = async (): Promise<Settings> => {
     const { subnet: known, topology } = journal.contents;
-    const given = () => askForSubnet(link, registration.client_id, closing.signal);
+    const given = () => requestSubnet(link, registration.client_id, closing.signal);
     const subnet = known ?? (await given());
     // Whom the cluster knows by a new id it may give other addresses; under a running instance they can't be changed.
     if (isInherited())
@@ -84,14 +84,14 @@ export const openSession = async (
         other === undefined
           ? `if nothing on this board uses it, remove it with: ip link del ${bridge}`
           : `PID ${other} (NetManager) runs on this board: stop that one first`;
-      throw new Refusal(500, `a bridge ${bridge} exists that is not ours; ${advice}`);
+      throw new RequestError(500, `a bridge ${bridge} exists that is not ours; ${advice}`);
     }
     try {
       const found = await addressesOf(registration.cluster_address);
       const addresses = found.length > 0 ? [...found] : (journal.contents.cluster ?? []);
       const cluster = { addresses, port: registration.cluster_port };
       const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
-      if (!known) await refuseOverlap(settings, config.tunnel.HostTunnelDeviceName);
+      if (!known) await checkOverlap(settings, config.tunnel.HostTunnelDeviceName);
       const owner = isInherited() ? {} : { subnetOf: registration.client_id };
       await journal.update((contents) => ({
         ...contents,
@@ -102,8 +102,8 @@ export const openSession = async (
       }));
       return settings;
     } catch (error) {
-      if (error instanceof Refusal) throw error;
-      throw new Refusal(500, `the cluster's addresses can't be used: ${(error as Error).message}`, error);
+      if (error instanceof RequestError) throw error;
+      throw new RequestError(500, `the cluster's addresses can't be used: ${(error as Error).message}`, error);
     }
   };
 

@@ -5,7 +5,7 @@ import { lockState } from '../system/state-lock.ts';
 import { stopSignal } from '../system/stopping.ts';
 import { ArtifactCache } from './artifacts/artifacts.ts';
 import { openMembership } from './cluster/membership.ts';
-import { usualPace } from './cluster/session.ts';
+import { defaultPace } from './cluster/session.ts';
 import { explain } from './explain.ts';
 import { Journal } from './instances/journal.ts';
 import { NetClient } from './instances/net-client.ts';
@@ -72,7 +72,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
     native,
     serving: settings.serving.serving,
   };
-  await work(cluster, settings, options.dialect, node, usualPace, stopping);
+  await work(cluster, settings, options.dialect, node, defaultPace, stopping);
   log.info('stopped; running instances go on and are taken over at the next start');
   return 0;
 };

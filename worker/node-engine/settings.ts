@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { InvalidData } from '../contract/check.ts';
 import { EngineConfig } from '../contract/config.ts';
 import { readHost } from '../contract/host.ts';
-import { type Note, readJson } from '../contract/read.ts';
+import { readJson, type Warn } from '../contract/read.ts';
 import type { Sources } from './artifacts/sources.ts';
 import { servingOf } from './runtime/serving.ts';
 
@@ -89,7 +89,7 @@ class SettingsError extends Error {
 }
 
 /** What the text of conf.json means. Throws {@link InvalidData} naming `file` and every fault. */
-export const parseSettings = (text: string, file: string, socket: string | undefined, note: Note): Settings => {
+export const parseSettings = (text: string, file: string, socket: string | undefined, note: Warn): Settings => {
   const config = readJson(EngineConfig, text, file, note);
   try {
     return settingsOf(config, socket);
@@ -99,7 +99,7 @@ export const parseSettings = (text: string, file: string, socket: string | undef
 };
 
 /** Reads conf.json. Throws {@link SettingsError}, or {@link InvalidData} naming every fault. */
-export const readSettings = async (file: string, socket: string | undefined, note: Note): Promise<Settings> => {
+export const readSettings = async (file: string, socket: string | undefined, note: Warn): Promise<Settings> => {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new SettingsError(`${file} cannot be read; name the configuration with --config`, { cause: error });
   });

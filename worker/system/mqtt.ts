@@ -14,7 +14,7 @@ export type Broker = {
 };
 
 /** The longest message that is taken, in bytes: a job document or the rows of a thousand instances are shorter. */
-export const mostMessageBytes = 1024 * 1024;
+export const maxMessageBytes = 1024 * 1024;
 
 /** How long a broker may take to acknowledge what it is sent, in ms. */
 export const acknowledgeMs = 10_000;
@@ -33,7 +33,7 @@ export const openMqtt = async (
     const socket = secure
       ? process.getBuiltinModule('node:tls').connect({ host, port, servername: isIP(host) ? '' : host, ...secure })
       : connect({ host, port });
-    const limited = socket.pipe(new PacketLimit(mostMessageBytes, leftOut));
+    const limited = socket.pipe(new PacketLimit(maxMessageBytes, leftOut));
     const stream = Duplex.from({ readable: limited, writable: socket });
     // The client waits for "close", which half a connection never gives.
     limited.once('end', () => stream.destroy());

@@ -6,7 +6,7 @@ import { findProgram } from '../../system/programs.ts';
 import { bad, type Check, good } from './check.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const leastNode = 24;
+const minNode = 24;
 
 const system: Check = {
   name: 'system',
@@ -15,7 +15,7 @@ const system: Check = {
     const detail = `${process.platform} ${process.arch}, Node ${process.version}`;
     if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64'))
       return bad(detail, 'the lab runs on Linux, x86-64 or arm64');
-    if (Number.parseInt(process.versions.node, 10) < leastNode)
+    if (Number.parseInt(process.versions.node, 10) < minNode)
       return bad(detail, 'start it by npm run lab, which has the Node that it needs');
     return good(detail);
   },

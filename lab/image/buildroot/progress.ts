@@ -22,12 +22,12 @@ const costs: Readonly<Record<string, number>> = { linux: 100, libcurl: 10, busyb
 const costOf = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + (costs[name] ?? 1), 0);
 
 // a guess from less than this share of the work would jump about
-const leastShare = 0.05;
+const minShare = 0.05;
 
 /** The minutes that are left, when `done` of the packages `all` took `ms`; undefined when that is too early to say. */
 export const minutesLeft = (all: readonly string[], done: Iterable<string>, ms: number): number | undefined => {
   const share = costOf(done) / costOf(all);
-  return share >= leastShare && share <= 1 ? Math.ceil((ms * (1 - share)) / share / 60_000) : undefined;
+  return share >= minShare && share <= 1 ? Math.ceil((ms * (1 - share)) / share / 60_000) : undefined;
 };
 
 const keptLines = 25;

@@ -14,7 +14,7 @@ const trialMs = 30_000;
 /** The relay, and the commands that a run gives at the same time. */
 const usualSessions = 7;
 /** The relay lasts as long as a run, and something has to be done beside it. */
-const leastSessions = 2;
+const minSessions = 2;
 
 const askOnce = async (port: number, signal: AbortSignal): Promise<string> => {
   const response = await fetch(`http://127.0.0.1:${port}/`, { signal });
@@ -93,8 +93,8 @@ const sessions = async (connection: Connection, shell: BoardShell, signal: Abort
   const what = 'sessions of ssh';
   if (count >= usualSessions) return { what, ok: true, detail: `${count} at a time` };
   const detail = `${count} at a time on a connection`;
-  return count < leastSessions
-    ? { what, ok: false, fatal: true, detail: `${detail}, a run needs ${leastSessions}`, remedy: sessionsRemedy }
+  return count < minSessions
+    ? { what, ok: false, fatal: true, detail: `${detail}, a run needs ${minSessions}`, remedy: sessionsRemedy }
     : { what, ok: true, detail: `${detail}: commands of a run wait for each other`, remedy: sessionsRemedy };
 };
 

@@ -1,7 +1,7 @@
 const headerBytes = 4;
 const addressBytes = 6;
 /** What QEMU takes for one packet at most: 64 KiB and 4 KiB (NET_BUFSIZE in include/net/net.h). */
-const mostBytes = 68 * 1024;
+const maxBytes = 68 * 1024;
 
 /** An Ethernet frame with its length in front, as it is on the stream. */
 export type Frame = Buffer;
@@ -34,8 +34,8 @@ export class FrameReader {
     let at = 0;
     while (bytes.length - at >= headerBytes) {
       const length = bytes.readUInt32BE(at);
-      if (length < 2 * addressBytes || length > mostBytes)
-        throw new RangeError(`a frame of ${length} bytes: there are ${2 * addressBytes} to ${mostBytes}`);
+      if (length < 2 * addressBytes || length > maxBytes)
+        throw new RangeError(`a frame of ${length} bytes: there are ${2 * addressBytes} to ${maxBytes}`);
       const end = at + headerBytes + length;
       if (end > bytes.length) break;
       frames.push(bytes.subarray(at, end));

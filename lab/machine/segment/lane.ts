@@ -2,7 +2,7 @@ import type { LinkConditions } from './conditions.ts';
 import type { Frame } from './frames.ts';
 
 /** Milliseconds of a limited link's rate that may wait; what comes on top of it is lost, as in a switch's buffer. */
-const mostWaitMs = 200;
+const maxWaitMs = 200;
 
 /** When the link is free for the next frame, and when the last one arrives, in milliseconds. */
 export type LaneTimes = { readonly free: number; readonly arrival: number };
@@ -18,7 +18,7 @@ export const arrivalOf = (
 ): LaneTimes | undefined => {
   if (isCut || chance < loss) return undefined;
   const starts = Math.max(now, free);
-  if (bitsPerSecond !== undefined && starts - now > mostWaitMs) return undefined;
+  if (bitsPerSecond !== undefined && starts - now > maxWaitMs) return undefined;
   const ends = bitsPerSecond === undefined ? now : starts + (bytes * 8000) / bitsPerSecond;
   return { free: ends, arrival: Math.max(arrival, ends + delayMs) };
 };

@@ -5,7 +5,7 @@ import { destinationOf, type Frame, FrameReader, sourceOf } from './frames.ts';
 import { Lane } from './lane.ts';
 
 /** What may wait for a board that reads too slowly; more is lost, as in a switch's buffer. */
-const mostUnreadBytes = 4 << 20;
+const maxUnreadBytes = 4 << 20;
 
 /** The link of one board: a socket that its emulator connects to, and a lane in each direction. */
 class Link {
@@ -44,7 +44,7 @@ class Link {
 
   #write(frame: Frame): void {
     const socket = this.#socket;
-    if (socket === undefined || socket.destroyed || socket.writableLength > mostUnreadBytes) this.#unread += 1;
+    if (socket === undefined || socket.destroyed || socket.writableLength > maxUnreadBytes) this.#unread += 1;
     else socket.write(frame);
   }
 

@@ -118,7 +118,7 @@ const normalRankTest = (before: readonly number[], after: readonly number[]): nu
 };
 
 /** More samples than this on both sides together are not counted out: it would take too long. */
-const mostCounted = 100;
+const maxCounted = 100;
 
 /**
  * The two-sided p of the Wilcoxon-Mann-Whitney rank sum test, ties included: exact up to 100 samples on both sides
@@ -127,6 +127,6 @@ const mostCounted = 100;
  */
 export const rankTest = (before: readonly number[], after: readonly number[]): number => {
   if (before.length === 0 || after.length === 0) return 1;
-  const test = before.length + after.length <= mostCounted ? exactRankTest : normalRankTest;
+  const test = before.length + after.length <= maxCounted ? exactRankTest : normalRankTest;
   return test(before, after);
 };

@@ -7,7 +7,7 @@ const startMs = 20_000;
 /** Of each packet; its headers and the head of an HTTP message are what tells. */
 const snapBytes = 256;
 /** Of one recording, so that a board's disk cannot be filled. */
-const mostPackets = 20_000;
+const maxPackets = 20_000;
 const shownLines = 1000;
 /** A pcap file begins with a header of so many bytes. */
 const headerBytes = 24;
@@ -41,7 +41,7 @@ const record = async (machine: Machine, file: string, signal: AbortSignal): Prom
   const { lab, board } = machine.uplink;
   // what goes between the two on the uplink itself is the lab's own business
   const filter = `not (host ${lab} and host ${board})`;
-  const limits = ['-s', `${snapBytes}`, '-c', `${mostPackets}`];
+  const limits = ['-s', `${snapBytes}`, '-c', `${maxPackets}`];
   // every packet is in the file at once, so that none is lost when the recording ends
   const atOnce = ['--immediate-mode', '-U'];
   const tcpdump = ['tcpdump', '-i', 'any', '-n', '-p', ...atOnce, '-Z', 'root', ...limits, '-w', file, filter];

@@ -1,4 +1,4 @@
-import { mostCompileMs } from '../../../worker/contract/limits.ts';
+import { maxCompileMs } from '../../../worker/contract/limits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { timeKind } from '../../report/model/load-record.ts';
@@ -67,7 +67,7 @@ export const makeLab = (parts: {
     undeploy,
     send,
     precompile: async (other) => {
-      const problem = await apartFrom(limit, mostCompileMs, () =>
+      const problem = await apartFrom(limit, maxCompileMs, () =>
         putCompiled(machine, other, machine.wasmtimeVersion, signal),
       );
       if (problem !== undefined) throw labFault(problem);

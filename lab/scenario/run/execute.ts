@@ -1,4 +1,4 @@
-import { mostCompileMs } from '../../../worker/contract/limits.ts';
+import { maxCompileMs } from '../../../worker/contract/limits.ts';
 import { startCluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { LabError, labFault } from '../../system/errors.ts';
@@ -55,7 +55,7 @@ export const executeScenario = async (parts: ScenarioExecution): Promise<void> =
   await steps.run('start the worker', boardOnly, signal, async () => {
     await checkPreconditions(board, scenario);
     const [compiled] = await Promise.all([
-      apartFrom(limit, mostCompileMs, () => putCompiled(board, app, board.wasmtimeVersion, signal)),
+      apartFrom(limit, maxCompileMs, () => putCompiled(board, app, board.wasmtimeVersion, signal)),
       startWorker(board, cluster, scenario.network, deadline(setUpMs * board.timeoutFactor, 'the worker', signal)),
       capture.start(),
     ]);

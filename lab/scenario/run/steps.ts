@@ -37,7 +37,7 @@ const blame = (error: unknown, aborted: boolean): Verdict => {
 };
 
 /** From so many milliseconds on a standstill of this computer may be why something came too late. */
-const mostStalledMs = 1000;
+const maxStalledMs = 1000;
 
 /** For how many milliseconds this computer stood still between two moments of the monotonic clock. */
 export type Stalled = (from: number, to: number) => number;
@@ -101,7 +101,7 @@ export class Steps {
       const error = signal.aborted ? signal.reason : thrown;
       const verdict = blame(error, signal.aborted && !(error instanceof LabError));
       const stalled = this.#stalled(began, performance.now());
-      const isExcused = verdict === 'failed' && stalled >= mostStalledMs && !isConclusive(error);
+      const isExcused = verdict === 'failed' && stalled >= maxStalledMs && !isConclusive(error);
       end(isExcused ? 'incomplete' : verdict);
       if (!isExcused) throw new StepFailed(name, where, verdict, messageOf(error), error);
       const pause = `this computer kept the lab waiting for ${(stalled / 1000).toFixed(1)} s during this step`;

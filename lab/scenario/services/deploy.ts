@@ -1,4 +1,4 @@
-import { mostDeployMs } from '../../../worker/contract/limits.ts';
+import { maxDeployMs } from '../../../worker/contract/limits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
@@ -41,8 +41,8 @@ export const createDeployer = (
     deploy: async (spec) => {
       const deployment = send(spec);
       // a worker may take that long for a large component: it says at once when it fails
-      const address = await apartFrom(limit, mostDeployMs, async () => {
-        const ends = deadline(mostDeployMs, 'deployment', signal);
+      const address = await apartFrom(limit, maxDeployMs, async () => {
+        const ends = deadline(maxDeployMs, 'deployment', signal);
         const found = await deployment.address(ends);
         await deployment.status('CREATED', ends);
         return found;

@@ -3,7 +3,7 @@ import https from 'node:https';
 import { getCACertificates } from 'node:tls';
 import { labFault } from '../errors.ts';
 
-const mostRedirects = 5;
+const maxRedirects = 5;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -105,7 +105,7 @@ export const requestInternet = async (address: string, options: RequestOptions =
     const isRedirect = [301, 302, 303, 307, 308].includes(statusCode) && headers.location !== undefined;
     if (!isRedirect) return response;
     response.resume();
-    if (redirects === mostRedirects) throw new Error(`${address}: more than ${mostRedirects} redirects`);
+    if (redirects === maxRedirects) throw new Error(`${address}: more than ${maxRedirects} redirects`);
     const next = new URL(headers.location ?? '', url);
     if (url.protocol === 'https:' && next.protocol !== 'https:')
       throw new Error(`${address}: redirected from TLS to ${next.protocol}`);

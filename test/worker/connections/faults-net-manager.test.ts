@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
-import { mostMessageBytes } from '../../../worker/system/mqtt.ts';
+import { maxMessageBytes } from '../../../worker/system/mqtt.ts';
 import { type Answers, startMuteBroker } from '../../support/servers/mute-broker.ts';
 import { startCluster as startNetCluster } from '../net-manager/cluster.ts';
 import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
@@ -37,7 +37,7 @@ inSandbox(import.meta.url, () => {
   }
 
   t.test('a message beyond what a cluster can need is passed over, by both', async (t) => {
-    const long = JSON.stringify({ padding: 'x'.repeat(mostMessageBytes) });
+    const long = JSON.stringify({ padding: 'x'.repeat(maxMessageBytes) });
     let connections = 0;
     await using cluster = await startCluster({ connected: () => (connections += 1) });
     await using _worker = await startWorker(cluster, { dialect: '403' });
@@ -52,7 +52,7 @@ inSandbox(import.meta.url, () => {
     await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 });
     const queries = () => net.messages.filter(({ topic }) => topic.endsWith('tablequery/request')).length;
     await until(() => queries() || undefined, deadline(patienceMs, 'a query'));
-    await net.publish(`nodes/${id}/net/tablequery/result`, { padding: 'x'.repeat(mostMessageBytes) });
+    await net.publish(`nodes/${id}/net/tablequery/result`, { padding: 'x'.repeat(maxMessageBytes) });
     await net.publish(`jobs/${service}/updates_available`, { type: 'DEPLOYMENT' });
     await until(() => (queries() > 1 ? true : undefined), deadline(patienceMs, 'a query after an update'));
     t.match(daemon.log(), /a message of \d{7} bytes is ignored/);

@@ -138,7 +138,7 @@ t.test('a valid module is read whatever it is full of', async (t) => {
 t.test('more than any engine reads is a limit and no fault of the file', async (t) => {
   const names = largeSection(7, Buffer.concat([Buffer.from(wide(6_000_000)), Buffer.alloc(18_000_000)]));
   t.throws(() => inspectComponent(module(names)), {
-    name: 'BeyondLimit',
+    name: 'LimitExceeded',
     message: /beyond what is read: 6000000 exports; engines read at most 1000000$/,
   });
   const size = 50_000_000;

@@ -13,11 +13,11 @@ import {
   readDeployAnswer,
 } from '../../../worker/contract/net-http.ts';
 import { SubnetResult, TableResult, UpdateAvailable } from '../../../worker/contract/net-mqtt.ts';
-import { type Note, read, readJson } from '../../../worker/contract/read.ts';
+import { read, readJson, type Warn } from '../../../worker/contract/read.ts';
 import { RegistrationAnswer } from '../../../worker/contract/registration.ts';
 import { parseConfig } from '../../../worker/net-manager/config.ts';
 import { planRun } from '../../../worker/node-engine/runtime/command.ts';
-import { usualServing } from '../../../worker/node-engine/runtime/serving.ts';
+import { defaultServing } from '../../../worker/node-engine/runtime/serving.ts';
 import { parseSettings } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
 
@@ -29,13 +29,13 @@ type Known = {
   readonly needed: readonly string[];
   /** Keys whose value, if it cannot be used, is no less than a refusal. */
   readonly refused?: readonly string[];
-  readonly read: (text: string, note: Note) => unknown;
+  readonly read: (text: string, note: Warn) => unknown;
 };
 
 const document = (name: string): Document =>
   JSON.parse(readFileSync(new URL(`documents/${name}.json`, import.meta.url), 'utf8')) as Document;
 
-const as = (schema: TSchema) => (text: string, note: Note) => readJson(schema, text, 'it', note);
+const as = (schema: TSchema) => (text: string, note: Warn) => readJson(schema, text, 'it', note);
 
 const jobRefused = ['cmd', 'environment', 'port', 'memory', 'vcpus', 'one_shot'];
 const confRefused = ['cluster_ssl', 'mqtt_cert_file', 'mqtt_key_file'];
@@ -196,7 +196,7 @@ for (const [name, { good, needed, refused = [], read: reading }] of Object.entri
     );
   });
 
-const lines = (): { readonly notes: string[]; readonly note: Note } => {
+const lines = (): { readonly notes: string[]; readonly note: Warn } => {
   const notes: string[] = [];
   return { notes, note: (line) => void notes.push(line) };
 };
@@ -268,7 +268,7 @@ t.test('the job of the dashboard runs without its blank rows, and what is not mo
   t.same(notes, []);
   const info = { kind: 'component', exports: ['wasi:http/incoming-handler@0.2.0'], imports: [], needs: [] } as const;
   const host = {
-    serving: usualServing,
+    serving: defaultServing,
     processors: 4,
     ipv6: true,
     runtime: { version: '48.0.2', lacks: new Set<never>() },

@@ -15,7 +15,7 @@ export type Description = {
 };
 
 /** The most that types may be nested, as in engines. */
-const mostDepth = 100;
+const maxDepth = 100;
 
 /** What an import or export is (component model, Binary.md, externdesc). */
 export const readDescription = (reader: Reader): Description => {
@@ -143,7 +143,7 @@ const readDeclarations = (reader: Reader, depth: number): Needs => {
 
 /** Reads one type; tells of an instance type what it needs. */
 export const readType = (reader: Reader, depth = 0): Needs => {
-  if (depth > mostDepth) return unknownForm('depth', depth);
+  if (depth > maxDepth) return unknownForm('depth', depth);
   const form = reader.byte();
   if (form === 0x42) return readDeclarations(reader, depth);
   if (form === 0x41) readDeclarations(reader, depth);

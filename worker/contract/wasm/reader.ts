@@ -17,8 +17,8 @@ export class NotWebAssembly extends UnusableBinary {
 }
 
 /** A WebAssembly binary that is larger in some respect than anything that is read here. */
-export class BeyondLimit extends UnusableBinary {
-  override readonly name = 'BeyondLimit';
+export class LimitExceeded extends UnusableBinary {
+  override readonly name = 'LimitExceeded';
   constructor(reason: string) {
     super(`a WebAssembly binary beyond what is read: ${reason}`, reason);
   }
@@ -93,14 +93,15 @@ export class Reader {
 
   #textPart(): Reader {
     const size = this.unsigned();
-    if (size > most.textBytes) throw new BeyondLimit(`a name of ${size} bytes; engines read at most ${most.textBytes}`);
+    if (size > most.textBytes)
+      throw new LimitExceeded(`a name of ${size} bytes; engines read at most ${most.textBytes}`);
     return this.part(size, 'a name');
   }
 
   /** Reads a vector: its length, and `item` as often. */
   each(what: string, item: () => void): void {
     const count = this.unsigned();
-    if (count > most.items) throw new BeyondLimit(`${count} ${what}; engines read at most ${most.items}`);
+    if (count > most.items) throw new LimitExceeded(`${count} ${what}; engines read at most ${most.items}`);
     for (let left = count; left > 0; left -= 1) item();
   }
 }

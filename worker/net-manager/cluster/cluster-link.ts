@@ -1,7 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import { readJson } from '../../contract/read.ts';
 import type { Log } from '../../system/log.ts';
-import { acknowledgeMs, type Broker, endMqtt, mostMessageBytes, openMqtt } from '../../system/mqtt.ts';
+import { acknowledgeMs, type Broker, endMqtt, maxMessageBytes, openMqtt } from '../../system/mqtt.ts';
 
 /** The net manager's connection to its cluster's broker. It keeps trying for as long as it is open. */
 export type ClusterLink = AsyncDisposable & {
@@ -46,7 +46,7 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
   const url = `${tls ? 'mqtts' : 'mqtt'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const options = { clientId: id, keepalive: 15, reconnectPeriod: 1_000, connectTimeout: 5_000, resubscribe: false };
   const client = await openMqtt(broker, options, (bytes) =>
-    log.warn(`a message of ${bytes} bytes is ignored: no message of a cluster is longer than ${mostMessageBytes}`),
+    log.warn(`a message of ${bytes} bytes is ignored: no message of a cluster is longer than ${maxMessageBytes}`),
   );
   let trouble: string | undefined = `${url}: not connected yet`;
   const late = acknowledgements();

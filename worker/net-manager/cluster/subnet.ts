@@ -5,7 +5,7 @@ import type { ClusterLink } from './cluster-link.ts';
 const askAgainMs = 3_000;
 
 /** Asks the cluster for the addresses of node `id`, again and again, until they come. Rejects when `signal` aborts. */
-export const askForSubnet = async (link: ClusterLink, id: string, signal: AbortSignal): Promise<SubnetResult> => {
+export const requestSubnet = async (link: ClusterLink, id: string, signal: AbortSignal): Promise<SubnetResult> => {
   const topics = netTopics(id);
   const { promise, resolve, reject } = Promise.withResolvers<SubnetResult>();
   const giveUp = () => reject(signal.reason);

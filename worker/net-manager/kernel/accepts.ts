@@ -54,7 +54,7 @@ const trustedLinks = async (): Promise<readonly string[] | undefined> => {
 };
 
 /** Looks at the firewalls of this board: one process where nobody else has any. */
-export const lookAtFirewalls = async (): Promise<Firewalls> => {
+export const readFirewalls = async (): Promise<Firewalls> => {
   const { tables, forward } = readChains(JSON.parse(await run(['nft', '-j', 'list', 'chains'])));
   const [filters, trusted] = await Promise.all([
     programs(tables).then((names) => Promise.all(names.map(filterOf))),
@@ -91,7 +91,7 @@ export const runEach = async (commands: readonly Command[]): Promise<readonly st
  */
 export const accept = batched(
   async (wanted: readonly (() => Settings | undefined)[]): Promise<readonly (readonly string[])[]> => {
-    const found = await lookAtFirewalls();
+    const found = await readFirewalls();
     const failures = await runEach(acceptCommands(wanted.at(-1)?.(), found));
     return wanted.map(() => failures);
   },

@@ -1,9 +1,9 @@
 import { run } from '../../system/run.ts';
 import { asNew, type Change, inside, type Plan, type Step } from '../plan/plan.ts';
 import { runEach } from './accepts.ts';
-import { ChangesFailed, makeChanges, takeBack } from './ip.ts';
+import { ChangesFailed, makeChanges, revertChanges } from './ip.ts';
 import { writeSysctl } from './kernel.ts';
-import { makeRules, takeRulesBack } from './rules.ts';
+import { makeRules, revertRules } from './rules.ts';
 
 /** A plan that stopped half-way. `done` is what had been changed by then and is to be taken back. */
 export class PlanFailed extends Error {
@@ -74,8 +74,8 @@ export const applyParts = async (plan: Plan): Promise<readonly string[]> => {
 };
 
 const undoStep = async (step: Step): Promise<void> => {
-  if (step.tool === 'nft') await takeRulesBack(step);
-  if (step.tool === 'ip') await takeBack(step.changes);
+  if (step.tool === 'nft') await revertRules(step);
+  if (step.tool === 'ip') await revertChanges(step.changes);
 };
 
 /** Takes back what a plan did, last step first; goes on after a failure and throws them all at the end. */

@@ -52,7 +52,7 @@ export const makeChanges = async (changes: readonly Change[]): Promise<void> => 
 };
 
 /** Takes changes back, last first, and goes on after one that can't be. */
-export const takeBack = async (changes: readonly Change[]): Promise<void> => {
+export const revertChanges = async (changes: readonly Change[]): Promise<void> => {
   const undo = changes.flatMap((change) => change.undo ?? []).toReversed();
   if (undo.length > 0) await batch(['-force'], undo);
 };

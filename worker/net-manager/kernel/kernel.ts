@@ -30,7 +30,7 @@ export const instanceIsGone = async (instance: Instance): Promise<boolean> =>
   !(await linkExists(linksOf(instance).host)) && !(await namespaceExists(namespaceOf(instance)));
 
 /** True when an instance's link and namespace both stand. */
-export const instanceStands = async (instance: Instance): Promise<boolean> =>
+export const instanceIntact = async (instance: Instance): Promise<boolean> =>
   (await linkExists(linksOf(instance).host)) && (await namespaceExists(namespaceOf(instance)));
 
 /**

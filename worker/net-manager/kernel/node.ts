@@ -7,8 +7,8 @@ import type { Plan } from '../plan/plan.ts';
 import { type NodeState, planInstance, planNode, routeMark } from '../plan/planner.ts';
 import { repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';
-import { Refusal } from '../refusal.ts';
-import { accept, legacyInUse, lookAtFirewalls } from './accepts.ts';
+import { RequestError } from '../request-error.ts';
+import { accept, legacyInUse, readFirewalls } from './accepts.ts';
 import { applyParts, applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import {
   advertisedLinks,
@@ -20,11 +20,10 @@ import {
   readSysctl,
   writeSysctl,
 } from './kernel.ts';
-import { observe, settingsHold, type Within } from './observe.ts';
+import { observe, settingsMatch, type Within } from './observe.ts';
 import { clearProbe } from './probe.ts';
 import { removeTable } from './rules.ts';
 import { rememberRules } from './rules-seen.ts';
-import { alone } from './turns.ts';
 
 const valuesOf = (plan: Plan): readonly (readonly [string, string])[] =>
   plan.flatMap((step) => (step.tool === 'sysctl' ? Object.entries(step.values) : []));
@@ -71,15 +70,15 @@ export const acceptInstances = (settings: Settings, journal: Journal): Promise<r
   accept(() => acceptedBy(settings, journal));
 
 /** True when what tells nobody of its changes, iptables-legacy, accepts the instances. */
-export const legacyStands = async (settings: Settings, journal: Journal): Promise<boolean> =>
-  !(await legacyInUse()) || acceptCommands(acceptedBy(settings, journal), await lookAtFirewalls()).length === 0;
+export const legacyIntact = async (settings: Settings, journal: Journal): Promise<boolean> =>
+  !(await legacyInUse()) || acceptCommands(acceptedBy(settings, journal), await readFirewalls()).length === 0;
 
 const look = async (settings: Settings, journal: Journal, within: Within) => {
   const [advertised, off, found, firewalls] = await Promise.all([
     advertisedLinks(),
     readSysctl('net/ipv6/conf/lo/disable_ipv6'),
     split(journal),
-    lookAtFirewalls(),
+    readFirewalls(),
   ]);
   const { standing = [], lost = [] } = Object.fromEntries(found);
   const plan = [
@@ -91,7 +90,7 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
 
 const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
   if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
-    throw new Refusal(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
+    throw new RequestError(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
   const { plan, repair } = await look(settings, journal, 'all');
   await recordSettings(repair.plan, journal);
   try {
@@ -106,7 +105,8 @@ const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
 };
 
 /** Makes the node's part of the network or completes what is there; running instances don't notice. */
-export const setUpNode = (settings: Settings, journal: Journal): Promise<void> => alone(() => setUp(settings, journal));
+export const setUpNode = (settings: Settings, journal: Journal): Promise<void> =>
+  journal.lock.withWriteLock(() => setUp(settings, journal));
 
 /** What a look at the board found and did. */
 export type Repaired = {
@@ -129,7 +129,7 @@ export const repairNode = async (
   const seen = await look(settings, journal, within);
   const nothing = { missing: [], left: [], failures: [] };
   if (seen.repair.missing.length === 0) return { ...nothing, lost: seen.lost };
-  return await alone(async () => {
+  return await journal.lock.withWriteLock(async () => {
     // By now the board may have been given back.
     if (signal.aborted) return { ...nothing, lost: [] };
     const first = await look(settings, journal, within);
@@ -149,10 +149,10 @@ export const repairNode = async (
 };
 
 /** True when the settings of this board are what the instances need: a look that takes no process. */
-export const settingsStand = async (settings: Settings, journal: Journal): Promise<boolean> => {
+export const settingsIntact = async (settings: Settings, journal: Journal): Promise<boolean> => {
   const { standing = [] } = Object.fromEntries(await split(journal));
   const steps = planBoard(settings, journal, { advertised: [] }, standing);
-  return await settingsHold(steps);
+  return await settingsMatch(steps);
 };
 
 const tearDown = async (journal: Journal, log: Log): Promise<void> => {
@@ -170,7 +170,8 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
 };
 
 /** Gives the node back as it was found, as far as nobody else has changed it since. */
-export const tearDownNode = (journal: Journal, log: Log): Promise<void> => alone(() => tearDown(journal, log));
+export const tearDownNode = (journal: Journal, log: Log): Promise<void> =>
+  journal.lock.withWriteLock(() => tearDown(journal, log));
 
 const isOrphan = (name: string, kept: readonly Instance[]): boolean =>
   name.startsWith(hostLinkMark) && !kept.some((instance) => linksOf(instance).host === name);

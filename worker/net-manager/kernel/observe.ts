@@ -2,7 +2,7 @@ import { run } from '../../system/run.ts';
 import { type Observed, type Place, readLinks, readRoutes } from '../plan/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { namespaceNames, readSysctl } from './kernel.ts';
-import { rulesStand } from './rules-seen.ts';
+import { rulesIntact } from './rules-seen.ts';
 
 const json = (text: string): unknown => JSON.parse(text.trim() || '[]');
 
@@ -36,7 +36,7 @@ const settingsOf = async (plan: Plan): Promise<ReadonlyMap<string, string>> => {
 };
 
 /** True when all settings of a plan have their values: a look that takes no process. */
-export const settingsHold = async (plan: Plan): Promise<boolean> => {
+export const settingsMatch = async (plan: Plan): Promise<boolean> => {
   const now = await settingsOf(plan);
   return plan.every(
     (step) => step.tool !== 'sysctl' || Object.entries(step.values).every(([key, value]) => now.get(key) === value),
@@ -52,7 +52,7 @@ export const observe = async (plan: Plan, within: Within): Promise<Observed> => 
     observePlace(),
     namespaceNames(),
     settingsOf(plan),
-    rulesStand(plan),
+    rulesIntact(plan),
   ]);
   const names = plan.flatMap((step) => {
     if (step.tool !== 'inside') return [];

@@ -2,7 +2,7 @@ import { networkOf, overlaps } from '../plan/addresses.ts';
 import { bridge, hostLinkMark } from '../plan/instance.ts';
 import type { Place } from '../plan/observed.ts';
 import type { Settings } from '../plan/settings.ts';
-import { Refusal } from '../refusal.ts';
+import { RequestError } from '../request-error.ts';
 import { observePlace } from './observe.ts';
 
 /** A network of the board's own, and where it is. */
@@ -21,14 +21,14 @@ export const takenBy = ({ addresses, routes }: Pick<Place, 'addresses' | 'routes
   }),
 ];
 
-/** Throws a {@link Refusal} that names both when a subnet has addresses that the board uses for something else. */
-export const refuseOverlap = async ({ subnet }: Settings, tunnel: string): Promise<void> => {
+/** Throws a {@link RequestError} that names both when a subnet has addresses that the board uses for something else. */
+export const checkOverlap = async ({ subnet }: Settings, tunnel: string): Promise<void> => {
   const isOurs = ({ link }: Taken) => link === bridge || link === tunnel || link.startsWith(hostLinkMark);
   const taken = takenBy(await observePlace()).filter((each) => !isOurs(each));
   for (const own of Object.values(networkOf(subnet))) {
     const clash = taken.find(({ network }) => overlaps(own, network));
     if (clash)
-      throw new Refusal(
+      throw new RequestError(
         500,
         `the cluster's subnet ${own} overlaps ${clash.network} ${clash.where} of this board; ` +
           'give the cluster or the board other addresses',

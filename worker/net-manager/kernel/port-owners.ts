@@ -54,7 +54,7 @@ const legacyFamilies = async (): Promise<readonly Family[]> => {
 };
 
 /** Looks at the rules of all programs but this one. */
-export const lookAtMappings = async (): Promise<Mapped> => {
+export const readMappings = async (): Promise<Mapped> => {
   const [names, legacy] = await Promise.all([natTables(), legacyFamilies()]);
   const [read, saved] = await Promise.all([
     Promise.all(names.map(readTable)),

@@ -29,7 +29,7 @@ export const rememberRules = async (plan: Plan): Promise<void> => {
 };
 
 /** True when our table has the parts that a plan gives it, and its sets and maps hold what they are to hold. */
-export const rulesStand = async (plan: Plan): Promise<boolean> => {
+export const rulesIntact = async (plan: Plan): Promise<boolean> => {
   const now = await list();
   const wanted = commandsOf(plan);
   return (

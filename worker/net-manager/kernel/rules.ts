@@ -75,7 +75,7 @@ export const makeRules = ({ do: commands, holds, maps = [] }: Rules): Promise<vo
     : change({ commands, remap: () => holds, whole: true });
 
 /** Takes back what {@link makeRules} did. */
-export const takeRulesBack = ({ undo: commands, holds, maps = [] }: Rules): Promise<void> =>
+export const revertRules = ({ undo: commands, holds, maps = [] }: Rules): Promise<void> =>
   holds === undefined
     ? change({ commands, remap: (all) => withoutTargets(all, maps), removal: true })
     : change({ commands, remap: () => [], whole: true });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../system/log.ts';
 import type { Journal } from '../journal.ts';
-import { legacyStands, type Repaired, repairNode, settingsStand } from '../kernel/node.ts';
+import { legacyIntact, type Repaired, repairNode, settingsIntact } from '../kernel/node.ts';
 import { type Call, callOfLink, callOfRules, mayMap } from '../plan/events.ts';
 import { namespaceOf } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
@@ -132,7 +132,7 @@ export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper
   ];
   // A change of most kernel settings, or by iptables-legacy, is no event.
   const settingsTimer = setInterval(() => {
-    Promise.all([settingsStand(settings, journal), legacyStands(settings, journal)]).then(
+    Promise.all([settingsIntact(settings, journal), legacyIntact(settings, journal)]).then(
       (stand) => stand.every(Boolean) || call({ board: true }),
       () => undefined,
     );

@@ -1,6 +1,6 @@
 import type { Log } from '../../system/log.ts';
 import type { Journal } from '../journal.ts';
-import { lookAtMappings } from '../kernel/port-owners.ts';
+import { readMappings } from '../kernel/port-owners.ts';
 import { namespaceOf } from '../plan/instance.ts';
 import { portKey } from '../plan/port-maps.ts';
 
@@ -22,7 +22,7 @@ export const watchMappings = (journal: Journal, log: Log): MappingWatch => {
       instance.ports.map((port) => ({ instance, port })),
     );
     if (ports.length === 0) return;
-    const { owner } = await lookAtMappings();
+    const { owner } = await readMappings();
     const texts = ports.flatMap(({ instance, port }) => {
       const its = owner(port);
       return its === undefined

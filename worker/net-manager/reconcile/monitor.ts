@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Log } from '../../system/log.ts';
 
-const restart = { firstMs: 1_000, mostMs: 30_000 } as const;
+const restart = { firstMs: 1_000, maxMs: 30_000 } as const;
 
 /** The command ends with its parent, however that ends: a shell waits for the end of its input, which nobody writes to. */
 const untilWeEnd = '"$@" & exec >&-; read -r _; kill $!';
@@ -32,13 +32,13 @@ export const monitor = (
     child.stdout.on('close', () => {
       child.stdin.end();
       if (stopped) return;
-      pauseMs = performance.now() - began > restart.mostMs ? restart.firstMs : pauseMs;
+      pauseMs = performance.now() - began > restart.maxMs ? restart.firstMs : pauseMs;
       log.debug(`${argv.join(' ')} ended; starting it again`);
       timer = setTimeout(() => {
         start();
         missed();
       }, pauseMs).unref();
-      pauseMs = Math.min(pauseMs * 2, restart.mostMs);
+      pauseMs = Math.min(pauseMs * 2, restart.maxMs);
     });
     child.unref();
   };

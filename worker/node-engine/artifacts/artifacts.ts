@@ -2,18 +2,18 @@ import { constants } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ComponentInfo } from '../../contract/component.ts';
-import { mostFetchMs } from '../../contract/limits.ts';
-import { serialByKey } from '../../system/serial.ts';
+import { maxFetchMs } from '../../contract/limits.ts';
+import { keyedMutex } from '../../system/keyed-mutex.ts';
 import { Slots } from '../../system/slots.ts';
 import { deadline } from '../wait.ts';
 import { freeBytes, pruneFolder, removeParts } from './cache-folder.ts';
 import type { Incoming, Located } from './download.ts';
+import type { Budget } from './eviction.ts';
 import { locate } from './fetch.ts';
 import { FetchError } from './fetch-error.ts';
 import { inspectFile } from './inspect.ts';
-import type { Budget } from './prune.ts';
 import { parseReference, type Reference } from './reference.ts';
-import { digestOf, mostBytes, save, tooLarge } from './save.ts';
+import { digestOf, maxBytes, save, tooLarge } from './save.ts';
 import { defaultSources, type Sources } from './sources.ts';
 
 /** A component that lies in the cache, checked and inspected. */
@@ -22,10 +22,10 @@ export type Artifact = { readonly file: string; readonly digest: string; readonl
 const day = 86_400_000;
 
 /** What may stay of components that nobody uses. */
-const usualBudget: Budget = { bytes: 4 * mostBytes, unusedMs: 30 * day };
+const usualBudget: Budget = { bytes: 4 * maxBytes, unusedMs: 30 * day };
 
 /** How many downloads are under way at the same time on a node; the others wait. */
-const mostDownloads = 4;
+const maxDownloads = 4;
 
 /** What has to be left free for others on the disk of the cache, in bytes. */
 const leftFree = 32 * 1024 * 1024;
@@ -39,8 +39,8 @@ export class ArtifactCache {
   readonly #folder: string;
   readonly #sources: Sources;
   readonly #budget: Budget;
-  readonly #serial = serialByKey();
-  readonly #downloads = new Slots(mostDownloads);
+  readonly #serial = keyedMutex();
+  readonly #downloads = new Slots(maxDownloads);
   /** How many instances use a component, by its digest. */
   readonly #users = new Map<string, number>();
   #incoming = 0;
@@ -94,7 +94,7 @@ export class ArtifactCache {
   /** Does one of the few things that may be under way with servers at a time, within the time for it. */
   async #limited<T>(signal: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
     using _slot = await this.#downloads.take(signal);
-    using limit = deadline(signal, mostFetchMs, 'the download');
+    using limit = deadline(signal, maxFetchMs, 'the download');
     try {
       return await work(limit);
     } catch (error) {
@@ -159,7 +159,7 @@ export class ArtifactCache {
 
   /** Sees to it that there is room for `size` bytes, if need be by removing what nobody uses. */
   async #reserve(size: number): Promise<Disposable> {
-    if (size > mostBytes) tooLarge();
+    if (size > maxBytes) tooLarge();
     this.#reserved += size;
     const room: Disposable = {
       [Symbol.dispose]: () => {

@@ -1,6 +1,6 @@
 import { lstat, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Budget, type Cached, surplus } from './prune.ts';
+import { type Budget, type Cached, selectEvictions } from './eviction.ts';
 
 /** The files of a folder whose names fit `pattern`, with when they were used last (their time of modification). */
 const filesIn = async (folder: string, pattern: RegExp): Promise<readonly Cached[]> => {
@@ -23,7 +23,7 @@ export const pruneFolder = async (
   budget: Budget,
   held: (name: string) => boolean,
 ): Promise<void> => {
-  for (const name of surplus(await filesIn(folder, pattern), budget, Date.now(), held))
+  for (const name of selectEvictions(await filesIn(folder, pattern), budget, Date.now(), held))
     await rm(join(folder, name), { force: true });
 };
 

@@ -29,7 +29,7 @@ type GetOptions = {
 };
 
 const redirects = new Set([301, 302, 303, 307, 308]);
-const mostRedirects = 5;
+const maxRedirects = 5;
 
 const request = (
   url: URL,
@@ -74,7 +74,7 @@ const target = (location: string, from: URL): URL => {
 export const get = async (url: URL, options: GetOptions): Promise<IncomingMessage> => {
   let at: URL = url;
   let headers = options.headers ?? {};
-  for (let hops = 0; hops <= mostRedirects; hops += 1) {
+  for (let hops = 0; hops <= maxRedirects; hops += 1) {
     const answer = await request(at, headers, options);
     const { location } = answer.headers;
     if (!redirects.has(answer.statusCode ?? 0) || location === undefined) return answer;
@@ -84,5 +84,5 @@ export const get = async (url: URL, options: GetOptions): Promise<IncomingMessag
     if (next.origin !== at.origin) headers = {};
     at = next;
   }
-  throw new FetchError(`${url.origin} redirects more than ${mostRedirects} times`);
+  throw new FetchError(`${url.origin} redirects more than ${maxRedirects} times`);
 };

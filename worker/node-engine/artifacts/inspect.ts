@@ -8,8 +8,8 @@ import { BeyondLimit, type ComponentInfo, inspectComponent, NotWebAssembly } fro
 const skipped = { component: new Set([0, 1, 4]), module: new Set([0, 10, 11]) } as const;
 
 /** The most bytes of other sections that are read, and the most sections of any kind. */
-const mostRead = 16 * 1024 * 1024;
-const mostSections = 100_000;
+const maxRead = 16 * 1024 * 1024;
+const maxSections = 100_000;
 
 const preamble = 8;
 /** An id of one byte and a size of up to five. */
@@ -59,7 +59,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
   let sections = 0;
   for (let at = preamble; at < end; ) {
     sections += 1;
-    if (sections > mostSections) throw new BeyondLimit(`more than ${mostSections} sections`);
+    if (sections > maxSections) throw new BeyondLimit(`more than ${maxSections} sections`);
     const bytes = await read(at, longestHeader);
     const header = headerOf(bytes);
     if (header === undefined) {
@@ -73,7 +73,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
       );
     if (!skipped[kind].has(header.id)) {
       total += header.size;
-      if (total > mostRead) throw new BeyondLimit(`its imports, exports and types have more than ${mostRead} bytes`);
+      if (total > maxRead) throw new BeyondLimit(`its imports, exports and types have more than ${maxRead} bytes`);
       kept.push(Buffer.from(await read(at, header.length + header.size))); // a copy: the window is larger
     }
     at = next;

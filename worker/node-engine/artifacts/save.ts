@@ -4,10 +4,10 @@ import type { Incoming } from './download.ts';
 import { FetchError } from './fetch-error.ts';
 
 /** The most bytes that a component may have. */
-export const mostBytes = 128 * 1024 * 1024;
+export const maxBytes = 128 * 1024 * 1024;
 
 export const tooLarge = (): never => {
-  throw new FetchError(`the component is larger than ${mostBytes / 1024 / 1024} MB`);
+  throw new FetchError(`the component is larger than ${maxBytes / 1024 / 1024} MB`);
 };
 
 /** The same bytes; a source that fails says that it was a download. */
@@ -32,7 +32,7 @@ export const save = async ({ bytes, size: announced }: Incoming, file: FileHandl
   let size = 0;
   for await (const chunk of wholly(bytes)) {
     size += chunk.length;
-    if (size > mostBytes) tooLarge();
+    if (size > maxBytes) tooLarge();
     hash.update(chunk);
     await write(file, chunk);
   }

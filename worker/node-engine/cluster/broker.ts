@@ -1,6 +1,6 @@
 import type { MqttClient } from 'mqtt';
 import type { Log } from '../../system/log.ts';
-import { type Broker, endMqtt, mostMessageBytes, openMqtt } from '../../system/mqtt.ts';
+import { type Broker, endMqtt, maxMessageBytes, openMqtt } from '../../system/mqtt.ts';
 import { abortable } from '../wait.ts';
 
 /** The broker cannot be reached. */
@@ -21,7 +21,7 @@ export const connectBroker = async (
   signal: AbortSignal,
 ): Promise<MqttClient> => {
   const leftOut = (bytes: number) =>
-    log.warn(`a message of ${bytes} bytes is ignored: no message of a cluster is longer than ${mostMessageBytes}`);
+    log.warn(`a message of ${bytes} bytes is ignored: no message of a cluster is longer than ${maxMessageBytes}`);
   let client: MqttClient | undefined;
   try {
     const options = { clientId, reconnectPeriod: 0, connectTimeout: connectMs, keepalive: 20 };

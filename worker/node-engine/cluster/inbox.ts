@@ -1,6 +1,6 @@
 import { InvalidData } from '../../contract/check.ts';
 import { ControlError, DeleteRequest, type DeployRequest, readDeployRequest } from '../../contract/job.ts';
-import { type Note, readJson } from '../../contract/read.ts';
+import { readJson, type Warn } from '../../contract/read.ts';
 import type { engineTopics } from '../../contract/topics.ts';
 
 /** What a message from the cluster asks for. */
@@ -11,7 +11,7 @@ type Order =
   /** A job that can be named but not understood. */
   | { readonly kind: 'refuse'; readonly request: DeleteRequest; readonly reason: string };
 
-const readDeploy = (payload: string, note: Note): Order => {
+const readDeploy = (payload: string, note: Warn): Order => {
   try {
     return { kind: 'deploy', job: readDeployRequest(payload, note) };
   } catch (error) {
@@ -26,7 +26,7 @@ export const readOrder = (
   topics: ReturnType<typeof engineTopics>,
   topic: string,
   payload: string,
-  note: Note,
+  note: Warn,
 ): Order | undefined => {
   if (topic === topics.deploy) return readDeploy(payload, note);
   if (topic === topics.delete)

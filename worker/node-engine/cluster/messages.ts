@@ -84,7 +84,7 @@ export const resourcesMessage = (dialect: Dialect, instances: readonly InstanceU
 });
 
 /** The longest detail that is sent or logged, in characters. */
-export const mostDetail = 2000;
+export const maxDetail = 2000;
 
 /** `nodes/<id>/job`. */
 export const statusMessage = (
@@ -93,4 +93,4 @@ export const statusMessage = (
   status: JobStatus,
   detail: string,
   ip: string,
-): JobStatusMessage => ({ sname: job, status, status_detail: detail.slice(0, mostDetail), instance, publicip: ip });
+): JobStatusMessage => ({ sname: job, status, status_detail: detail.slice(0, maxDetail), instance, publicip: ip });

@@ -1,4 +1,4 @@
-import { type Note, readJson } from '../../contract/read.ts';
+import { readJson, type Warn } from '../../contract/read.ts';
 import { type Dialect, RegistrationAnswer, registrationPath } from '../../contract/registration.ts';
 import { addressTowards } from '../../system/node-address.ts';
 import { postJson } from '../artifacts/http.ts';
@@ -38,7 +38,7 @@ const registerIn = async (
   runtimes: readonly string[],
   facts: NodeFacts,
   signal: AbortSignal,
-  note: Note,
+  note: Warn,
 ): Promise<Registration> => {
   const where = `${cluster.host}:${cluster.port}`;
   using limit = deadline(signal, answerMs, `the answer of the cluster at ${where}`);
@@ -77,7 +77,7 @@ export const registrar = (
   cluster: ClusterAddress,
   runtimes: readonly string[],
   dialect: Dialect | undefined,
-  note: Note,
+  note: Warn,
 ): ((facts: NodeFacts, signal: AbortSignal) => Promise<Registration>) => {
   let refusals = 0;
   return async (facts, signal) => {

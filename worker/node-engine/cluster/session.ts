@@ -16,7 +16,7 @@ import type { Registration } from './registration.ts';
 export type Pace = { readonly report: number; readonly silence: number; readonly betweenRegistrations: number };
 
 /** The contract asks for a report every two seconds. */
-export const usualPace: Pace = { report: 2000, silence: 600_000, betweenRegistrations: 10_000 };
+export const defaultPace: Pace = { report: 2000, silence: 600_000, betweenRegistrations: 10_000 };
 
 /** How long the broker may wait for the acknowledgement of an order, in ms: nothing else is received meanwhile. */
 const takingMs = 2000;

@@ -4,11 +4,11 @@ import type { Artifact } from '../artifacts/artifacts.ts';
 import { explain } from '../explain.ts';
 import { keepFilter } from '../process/filter.ts';
 import {
-  EndedEarly,
+  EarlyExit,
   LaunchError,
   launch,
+  launchArgv,
   launchRecorded,
-  launchWords,
   markVariable,
   type Running,
   stop,
@@ -102,7 +102,7 @@ const ready = async (
     return status >= 500 ? [`the first response had status ${status}`] : [];
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
-    const Kind = error instanceof EndedEarly ? EndedEarly : LaunchError;
+    const Kind = error instanceof EarlyExit ? EarlyExit : LaunchError;
     throw new Kind(await withLastLines(error.message, logFile(node, task)), { cause: error.cause });
   }
 };
@@ -119,7 +119,7 @@ const start = async (
   await keepFilter(node.filter);
   const limits = ownLimits(job, plan, program, node.groups, node.wasmtime, node.filter);
   const user = userOf(node.wasmtime, attachment.v4);
-  const words = launchWords(attachment.namespace, node.wasmtime, user, plan, program, limits);
+  const words = launchArgv(attachment.namespace, node.wasmtime, user, plan, program, limits);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
   const log = logFile(node, task);
   const running = await (job.one_shot === true
@@ -132,7 +132,7 @@ const start = async (
 };
 
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
-const mostReason = 1000;
+const maxReason = 1000;
 
 /** What wasmtime says of a file that it does not run. */
 const notLoaded = /failed to (?:load code|parse|read)|incompatible|compiled (?:with|for|without)/;
@@ -142,7 +142,7 @@ const notLoaded = /failed to (?:load code|parse|read)|incompatible|compiled (?:w
  * ended for another reason: it is not begun a second time.
  */
 const isRefusal = (error: unknown, plan: RunPlan): boolean =>
-  error instanceof EndedEarly && (plan.port !== undefined || notLoaded.test(error.message));
+  error instanceof EarlyExit && (plan.port !== undefined || notLoaded.test(error.message));
 
 /** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, attachment: Attachment): Promise<Deployed> => {
@@ -158,7 +158,7 @@ const startBest = async (deployment: Deployment, artifact: Artifact, attachment:
     native = await node.native.program(artifact, signal);
   } catch (error) {
     signal.throwIfAborted();
-    return startPortable(`not compiled ahead of time (${explain(error).slice(0, mostReason)})`);
+    return startPortable(`not compiled ahead of time (${explain(error).slice(0, maxReason)})`);
   }
   if (native === undefined) return startPortable();
   try {

@@ -8,7 +8,7 @@ import { settlesWithin } from '../wait.ts';
 import { type Adopted, adoptInstances } from './adopted.ts';
 import { deployInstance } from './deploy.ts';
 import { begun, deleted, forgone, owed, type Word } from './entry.ts';
-import { checkHere, EngineStopping, type Instance, newInstance, Refused } from './instance.ts';
+import { checkHere, EngineStopping, type Instance, JobRejected, newInstance } from './instance.ts';
 import type { Node } from './node.ts';
 import { Supervisor } from './supervisor.ts';
 import { type Report, teller, wordOf } from './words.ts';
@@ -74,7 +74,7 @@ export class Engine {
   async #forgo(task: string, instance: Instance, reason: string): Promise<void> {
     if (this.#waiting.get(task) !== instance) return;
     this.#waiting.delete(task);
-    instance.abort.abort(new Refused(reason));
+    instance.abort.abort(new JobRejected(reason));
     const word = wordOf(instance.job, 'FAILED', reason);
     await this.#node.journal.update(task, forgone(word));
     this.#say(word);
@@ -106,7 +106,7 @@ export class Engine {
     const task = taskId(request.job_name, request.instance_number);
     const { journal } = this.#node;
     const written = journal.update(task, deleted);
-    const reason = new Refused('the instance was deleted while it was being deployed');
+    const reason = new JobRejected('the instance was deleted while it was being deployed');
     for (const instance of [this.#waiting.get(task), this.#supervisor.get(task)]) instance?.abort.abort(reason);
     this.#waiting.delete(task);
     void this.#supervisor.turn(task, async () => {

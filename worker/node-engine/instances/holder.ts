@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { run } from '../../system/run.ts';
 import { LaunchError } from '../process/launch.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from '../process/proc.ts';
-import { weaken } from '../process/users.ts';
+import { dropPrivileges } from '../process/users.ts';
 import { deadline, retry } from '../wait.ts';
 
 /**
@@ -32,7 +32,7 @@ export const namespaceFileOf = ({ pid }: ProcessId): string => `/proc/${pid}/ns/
  * everyone may listen on. It outlives the engine. Throws {@link LaunchError}.
  */
 export const startHolder = async (mark: string, user: number | undefined): Promise<ProcessId> => {
-  const words = ['--net', '--', 'sh', '-c', hold, portsFile, ...weaken(user), 'sleep', forever];
+  const words = ['--net', '--', 'sh', '-c', hold, portsFile, ...dropPrivileges(user), 'sleep', forever];
   const child = spawn('unshare', words, {
     cwd: '/',
     detached: true,

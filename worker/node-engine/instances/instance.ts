@@ -30,15 +30,15 @@ export class EngineStopping extends Error {
 }
 
 /** A job that this node cannot run. */
-export class Refused extends Error {
-  override readonly name = 'Refused';
+export class JobRejected extends Error {
+  override readonly name = 'JobRejected';
 }
 
-/** Asks before anything is done whether a node that has `runtimes` can run a job. Throws {@link Refused}. */
+/** Asks before anything is done whether a node that has `runtimes` can run a job. Throws {@link JobRejected}. */
 export const checkHere = (job: DeployRequest, runtimes: readonly string[]): void => {
   if (!isServiceName(job.job_name))
-    throw new Refused('a job name has four parts of 1 to 30 letters and digits, joined by dots');
+    throw new JobRejected('a job name has four parts of 1 to 30 letters and digits, joined by dots');
   if (!runtimes.includes(job.virtualization))
-    throw new Refused(`unknown runtime '${job.virtualization}': this node has ${runtimes.join(', ')}`);
+    throw new JobRejected(`unknown runtime '${job.virtualization}': this node has ${runtimes.join(', ')}`);
   checkJob(job);
 };

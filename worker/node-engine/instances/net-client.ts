@@ -40,13 +40,13 @@ const insistMs = 60_000;
 const insisting = { first: 100, growth: 1.5, most: 3000 };
 
 /** The most that is told of what NetManager answers, in characters. */
-const mostReason = 1000;
+const maxReason = 1000;
 
 type Answer = { readonly status: number; readonly text: string };
 
 const accepted = ({ status, text }: Answer, what: string): string => {
   if (status === 200) return text;
-  const reason = text.trim().slice(0, mostReason) || 'it gives no reason; its own log may';
+  const reason = text.trim().slice(0, maxReason) || 'it gives no reason; its own log may';
   throw new NetworkError(`NetManager refused ${what} with ${status}: ${reason}`, 'refused');
 };
 
@@ -57,7 +57,7 @@ const namespaceFile = (service: string, instance: number): string => `/run/netns
 const takeRemoval = ({ status, text }: Answer): void => {
   if (status !== 200 && status !== 404)
     throw new NetworkError(
-      `NetManager cannot remove the network yet: ${status}: ${text.trim().slice(0, mostReason)}`,
+      `NetManager cannot remove the network yet: ${status}: ${text.trim().slice(0, maxReason)}`,
       'unknown',
     );
 };

@@ -1,8 +1,8 @@
-import { mostHeadBytes, mostReadyMs } from '../../contract/limits.ts';
+import { maxHeadBytes, maxReadyMs } from '../../contract/limits.ts';
 import { send } from '../artifacts/http.ts';
 import { explain } from '../explain.ts';
 import { hasBegun } from '../process/begun.ts';
-import { EndedEarly, type Exit, LaunchError, type Running } from '../process/launch.ts';
+import { EarlyExit, type Exit, LaunchError, type Running } from '../process/launch.ts';
 import { deadline, retry } from '../wait.ts';
 
 const pauses = { first: 10, growth: 1.2, most: 250 };
@@ -17,7 +17,7 @@ export const describeExit = ({ code, signal }: Exit): string => {
 const untilEnd = (running: Running, what: string, signal: AbortSignal): AbortSignal => {
   const ended = new AbortController();
   running.exited.then(
-    (exit) => ended.abort(new EndedEarly(`wasmtime ${describeExit(exit)} before it ${what}`)),
+    (exit) => ended.abort(new EarlyExit(`wasmtime ${describeExit(exit)} before it ${what}`)),
     (error) => ended.abort(error),
   );
   return AbortSignal.any([signal, ended.signal]);
@@ -54,17 +54,17 @@ export const firstResponse = async (
   address: string,
   port: number,
   signal: AbortSignal,
-  ms = mostReadyMs,
+  ms = maxReadyMs,
 ): Promise<number> =>
   within(ms, 'the first HTTP response', untilEnd(running, 'answered', signal), async (limit) => {
-    const request = { host: address, port, path: '/', agent: false, maxHeaderSize: mostHeadBytes, timeout: 0 };
+    const request = { host: address, port, path: '/', agent: false, maxHeaderSize: maxHeadBytes, timeout: 0 };
     try {
       const answer = await send({ ...request, signal: limit });
       answer.destroy();
       return answer.statusCode ?? 0;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'HPE_HEADER_OVERFLOW') throw error;
-      const most = mostHeadBytes / 1024;
+      const most = maxHeadBytes / 1024;
       throw new LaunchError(`the first HTTP response has more than ${most} KiB of headers`, { cause: error });
     }
   });
@@ -77,7 +77,7 @@ export const started = async (
   running: Running,
   program: string,
   signal: AbortSignal,
-  ms = mostReadyMs,
+  ms = maxReadyMs,
 ): Promise<void> => {
   const over = new AbortController();
   const begun = hasBegun(running.id.pid, program);
@@ -85,7 +85,7 @@ export const started = async (
     if (!(await begun())) throw new Error('the program has not begun');
   });
   const ended = running.exited.then((exit) => {
-    if (exit.code !== 0) throw new EndedEarly(`wasmtime ${describeExit(exit)} at once`);
+    if (exit.code !== 0) throw new EarlyExit(`wasmtime ${describeExit(exit)} at once`);
   });
   try {
     await Promise.race([seen, ended]);

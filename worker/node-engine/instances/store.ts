@@ -3,8 +3,8 @@ import { basename, join } from 'node:path';
 import type { Static, TSchema } from 'typebox';
 import { parseJson } from '../../contract/check.ts';
 import { replaceFile } from '../../system/atomic-file.ts';
+import { keyedMutex } from '../../system/keyed-mutex.ts';
 import type { Log } from '../../system/log.ts';
-import { serialByKey } from '../../system/serial.ts';
 import { explain } from '../explain.ts';
 
 /** How often it is tried whether a folder that could not be written can be again, in ms. */
@@ -22,7 +22,7 @@ export class Store<T extends TSchema> {
   readonly #spare: string;
   readonly #log: Log;
   readonly #values = new Map<string, Static<T>>();
-  readonly #serial = serialByKey();
+  readonly #serial = keyedMutex();
   readonly #saving = new Set<Promise<void>>();
   /** Names whose file in the folder is not what it should be. */
   readonly #unsaved = new Set<string>();

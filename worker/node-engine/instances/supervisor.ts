@@ -1,5 +1,5 @@
 import type { DeleteRequest } from '../../contract/job.ts';
-import { serialByKey } from '../../system/serial.ts';
+import { keyedMutex } from '../../system/keyed-mutex.ts';
 import type { InstanceUsage } from '../cluster/messages.ts';
 import { explain } from '../explain.ts';
 import type { Exit, Running } from '../process/launch.ts';
@@ -22,7 +22,7 @@ export class Supervisor {
   readonly #instances = new Map<string, Instance>();
   /** Which instance was given an address last, of those that this engine has deployed. */
   readonly #addresses = new Map<string, Instance>();
-  readonly #serial = serialByKey();
+  readonly #serial = keyedMutex();
   /** Aborts when what is owed is left to the next engine. */
   readonly #stopping = new AbortController();
 

@@ -1,6 +1,6 @@
 import type { DeleteRequest, DeployRequest, JobStatus } from '../../contract/job.ts';
 import { taskId } from '../../contract/names.ts';
-import { mostDetail } from '../cluster/messages.ts';
+import { maxDetail } from '../cluster/messages.ts';
 import { explain } from '../explain.ts';
 import type { Exit } from '../process/launch.ts';
 import { withLastLines } from '../process/tail.ts';
@@ -16,7 +16,7 @@ export const wordOf = ({ job_name, instance_number }: DeleteRequest, status: Job
   job_name,
   instance_number,
   status,
-  detail: detail.slice(0, mostDetail),
+  detail: detail.slice(0, maxDetail),
 });
 
 /** How an instance ended that nobody has ordered to end, with the last lines of its output. */

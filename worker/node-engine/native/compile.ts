@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
-import { mostCompileMs } from '../../contract/limits.ts';
-import { weaken } from '../process/users.ts';
+import { maxCompileMs } from '../../contract/limits.ts';
+import { dropPrivileges } from '../process/users.ts';
 import { deadline } from '../wait.ts';
 
 /** A component could not be compiled. The message has what the compiler said. */
@@ -12,10 +12,10 @@ export class CompileError extends Error {
 }
 
 /** The most of what a compiler says that is kept, in characters. */
-const mostSaid = 1000;
+const maxSaid = 1000;
 
 /** The largest result, in bytes; the largest component makes a third of it. */
-const mostOutput = 1024 ** 3;
+const maxOutput = 1024 ** 3;
 
 /**
  * The memory that one compiler may have, in bytes: a JavaScript engine of 12 MB needs 0.36 GB. Two at a time never want
@@ -42,9 +42,9 @@ type Compilation = {
 const wordsOf = ({ wasmtime, options, user, component }: Compilation): readonly string[] => [
   ...['-c', bounded, 'sh'],
   String(Math.floor(compilerMemory(totalmem()) / 1024)),
-  String(Math.ceil((mostCompileMs / 1000) * availableParallelism())),
-  String(mostOutput / 512),
-  ...weaken(user),
+  String(Math.ceil((maxCompileMs / 1000) * availableParallelism())),
+  String(maxOutput / 512),
+  ...dropPrivileges(user),
   ...['setpriv', '--pdeathsig', 'KILL', '--'],
   ...[wasmtime, 'compile', '-C', 'cache=n', ...options, component, '-o', '/proc/self/fd/3'],
 ];
@@ -55,7 +55,7 @@ const wordsOf = ({ wasmtime, options, user, component }: Compilation): readonly 
  * reason.
  */
 export const compile = async (compilation: Compilation, output: FileHandle, signal: AbortSignal): Promise<void> => {
-  using limit = deadline(signal, mostCompileMs, 'compiling');
+  using limit = deadline(signal, maxCompileMs, 'compiling');
   limit.throwIfAborted();
   const child = spawn('sh', wordsOf(compilation), {
     cwd: '/',
@@ -65,7 +65,7 @@ export const compile = async (compilation: Compilation, output: FileHandle, sign
   });
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(0, mostSaid);
+    said = (said + text).slice(0, maxSaid);
   });
   const kill = () => {
     // Until its end is known here, its number is nobody else's.

@@ -2,12 +2,12 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, rm, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { compileOptions, nativeName } from '../../contract/native.ts';
+import { keyedMutex } from '../../system/keyed-mutex.ts';
 import type { Log } from '../../system/log.ts';
-import { serialByKey } from '../../system/serial.ts';
 import { Slots } from '../../system/slots.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
 import { pruneFolder, removeParts } from '../artifacts/cache-folder.ts';
-import type { Budget } from '../artifacts/prune.ts';
+import type { Budget } from '../artifacts/eviction.ts';
 import { compilerUsers } from '../process/users.ts';
 import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
 import { CompileError, compile } from './compile.ts';
@@ -54,7 +54,7 @@ type Place = {
 export class NativeCode {
   readonly #place: Place;
   readonly #budget: Budget;
-  readonly #serial = serialByKey();
+  readonly #serial = keyedMutex();
   readonly #compilers = new Slots(compilerUsers.count);
   #features: Promise<string> | undefined;
   #compiled = 0;

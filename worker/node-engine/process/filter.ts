@@ -6,7 +6,7 @@ import { run } from '../../system/run.ts';
 import { explain } from '../explain.ts';
 import type { Wasmtime } from '../runtime/wasmtime.ts';
 import { systemCallFilter } from './seccomp.ts';
-import { weaken } from './users.ts';
+import { dropPrivileges } from './users.ts';
 
 const tryMs = 60_000;
 
@@ -36,7 +36,7 @@ export const installFilter = async (
   const file = join(folder, 'seccomp.bpf');
   try {
     await write(file, filter);
-    await run([...weaken(wasmtime.user, file), wasmtime.path, '--version'], { timeoutMs: tryMs });
+    await run([...dropPrivileges(wasmtime.user, file), wasmtime.path, '--version'], { timeoutMs: tryMs });
     return file;
   } catch (error) {
     const reason = explain(error);

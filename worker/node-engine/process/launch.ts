@@ -9,7 +9,7 @@ import { openOutput, writerEnded } from './output.ts';
 import type { OwnLimits } from './own-limits.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
 import { recorded, recordedExit } from './record.ts';
-import { weaken } from './users.ts';
+import { dropPrivileges } from './users.ts';
 
 /** How a process ended; `code` and `signal` are both null when nobody could see it end. */
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
@@ -23,13 +23,13 @@ export class LaunchError extends Error {
 }
 
 /** The process ended before it was of use. */
-export class EndedEarly extends LaunchError {}
+export class EarlyExit extends LaunchError {}
 
 /** Marks a process as an instance, so that a later engine finds it: its value is the instance's journal file. */
 export const markVariable = 'OAKESTRA_INSTANCE';
 
 /** The words that start a program inside the namespace; every one replaces itself by the next, so the pid stays. */
-export const launchWords = (
+export const launchArgv = (
   namespace: string,
   wasmtime: Wasmtime,
   user: number | undefined,
@@ -41,7 +41,7 @@ export const launchWords = (
   `--net=${namespace}`,
   '--',
   ...limits.words,
-  ...weaken(user, limits.filter),
+  ...dropPrivileges(user, limits.filter),
   wasmtime.path,
   ...plan.before,
   ...limits.options,

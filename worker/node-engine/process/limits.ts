@@ -8,13 +8,13 @@ import { explain } from '../explain.ts';
 const megabyte = 1024 * 1024;
 
 /** wasmtime itself needs about 30 MB: a whole process gets no less than this, in MB. */
-export const leastMegabytes = 64;
+export const minMegabytes = 64;
 
 /**
  * The most threads and processes of an instance: wasmtime has one for each processor and up to some dozens for name
  * lookups; a component can start none.
  */
-export const mostThreads = 128;
+export const maxThreads = 128;
 
 /** Length of the period in which a process may use its share of the processor, in microseconds. */
 const period = 100_000;
@@ -34,9 +34,9 @@ export const limitFiles = (
 ): ReadonlyMap<string, string> => {
   const files = new Map<string, string>();
   const { memory, vcpus } = job;
-  if (controllers.has('pids')) files.set('pids.max', String(mostThreads));
+  if (controllers.has('pids')) files.set('pids.max', String(maxThreads));
   if (memory && controllers.has('memory')) {
-    files.set('memory.max', String(Math.round(Math.max(memory, leastMegabytes) * megabyte)));
+    files.set('memory.max', String(Math.round(Math.max(memory, minMegabytes) * megabyte)));
     files.set('memory.swap.max', '0');
   }
   if (vcpus && controllers.has('cpu')) {

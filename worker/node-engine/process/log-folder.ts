@@ -32,13 +32,13 @@ const kindOf = async (folder: string, trusted: ReadonlySet<number>): Promise<Kin
 };
 
 /** The most links on the way to a folder. */
-const mostLinks = 10;
+const maxLinks = 10;
 
 /**
  * The path of a folder without links, made where it is missing; undefined when another user could exchange it, or a
  * folder or a link that leads to it.
  */
-const walk = async (path: string, trusted: ReadonlySet<number>, links = mostLinks): Promise<string | undefined> => {
+const walk = async (path: string, trusted: ReadonlySet<number>, links = maxLinks): Promise<string | undefined> => {
   const parts = resolve(path)
     .split('/')
     .filter((part) => part !== '');
@@ -143,7 +143,7 @@ export const keptLogs = { ms: 7 * day, bytes: 100_000_000 } as const;
 type OldLog = { readonly name: string; readonly bytes: number; readonly ms: number };
 
 /** The files to remove of those that no instance writes to: the old ones, and of the others the oldest beyond the size. */
-export const surplusLogs = (
+export const selectLogEvictions = (
   files: readonly OldLog[],
   now: number,
   kept: typeof keptLogs = keptLogs,
@@ -174,7 +174,7 @@ export const pruneLogs = async (
       return { name, bytes: size, ms: mtimeMs };
     }),
   );
-  for (const name of surplusLogs(files, now)) {
+  for (const name of selectLogEvictions(files, now)) {
     await rm(join(folder, name), { force: true });
     const link = join(shown, name);
     if (folder !== shown && (await readlink(link).catch(() => undefined)) === join(folder, name)) await rm(link);

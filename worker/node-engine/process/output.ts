@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { deadline, retry } from '../wait.ts';
 import { isRunning, type ProcessId } from './proc.ts';
-import { weaken } from './users.ts';
+import { dropPrivileges } from './users.ts';
 
 /** The most bytes that one file of an instance's output may have; there are two of them. */
-export const mostLogBytes = 10_000_000;
+export const maxLogBytes = 10_000_000;
 
 const blockBytes = 16_384;
 const blocks = 256;
@@ -25,7 +25,7 @@ while :; do
   [ -f /proc/self/fd/3 ] || command exec 3>>"$1" || command exec 3>/dev/null
   said=$(dd bs=${blockBytes} count=${blocks} 2>&1 >&3) || said=$(dd bs=${blockBytes} count=${blocks} 2>&1 >/dev/null)
   case $said in 0+0*) break ;; esac
-  size=$(wc -c </proc/self/fd/3) && [ "$size" -ge ${mostLogBytes - blockBytes * blocks} ] || continue
+  size=$(wc -c </proc/self/fd/3) && [ "$size" -ge ${maxLogBytes - blockBytes * blocks} ] || continue
   mv -f "$1" "$1.1" && moved=1
   exec 3>&-
 done
@@ -49,7 +49,7 @@ type Output = AsyncDisposable & {
  * its own (a shell and dd, 2 MB), so that it outlives the engine as the program does.
  */
 export const openOutput = async (log: string, mark: string): Promise<Output> => {
-  const [command, ...words] = [...weaken(undefined), 'sh', '-c', writer, 'sh', log] as const;
+  const [command, ...words] = [...dropPrivileges(undefined), 'sh', '-c', writer, 'sh', log] as const;
   const child = spawn(command, words, {
     cwd: '/',
     detached: true,

@@ -1,7 +1,7 @@
 import type { DeployRequest } from '../../contract/job.ts';
 import type { RunPlan } from '../runtime/command.ts';
 import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
-import { type Groups, leastMegabytes, mostThreads } from './limits.ts';
+import { type Groups, maxThreads, minMegabytes } from './limits.ts';
 
 /** What holds an instance where control groups do not. */
 export type OwnLimits = {
@@ -44,7 +44,7 @@ const memoryOf = (megabytes: number, plan: RunPlan, program: Program): Memory =>
       note: `${none}, and the process compiles the component itself: each memory of the component may have ${megabytes} MB, and nothing limits them together`,
     };
   const threads = Number(plan.environment['TOKIO_WORKER_THREADS'] ?? 0) + furtherThreads;
-  const whole = Math.ceil(Math.max(megabytes, leastMegabytes) + stackMegabytes * threads);
+  const whole = Math.ceil(Math.max(megabytes, minMegabytes) + stackMegabytes * threads);
   return {
     kilobytes: (whole * megabyte) / 1024,
     options: plan.world === 'proxy' ? noPool : [],
@@ -70,7 +70,7 @@ export const ownLimits = (
     job.vcpus && lacks('cpu')
       ? 'this node has no control groups for processors: vcpus is the number of threads'
       : undefined;
-  const threads = separate && lacks('pids') ? mostThreads : undefined;
+  const threads = separate && lacks('pids') ? maxThreads : undefined;
   return {
     words: limitWords(memory.kilobytes, threads),
     filter,

@@ -28,7 +28,7 @@ export const userOf = ({ separate, user }: Users, address: string): number | und
  * The command words that run what follows without capabilities or new privileges, as `user` unless undefined, and under
  * the filter of system calls in the file `filter`, if any.
  */
-export const weaken = (user: number | undefined, filter?: string): [string, ...string[]] => [
+export const dropPrivileges = (user: number | undefined, filter?: string): [string, ...string[]] => [
   'setpriv',
   ...(user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups']),
   '--bounding-set=-all',

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandFailed, run } from '../../system/run.ts';
-import { weaken } from '../process/users.ts';
+import { dropPrivileges } from '../process/users.ts';
 import type { Feature, RuntimeFacts } from './imports.ts';
 import type { Wasmtime } from './wasmtime.ts';
 
@@ -32,7 +32,7 @@ const runs = async (wasmtime: Wasmtime, options: readonly string[], component: s
     await chmod(folder, 0o755);
     const file = join(folder, 'probe.wasm');
     await writeFile(file, Buffer.from(component, 'base64'), { mode: 0o644 });
-    await run([...weaken(wasmtime.user), wasmtime.path, 'run', '-C', 'cache=n', ...options, file], {
+    await run([...dropPrivileges(wasmtime.user), wasmtime.path, 'run', '-C', 'cache=n', ...options, file], {
       timeoutMs: askMs,
     });
     return true;

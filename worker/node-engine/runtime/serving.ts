@@ -9,7 +9,7 @@ export type Serving = {
 };
 
 /** What holds on a node that says nothing: a minute for a request, and a fresh instance for each. */
-export const usualServing: Serving = { timeout: 60, reuse: 1 };
+export const defaultServing: Serving = { timeout: 60, reuse: 1 };
 
 const most: Serving = { timeout: 31_536_000, reuse: 1_000_000 };
 
@@ -37,7 +37,7 @@ export const servingOf = (
     if (value === undefined) problems.push(`'${name}=${text.slice(0, 40)}' is left out: ${expected(name)}`);
     else found[name] = value;
   }
-  return { serving: { ...usualServing, ...found }, problems };
+  return { serving: { ...defaultServing, ...found }, problems };
 };
 
 /** The job's own values of {@link Serving}: keys of its environment, which the component itself does not get. */

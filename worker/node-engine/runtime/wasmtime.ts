@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
-import { compilerUsers, hasUsers, instanceUsers, nobody, weaken } from '../process/users.ts';
+import { compilerUsers, dropPrivileges, hasUsers, instanceUsers, nobody } from '../process/users.ts';
 
 /** The runtime on this node. */
 export type Wasmtime = {
@@ -20,7 +20,7 @@ class NoWasmtime extends Error {
 }
 
 const versionAs = async (user: number | undefined, path: string): Promise<string> => {
-  const stdout = await run([...weaken(user), path, '--version'], { timeoutMs: 60_000 });
+  const stdout = await run([...dropPrivileges(user), path, '--version'], { timeoutMs: 60_000 });
   const version = /^wasmtime(?:-cli)? (\d+\.\d+\.\d+\S*)/.exec(stdout)?.[1];
   if (version === undefined) throw new NoWasmtime(`'${path} --version' said '${stdout.trim().slice(0, 200)}'`);
   return version;

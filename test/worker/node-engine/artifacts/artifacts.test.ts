@@ -6,12 +6,12 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
 import { ArtifactCache } from '../../../../worker/node-engine/artifacts/artifacts.ts';
-import { mostBytes } from '../../../../worker/node-engine/artifacts/save.ts';
+import { maxBytes } from '../../../../worker/node-engine/artifacts/save.ts';
 import { defaultSources } from '../../../../worker/node-engine/artifacts/sources.ts';
 import { type Answer, component, digest, ownServer, setUp, startServer, whole } from '../support/artifact-server.ts';
 
 const signal = new AbortController().signal;
-const usual = { bytes: 4 * mostBytes, unusedMs: 86_400_000 };
+const usual = { bytes: 4 * maxBytes, unusedMs: 86_400_000 };
 
 t.test('a component is fetched once, checked, and shared by its digest', async (t) => {
   const { cache, folder, asked, base } = await setUp(t, { '/a': whole });
@@ -50,7 +50,7 @@ t.test('what a server packs is unpacked, and is bounded then, too', async (t) =>
     '/deflate': packed('deflate', deflateSync(component)),
     '/identity': packed('identity', component),
     '/cut': packed('gzip', gzipSync(component).subarray(0, 1000)),
-    '/bomb': packed('gzip', gzipSync(Buffer.alloc(mostBytes + 1))),
+    '/bomb': packed('gzip', gzipSync(Buffer.alloc(maxBytes + 1))),
     '/other': packed('zzz', component),
   });
   for (const name of ['gzip', 'br', 'deflate', 'identity'])
@@ -88,7 +88,7 @@ t.test('what is not whole or not right never stays', async (t) => {
       response.writeHead(200, { 'content-length': component.length }).write(component.subarray(0, 1000));
       setImmediate(() => response.destroy());
     },
-    '/huge': (response) => void response.writeHead(200, { 'content-length': mostBytes + 1 }).write('x'),
+    '/huge': (response) => void response.writeHead(200, { 'content-length': maxBytes + 1 }).write('x'),
     '/text': (response) => response.end('hello'),
     '/half': (response) => response.end(component.subarray(0, 3000)),
     '/stuck': (response) => void response.writeHead(200).write('x'),

@@ -10,7 +10,7 @@ import { FetchError } from '../../../../worker/node-engine/artifacts/fetch-error
 import { findAccount } from '../../../../worker/node-engine/artifacts/oci/account.ts';
 import { readChallenges, tokenUrl } from '../../../../worker/node-engine/artifacts/oci/challenge.ts';
 import { componentLayer, inOrder, readManifest } from '../../../../worker/node-engine/artifacts/oci/manifest.ts';
-import { mostBytes } from '../../../../worker/node-engine/artifacts/save.ts';
+import { maxBytes } from '../../../../worker/node-engine/artifacts/save.ts';
 import { explain } from '../../../../worker/node-engine/explain.ts';
 import { fewInputs } from '../../../support/inputs.ts';
 import { withoutOtherUser } from '../../../support/other-user.ts';
@@ -306,7 +306,7 @@ t.test('an account goes to the registry that asks for it, and never with a redir
 t.test(
   'a component that is here already is not fetched again, whatever its tag; one that is too large not at all',
   async (t) => {
-    const large = JSON.stringify({ layers: [{ mediaType: 'application/wasm', ...blob, size: mostBytes + 1 }] });
+    const large = JSON.stringify({ layers: [{ mediaType: 'application/wasm', ...blob, size: maxBytes + 1 }] });
     const { cache, base, asked } = await setUp(t, {
       '/v2/a/manifests/one': (response) => response.end(image()),
       '/v2/a/manifests/two': (response) => response.end(image()),

@@ -5,7 +5,7 @@ import t from 'tap';
 import { problemsOf } from '../../../../worker/contract/check.ts';
 import { ResourcesMessage400, ResourcesMessage403 } from '../../../../worker/contract/job.ts';
 import { nodeFields } from '../../../../worker/contract/registration.ts';
-import { surplus } from '../../../../worker/node-engine/artifacts/prune.ts';
+import { selectEvictions } from '../../../../worker/node-engine/artifacts/eviction.ts';
 import { nodeFieldsMessage, resourcesMessage } from '../../../../worker/node-engine/cluster/messages.ts';
 import { busyPercent, nodeFacts } from '../../../../worker/node-engine/cluster/node-facts.ts';
 import { Outbox } from '../../../../worker/node-engine/cluster/outbox.ts';
@@ -125,7 +125,7 @@ t.test(
       fc.property(fc.array(item), budgets, (items, budget) => {
         const cached = items.map((one, index) => ({ ...one, name: String(index) }));
         const held = new Set(cached.filter((one) => one.held).map(({ name }) => name));
-        const removed = new Set(surplus(cached, budget, 1000, (name) => held.has(name)));
+        const removed = new Set(selectEvictions(cached, budget, 1000, (name) => held.has(name)));
         const left = cached.filter(({ name }) => !removed.has(name));
         const free = left.filter(({ name }) => !held.has(name));
         const bytes = left.reduce((sum, { size }) => sum + size, 0);

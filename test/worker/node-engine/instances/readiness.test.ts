@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { mostHeadBytes } from '../../../../worker/contract/limits.ts';
+import { maxHeadBytes } from '../../../../worker/contract/limits.ts';
 import { firstResponse } from '../../../../worker/node-engine/instances/readiness.ts';
 import { hasCode } from '../../../../worker/node-engine/process/begun.ts';
 import type { Running } from '../../../../worker/node-engine/process/launch.ts';
@@ -55,7 +55,7 @@ t.test('an answer with large headers is one, up to 256 KiB', async (t) => {
     return (_, response) => response.setHeader('x-large', 'x'.repeat(bytes)).end();
   };
   t.equal(await ask(t, withHeaders(250 * 1024), 60_000), 200);
-  await t.rejects(ask(t, withHeaders(mostHeadBytes), 60_000), { message: /more than 256 KiB of headers/ });
+  await t.rejects(ask(t, withHeaders(maxHeadBytes), 60_000), { message: /more than 256 KiB of headers/ });
 });
 
 t.test('a program has begun only once its own code is in memory', async (t) => {

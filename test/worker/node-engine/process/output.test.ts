@@ -10,9 +10,9 @@ import {
   newLog,
   openLogFolder,
   pruneLogs,
-  surplusLogs,
+  selectLogEvictions,
 } from '../../../../worker/node-engine/process/log-folder.ts';
-import { mostLogBytes } from '../../../../worker/node-engine/process/output.ts';
+import { maxLogBytes } from '../../../../worker/node-engine/process/output.ts';
 import { tail } from '../../../../worker/node-engine/process/tail.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { until } from '../support/until.ts';
@@ -59,8 +59,8 @@ t.test('output is bounded at any rate, and its end is kept', async (t) => {
   }, 5);
   await write(log, 'yes | head -c 60000000; echo the end >&2');
   clearInterval(watch);
-  t.ok(most > mostLogBytes / 2, `${most}`);
-  t.ok(most <= 2 * mostLogBytes, `${most}`);
+  t.ok(most > maxLogBytes / 2, `${most}`);
+  t.ok(most <= 2 * maxLogBytes, `${most}`);
   t.equal((await tail(log, 10)).slice(-8), 'the end\n');
   t.equal((await stat(log)).mode & 0o777, 0o640);
 });
@@ -69,7 +69,7 @@ t.test('output goes on without the engine, and is bounded then', async (t) => {
   const log = join(t.testdir(), 'log');
   await write(log, 'sleep 0.3; yes | head -c 30000000; echo the end', true);
   await ended(log);
-  t.ok((await sizeOf(log)) + (await sizeOf(`${log}.1`)) <= 2 * mostLogBytes);
+  t.ok((await sizeOf(log)) + (await sizeOf(`${log}.1`)) <= 2 * maxLogBytes);
 });
 
 t.test('what is kept of old output is neither old nor much, and the newest', async () => {
@@ -77,7 +77,7 @@ t.test('what is kept of old output is neither old nor much, and the newest', asy
   fc.assert(
     fc.property(fc.array(file), (some) => {
       const files = some.map((one, index) => ({ ...one, name: String(index) }));
-      const removed = new Set(surplusLogs(files, 100, { ms: 60, bytes: 200 } as never));
+      const removed = new Set(selectLogEvictions(files, 100, { ms: 60, bytes: 200 } as never));
       const [gone, left] = [
         files.filter(({ name }) => removed.has(name)),
         files.filter(({ name }) => !removed.has(name)),

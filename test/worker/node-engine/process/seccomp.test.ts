@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { installFilter } from '../../../../worker/node-engine/process/filter.ts';
 import { calls, systemCallFilter } from '../../../../worker/node-engine/process/seccomp.ts';
-import { weaken } from '../../../../worker/node-engine/process/users.ts';
+import { dropPrivileges } from '../../../../worker/node-engine/process/users.ts';
 import { CommandFailed, run } from '../../../../worker/system/run.ts';
 import { inputs } from '../../../support/inputs.ts';
 import { noWasmtime, wasmtime } from '../support/daemon.ts';
@@ -84,7 +84,7 @@ t.test(
   async (t) => {
     const file = join(t.testdir(), 'filter');
     await writeFile(file, systemCallFilter(process.arch) as Buffer);
-    t.match(await run([...weaken(undefined, file), wasmtime, '--version']), /^wasmtime/);
-    await t.rejects(run([...weaken(undefined, file), 'unshare', '--user', 'true']), CommandFailed);
+    t.match(await run([...dropPrivileges(undefined, file), wasmtime, '--version']), /^wasmtime/);
+    await t.rejects(run([...dropPrivileges(undefined, file), 'unshare', '--user', 'true']), CommandFailed);
   },
 );

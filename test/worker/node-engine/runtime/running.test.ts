@@ -3,13 +3,13 @@ import t from 'tap';
 import { Groups } from '../../../../worker/node-engine/process/limits.ts';
 import { ownLimits } from '../../../../worker/node-engine/process/own-limits.ts';
 import { checkJob, planRun } from '../../../../worker/node-engine/runtime/command.ts';
-import { servingOf, threadsOf, usualServing } from '../../../../worker/node-engine/runtime/serving.ts';
+import { defaultServing, servingOf, threadsOf } from '../../../../worker/node-engine/runtime/serving.ts';
 import { inputs } from '../../../support/inputs.ts';
 import { job } from '../support/jobs.ts';
 
 const seeded = inputs(20_260_802, 3000);
 const host = {
-  serving: usualServing,
+  serving: defaultServing,
   processors: 4,
   ipv6: true,
   runtime: { version: '48.0.2', lacks: new Set<never>() },
@@ -89,10 +89,10 @@ t.test(
       const { before } = planRun({ ...job('/x'), environment }, info, { ...host, serving: node });
       return before.filter((word) => /^(?:timeout|--max-instance-reuse-count)=|OAKESTRA/.test(word));
     };
-    t.same(words(usualServing), ['timeout=60']);
+    t.same(words(defaultServing), ['timeout=60']);
     t.same(words(serving), ['timeout=5', '--max-instance-reuse-count=128']);
     t.same(words(serving, 'OAKESTRA_REUSE=2', 'OAKESTRA_TIMEOUT=9'), ['timeout=9', '--max-instance-reuse-count=2']);
-    t.same(words(usualServing, 'OAKESTRA_TIMEOUT=0'), ['timeout=1000000000']);
+    t.same(words(defaultServing, 'OAKESTRA_TIMEOUT=0'), ['timeout=1000000000']);
     for (const entry of ['OAKESTRA_TIMEOUT=', 'OAKESTRA_TIMEOUT=-1', 'OAKESTRA_REUSE=1e9', 'OAKESTRA_REUSE=9999999'])
       t.match(planRun({ ...job('/x'), environment: [entry] }, info, host).notes, [
         /^OAKESTRA_\w+=\S* is left out: expected a whole number from 0 to /,

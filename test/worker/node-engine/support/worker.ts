@@ -7,7 +7,7 @@ import { ArtifactCache } from '../../../../worker/node-engine/artifacts/artifact
 import { openMembership } from '../../../../worker/node-engine/cluster/membership.ts';
 import { Journal } from '../../../../worker/node-engine/instances/journal.ts';
 import { NativeCode } from '../../../../worker/node-engine/native/native-code.ts';
-import { usualServing } from '../../../../worker/node-engine/runtime/serving.ts';
+import { defaultServing } from '../../../../worker/node-engine/runtime/serving.ts';
 import { settingsOf } from '../../../../worker/node-engine/settings.ts';
 import { work } from '../../../../worker/node-engine/worker.ts';
 import type { Cluster } from './cluster.ts';
@@ -35,7 +35,7 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
     log: silent,
     logs: { folder, shown: folder },
     native: new NativeCode({ folder, scratch: folder, wasmtime, compiles: false, log: silent }),
-    serving: usualServing,
+    serving: defaultServing,
   };
   const pace = { report: 50, silence, betweenRegistrations: 100 };
   const working = work(address, settings, dialect, node, pace, stopping.signal);

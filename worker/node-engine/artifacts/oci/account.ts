@@ -21,7 +21,7 @@ const Configuration = Type.Object({
   credsStore: Type.Optional(Type.String()),
 });
 
-const mostBytes = 1 << 20;
+const maxBytes = 1 << 20;
 
 /** The text of a file that holds secrets: a regular file of root's or the engine's that nobody else can read. */
 const readSecret = async (path: string): Promise<string> => {
@@ -38,7 +38,7 @@ const readSecret = async (path: string): Promise<string> => {
   if (!stat.isFile()) why('it is not a regular file');
   if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) why(`it belongs to user ${stat.uid}; chown it to root`);
   if ((stat.mode & 0o077) !== 0) why('others may read or write it; chmod it to 0600');
-  if (stat.size > mostBytes) why('it is too large');
+  if (stat.size > maxBytes) why('it is too large');
   return await file.readFile('utf8');
 };
 

@@ -7,7 +7,7 @@ import { FetchError } from '../fetch-error.ts';
 import { readBytes } from '../http.ts';
 import { bareHost, isLoopback } from '../local-address.ts';
 import type { Reference } from '../reference.ts';
-import { mostBytes, tooLarge } from '../save.ts';
+import { maxBytes, tooLarge } from '../save.ts';
 import { namesHost, type Sources } from '../sources.ts';
 import { type Account, accountFor } from './account.ts';
 import { readChallenges, tokenUrl } from './challenge.ts';
@@ -18,11 +18,11 @@ type OciReference = Extract<Reference, { kind: 'oci' }>;
 
 const Token = Type.Object({ token: Type.Optional(Type.String()), access_token: Type.Optional(Type.String()) });
 
-const mostManifestBytes = 4 * 1024 * 1024;
-const mostTokenBytes = 64 * 1024;
+const maxManifestBytes = 4 * 1024 * 1024;
+const maxTokenBytes = 64 * 1024;
 
 /** How many manifests of an index are looked at. */
-const mostManifests = 8;
+const maxManifests = 8;
 
 const basic = ({ user, password }: Extract<Account, { user: string }>): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
@@ -97,7 +97,7 @@ class Repository {
       answer.destroy();
       throw new FetchError(`${url.origin}${url.pathname} answered ${answer.statusCode} when asked for a token`);
     }
-    const text = (await readBytes(answer, mostTokenBytes)).toString('utf8');
+    const text = (await readBytes(answer, maxTokenBytes)).toString('utf8');
     const token = tokenIn(text);
     if (token === undefined) throw new FetchError(`${url.origin}${url.pathname} gave no token`);
     return token;
@@ -126,7 +126,7 @@ const tokenIn = (text: string): string | undefined => {
 /** The bytes of a manifest. One that is named by its digest has to have it; under a tag any will do. */
 const fetchManifest = async (repository: Repository, tag: string, signal: AbortSignal): Promise<Buffer> => {
   const answer = await repository.get(`manifests/${tag}`, { accept: manifestTypes.join(', ') }, signal);
-  const manifest = await readBytes(answer, mostManifestBytes);
+  const manifest = await readBytes(answer, maxManifestBytes);
   if (!tag.startsWith('sha256:')) return manifest;
   const wanted = tag.slice('sha256:'.length);
   const digest = createHash('sha256').update(manifest).digest('hex');
@@ -146,7 +146,7 @@ const findLayer = async (
   if (manifest === undefined) throw new FetchError(`what the registry has as ${tag} is no OCI manifest`);
   if (manifest.kind === 'image') return componentLayer(manifest.layers, guess);
   if (depth === 0) return undefined;
-  for (const one of inOrder(manifest.manifests).slice(0, mostManifests)) {
+  for (const one of inOrder(manifest.manifests).slice(0, maxManifests)) {
     const layer = await findLayer(repository, one.digest, isForWasm(one), depth - 1, signal);
     if (layer !== undefined) return layer;
   }
@@ -165,7 +165,7 @@ export const locateOci = async (reference: OciReference, sources: Sources, signa
   return {
     digest: digest.slice('sha256:'.length),
     open: async (limit) => {
-      if (size > mostBytes) tooLarge(); // before anything comes
+      if (size > maxBytes) tooLarge(); // before anything comes
       return { bytes: await repository.get(`blobs/${digest}`, {}, limit), size };
     },
   };

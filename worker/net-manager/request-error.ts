@@ -1,6 +1,6 @@
 /** A request that is answered with an error. `status` is the HTTP status that the contract gives it. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
   readonly status: 400 | 404 | 500 | 503;
   constructor(status: 400 | 404 | 500 | 503, message: string, cause?: unknown) {
     super(message, { cause });
@@ -9,4 +9,4 @@ export class Refusal extends Error {
 }
 
 /** The refusal of a request for an instance that is not there. */
-export const notDeployed = (name: string): Refusal => new Refusal(404, `${name} is not deployed here`);
+export const notDeployed = (name: string): RequestError => new RequestError(404, `${name} is not deployed here`);

@@ -8,7 +8,7 @@ export type Budget = { readonly bytes: number; readonly unusedMs: number };
  * The names to remove at the time `now`: what was not used for too long, and then the longest unused first, so that the
  * budget's bytes are left; nothing that somebody has.
  */
-export const surplus = (
+export const selectEvictions = (
   cached: readonly Cached[],
   budget: Budget,
   now: number,

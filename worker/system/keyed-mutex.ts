@@ -1,8 +1,8 @@
 /** Runs a task after the ones of the same key that came before it, whether those failed or not. */
-export type Serial = <T>(key: string, task: () => Promise<T>) => Promise<T>;
+export type KeyedMutex = <T>(key: string, task: () => Promise<T>) => Promise<T>;
 
 /** One queue a key: tasks of one key run one after the other, tasks of different keys side by side. */
-export const serialByKey = (): Serial => {
+export const keyedMutex = (): KeyedMutex => {
   const tails = new Map<string, Promise<unknown>>();
   return (key, task) => {
     const turn = (tails.get(key) ?? Promise.resolve()).then(task, task);
