@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { ownMachines, readMachine } from '../machine/hardware/definition.ts';
 import { examineHardware } from '../machine/hardware/examine.ts';
+import { openKept } from '../machine/machines.ts';
 import { examine } from '../machine/troubles.ts';
 import { usageFault } from '../system/errors.ts';
 import type { Finding } from '../system/finding.ts';
 import { nearest } from '../system/nearest.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
-import { execKept, keptRun } from './kept/kept.ts';
+import { keptRun } from './kept/kept.ts';
 import type { Need } from './preflight/check.ts';
 import { checks, examineComputer } from './preflight/preflight.ts';
 
@@ -33,7 +34,8 @@ const machineFindings = async (id: string | undefined, signal: AbortSignal): Pro
   }
   if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
   const run = await keptRun(id);
-  const troubles = await examine((argv) => execKept(run, argv, signal));
+  const machine = await openKept(run.folder);
+  const troubles = await examine((argv) => machine.exec(argv, signal));
   if (troubles.length === 0) return [{ what: run.id, ok: true, detail: `no known trouble on ${run.what}` }];
   return troubles.map(({ what, detail, remedy }) => ({ what, ok: false, detail, remedy: remedy.join('\n    ') }));
 };

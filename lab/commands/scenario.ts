@@ -74,7 +74,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   const kind = machineKind(flags.machine);
   const wanted = await wantedAnswer(flags, name, scenario);
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
-  if (flags.keep && kind.isBorrowed)
+  if (flags.keep && kind.openKept === undefined)
     throw usageFault(`${kind.name} is put back as it was after each run: --keep is not for it`);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app);
   const machine = machineOptions(flags, kind);

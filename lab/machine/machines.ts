@@ -5,17 +5,20 @@ import type { BootImage } from '../image/image.ts';
 import { buildEmulatedCard } from '../image/sd/emulated.ts';
 import type { Fidelity } from '../report/model/results.ts';
 import { type Architecture, hostMachine } from '../system/elf.ts';
-import { usageFault } from '../system/errors.ts';
+import { labFault, usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
 import { fetchTools } from '../system/packages/tools.ts';
 import type { RunFolder } from '../system/runs.ts';
 import { provideWasmtime } from '../wasm/wasmtime.ts';
 import { ownMachines, readMachine } from './hardware/definition.ts';
 import { hardwareCapabilities, startHardware } from './hardware/hardware.ts';
+import type { KeptMachine } from './kept.ts';
+import { keptBoard } from './local/kept.ts';
 import { localCapabilities, startLocal } from './local/local.ts';
 import { enterNamespaces } from './local/namespaces.ts';
 import type { Capability, Machine } from './machine.ts';
 import { type MachineDefinition, raspi4b, virt } from './qemu/definitions.ts';
+import { keptEmulator } from './qemu/kept.ts';
 import { emulatedCapabilities, startEmulated } from './qemu/qemu.ts';
 
 /** What an emulated board can boot. */
@@ -52,8 +55,6 @@ export type MachineKind = {
   readonly architecture: Architecture;
   readonly fidelity: Fidelity;
   readonly capabilities: ReadonlySet<Capability>;
-  /** It is put back as it was after each run, and cannot be left running for a while. */
-  readonly isBorrowed?: boolean;
   /**
    * Puts this process where such a machine can be made. It may be started anew for that: nothing that has to be undone
    * may have happened before.
@@ -61,6 +62,11 @@ export type MachineKind = {
   readonly enter?: (options: MachineOptions, signal: AbortSignal) => Promise<void>;
   /** Makes or fetches its parts; `say` is told how far that has come, and the start too. */
   readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
+  /**
+   * Reaches one that was left running, by its run's folder; undefined when that run's machine is of another kind. A kind
+   * without it is put back as it was after each run and cannot be left running.
+   */
+  readonly openKept?: (folder: string) => Promise<KeptMachine | undefined>;
 };
 
 /** The image that the user chose for a board, built or opened. */
@@ -86,6 +92,7 @@ const emulated = (definition: MachineDefinition, board: BoardName): MachineKind 
   architecture: 'aarch64',
   fidelity: 'emulated',
   capabilities: emulatedCapabilities,
+  openKept: keptEmulator,
   prepare: async (options, say, signal) => {
     const { qemu } = options;
     const image = await imageFor(board, options, say, signal);
@@ -103,6 +110,7 @@ const local: MachineKind = {
   architecture: hostMachine(),
   fidelity: 'native',
   capabilities: localCapabilities,
+  openKept: keptBoard,
   enter: async ({ wasmtime }, signal) => {
     // in there is no way to the internet
     await provideWasmtime(hostMachine(), wasmtime, signal);
@@ -127,7 +135,6 @@ const hardware = (name: string): MachineKind | undefined => {
     architecture: definition.architecture ?? 'aarch64',
     fidelity: 'hardware',
     capabilities: hardwareCapabilities,
-    isBorrowed: true,
     prepare: async ({ wasmtime }, say) => ({
       unlocked: [],
       start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, say, note, signal }),
@@ -145,4 +152,16 @@ export const machineKind = (name: string): MachineKind => {
   const found = kinds.find((kind) => kind.name === name) ?? hardware(name);
   if (!found) throw usageFault(`no machine '${name}'${nearest(name, [...machineNames, ...ownMachines()])}`);
   return found;
+};
+
+/**
+ * The machine that was left running by the run with this folder, whatever its kind. Throws a lab fault where nothing is
+ * left of it.
+ */
+export const openKept = async (folder: string): Promise<KeptMachine> => {
+  for (const kind of kinds) {
+    const kept = await kind.openKept?.(folder);
+    if (kept !== undefined) return kept;
+  }
+  throw labFault('nothing is left of this machine', ['npm run lab -- clean --kept']);
 };

@@ -1,14 +1,16 @@
 import type { Command } from 'commander';
+import { openKept } from '../../machine/machines.ts';
 import type { CommandContext } from '../context.ts';
-import { execKept, keptRun } from './kept.ts';
+import { keptRun } from './kept.ts';
 
 type ExecFlags = { readonly id?: string; readonly instance?: string };
 
 const exec = async (program: string, args: readonly string[], flags: ExecFlags, context: CommandContext) => {
-  const run = await keptRun(flags.id);
+  const { folder } = await keptRun(flags.id);
+  const machine = await openKept(folder);
   const enter = flags.instance === undefined ? [] : ['ip', 'netns', 'exec', flags.instance];
   const argv: string[] = [...enter, program, ...args];
-  const { code, stdout, stderr } = await execKept(run, argv, context.signal);
+  const { code, stdout, stderr } = await machine.exec(argv, context.signal);
   process.stdout.write(stdout);
   process.stderr.write(stderr);
   context.exit(code);

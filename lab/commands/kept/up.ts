@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { machineKind, machineNames } from '../../machine/machines.ts';
+import { machineKind, machineNames, openKept } from '../../machine/machines.ts';
 import { terminal } from '../../report/formats/terminal.ts';
 import { runScenario } from '../../scenario/run/run.ts';
 import { scenario } from '../../scenario/scenario.ts';
@@ -9,7 +9,7 @@ import { helloApp } from '../../wasm/app.ts';
 import { type CommandContext, exitWith } from '../context.ts';
 import { preflight } from '../preflight/preflight.ts';
 import { coloursOf, showProgress } from '../progress.ts';
-import { execKept, keptRun } from './kept.ts';
+import { keptRun } from './kept.ts';
 
 type Topology = 'bridged' | 'veth';
 
@@ -26,7 +26,8 @@ const standing = (topology: Topology) =>
 
 const up = async (topology: Topology, flags: { readonly machine: string }, context: CommandContext) => {
   const kind = machineKind(flags.machine);
-  if (kind.isBorrowed) throw usageFault(`${kind.name} is put back as it was after each run: nothing can be left there`);
+  if (kind.openKept === undefined)
+    throw usageFault(`${kind.name} is put back as it was after each run: nothing can be left there`);
   await preflight({ kinds: [kind] }, context.signal);
   await kind.enter?.({}, context.signal);
   await reapRuns();
@@ -54,11 +55,12 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
 };
 
 const logs = async (name: string | undefined, flags: { readonly id?: string }, { signal, exit }: CommandContext) => {
-  const run = await keptRun(flags.id);
+  const { folder } = await keptRun(flags.id);
+  const machine = await openKept(folder);
   const which = name === undefined ? [] : ['-name', `${name}*`];
   const printing = ['-exec', 'tail', '-n', '+1', '{}', '+'];
   const argv = ['find', '/var/log/oakestra', '-type', 'f', ...which, ...printing];
-  const { code, stdout, stderr } = await execKept(run, argv, signal);
+  const { code, stdout, stderr } = await machine.exec(argv, signal);
   process.stdout.write(stdout);
   process.stderr.write(stderr);
   exit(code === 0 ? 0 : 3);

@@ -41,7 +41,7 @@ const lookFurther = (
   failure: unknown,
   { machine, options: { keep, command, kind } }: Pick<Described, 'machine' | 'options'>,
 ): readonly string[] => {
-  if (machine === undefined || kind.isBorrowed) return [];
+  if (machine === undefined || kind.openKept === undefined) return [];
   if (!keep) return [`npm run lab -- ${commandLine([...command, '--keep'])}`];
   const task = failure instanceof StepFailed ? failure.task : undefined;
   return [`npm run lab -- shell${task === undefined ? '' : ` --instance ${task}`}`, 'npm run lab -- logs'];
