@@ -2,10 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { parse } from '../../worker/contract/check.ts';
-import { junit } from './formats/junit.ts';
-import { summary } from './formats/summary.ts';
+import { formats } from './formats.ts';
 import type { LogText } from './html/run.ts';
-import { htmlReport } from './html.ts';
 import { percentileTable } from './model/latency.ts';
 import { Results } from './model/results.ts';
 
@@ -55,10 +53,7 @@ const filesOf = (results: Results, logs: readonly LogText[]): readonly ExtraFile
     name: `latency-${fileName(latency.name)}.hgrm`,
     content: percentileTable(latency),
   })),
-  { name: 'junit.xml', content: junit(results) },
-  { name: 'report.html', content: htmlReport(results, logs) },
-  { name: 'summary.md', content: summary(results) },
-  { name: 'results.json', content: `${JSON.stringify(results, undefined, 2)}\n` },
+  ...formats.map(({ file, write }) => ({ name: file, content: write(results, logs) })),
 ];
 
 const pointLatestTo = async (directory: string): Promise<void> => {
