@@ -9,7 +9,7 @@ import { instanceIntact, instanceIsGone, namespaceExists, namespaceOfProcess } f
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
 import { acceptInstances } from './kernel/node.ts';
 import { type Mapped, readMappings } from './kernel/port-owners.ts';
-import { tryForwarding } from './kernel/probe.ts';
+import { forwardingTrial } from './kernel/probe.ts';
 import type { Firewalls } from './plan/accepts.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
 import { type Instance, namespaceOf } from './plan/instance.ts';
@@ -66,6 +66,7 @@ const refuseTaken = ({ ports }: Wanted, { busy, mapped }: Taken): void => {
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
   const keeper = keepNode(settings, journal, log);
+  const tryForwarding = forwardingTrial();
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
 

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from '../../system/run.ts';
 import type { Firewalls } from '../plan/accepts.ts';
+import { addressAt } from '../plan/addresses.ts';
 import { readOutward } from '../plan/foreign.ts';
 import { type Instance, namespaceOf } from '../plan/instance.ts';
 import { readLinks } from '../plan/observed.ts';
@@ -16,6 +17,7 @@ import {
   readTrace,
   stoppedOf,
   stoppedText,
+  trialKey,
 } from '../plan/probe.ts';
 import type { Settings } from '../plan/settings.ts';
 
@@ -39,15 +41,22 @@ const join = async (): Promise<void> => {
   await run(inside, { input: lines(neighbourLines.neighbour) }).catch(() => undefined);
 };
 
-/** Begins connections and leaves: the kernel has sent their first packets by then. */
-const script =
-  'const { connect } = require("node:net");' +
-  'for (const each of process.argv.slice(1)) { const [port, host] = each.split("@"); connect(port, host).on("error", () => {}); }' +
-  'setTimeout(() => process.exit(), 20);';
+/** Begins connections, sends datagrams and leaves: the kernel has sent the first packets by then. */
+const script = `
+const { connect } = require("node:net");
+const { createSocket } = require("node:dgram");
+const ignore = () => {};
+for (const each of process.argv.slice(1)) {
+  const [protocol, port, host] = each.split("@");
+  if (protocol === "tcp") connect(port, host).on("error", ignore);
+  else createSocket(host.includes(":") ? "udp6" : "udp4").on("error", ignore).send("", Number(port), host, ignore);
+}
+setTimeout(() => process.exit(), 20);
+`;
 
 const sendFrom = async (namespace: string, packets: readonly Packet[]): Promise<void> => {
   if (packets.length === 0) return;
-  const targets = packets.map(({ port, sentTo }) => `${port}@${sentTo}`);
+  const targets = packets.map(({ protocol, port, sentTo }) => `${protocol}@${port}@${sentTo}`);
   const inside: [string, ...string[]] = ['nsenter', `--net=/run/netns/${namespace}`, '--', process.execPath];
   // An instance may be gone by now; then nothing is sent, and nothing counted.
   await run([...inside, '-e', script, ...targets]).catch(() => undefined);
@@ -121,17 +130,14 @@ const nameOf = async (dropped: Dropped | undefined, legacy: readonly string[]): 
   return `${chain} (${text === undefined ? 'policy drop' : `rule: ${text.trim()}`})`;
 };
 
-/**
- * Tries with packets whether the firewalls of other programs let through what an instance needs, and tells in sentences
- * which chain drops it. An instance notices nothing, no packet leaves the board, and nothing is left behind.
- */
-export const tryForwarding = async (
-  settings: Settings,
+/** Another program's rules may be such that nft cannot list them. */
+const listRules = async (): Promise<string | undefined> => run(['nft', '-s', 'list', 'ruleset']).catch(() => undefined);
+
+const tryPackets = async (
   instance: Instance,
+  packets: readonly Packet[],
   { others }: Firewalls,
 ): Promise<readonly string[]> => {
-  const listed: unknown = JSON.parse(await run(['ip', '-j', '-d', 'addr', 'show']));
-  const packets = packetsFor(settings, instance, readOutward(listed), readLinks(listed).addresses);
   try {
     await Promise.all([join(), run(['nft', '-f', '-'], { input: lines(probeRules(packets)) })]);
     const stopped = await attempt(instance, packets);
@@ -146,4 +152,30 @@ export const tryForwarding = async (
   } finally {
     await clearProbe();
   }
+};
+
+/** Resolves to sentences that tell what drops what an instance needs. */
+export type Trial = (settings: Settings, instance: Instance, firewalls: Firewalls) => Promise<readonly string[]>;
+
+/**
+ * Tries with packets whether the firewalls of other programs let through what an instance needs, and tells in sentences
+ * which chain drops it. An instance notices nothing, no packet leaves the board, and nothing is left behind. What was
+ * found is told again as long as the rules are the same; those of legacy iptables are tried each time.
+ */
+export const forwardingTrial = (): Trial => {
+  let known: { readonly key: string; readonly found: readonly string[] } | undefined;
+  return async (settings, instance, firewalls) => {
+    const isLegacy = firewalls.others.some((name) => /^ip6?tables/.test(name));
+    const [listed, rules] = await Promise.all([
+      run(['ip', '-j', '-d', 'addr', 'show']).then((text): unknown => JSON.parse(text)),
+      isLegacy ? undefined : listRules(),
+    ]);
+    const packets = packetsFor(settings, instance, readOutward(listed), readLinks(listed).addresses);
+    const { v4, v6 } = addressAt(settings.subnet, instance.slot);
+    const key = rules === undefined ? undefined : trialKey(rules, packets, [v4, v6]);
+    if (key !== undefined && known?.key === key) return known.found;
+    const found = await tryPackets(instance, packets, firewalls);
+    known = key === undefined ? undefined : { key, found };
+    return found;
+  };
 };

@@ -28,13 +28,23 @@ export type Packet = {
   readonly sentTo: string;
   readonly target: string;
   readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
 };
 
 /** The port of the discard protocol (RFC 863), for want of a mapped one. */
 const discard = 9;
 
+/** The packets to an instance: a port of each protocol that it has mapped, and of TCP where it has none. */
+const mappedPorts = ({ ports }: Instance): readonly Pick<Packet, 'port' | 'protocol'>[] => {
+  const found = (['tcp', 'udp'] as const).flatMap((protocol) => {
+    const port = ports.find((each) => each.protocol === protocol)?.inner;
+    return port === undefined ? [] : [{ port, protocol }];
+  });
+  return found.length > 0 ? found : [{ port: discard, protocol: 'tcp' }];
+};
+
 /**
- * The packets that try what instances need: one an address family as to a mapped port, and one to an address in the
+ * The packets that try what instances need: one an address family as to a mapped port of either protocol, and one to an address in the
  * network of each interface that leads to other machines, unless `Egress` closes it. None of the latter leaves the
  * board. `addresses` are the board's, as facts.
  */
@@ -45,16 +55,17 @@ export const packetsFor = (
   addresses: ReadonlySet<string>,
 ): readonly Packet[] => {
   const { v4, v6 } = addressAt(settings.subnet, instance.slot);
-  const port = instance.ports[0]?.inner ?? discard;
-  const into = [
-    { source: ends.v4.neighbour, sentTo: ends.v4.board, target: v4 },
-    { source: ends.v6.neighbour, sentTo: ends.v6.board, target: v6 },
-  ].map((packet) => ({
-    ...packet,
-    way: 'to' as const,
-    port,
-    what: `from other machines to instances by ${isIPv6(packet.target) ? 'IPv6' : 'IPv4'}`,
-  }));
+  const into = mappedPorts(instance).flatMap((port) =>
+    [
+      { source: ends.v4.neighbour, sentTo: ends.v4.board, target: v4 },
+      { source: ends.v6.neighbour, sentTo: ends.v6.board, target: v6 },
+    ].map((packet) => ({
+      ...packet,
+      ...port,
+      way: 'to' as const,
+      what: `from other machines to instances by ${port.protocol === 'udp' ? 'UDP over ' : ''}${isIPv6(packet.target) ? 'IPv6' : 'IPv4'}`,
+    })),
+  );
   const places = [...addresses].map((text) => text.split(' on '));
   const held = places.map(([address = '']) => address.split('/')[0]);
   const networks = Array.isArray(settings.egress)
@@ -74,6 +85,7 @@ export const packetsFor = (
         sentTo: target,
         target,
         port: discard,
+        protocol: 'tcp' as const,
       },
     ];
   });
@@ -104,8 +116,8 @@ export const neighbourLines = {
  * where it ends. What comes from the neighbour is led on as a mapped port does it, which our own table lets pass.
  */
 export const probeRules = (packets: readonly Packet[]): readonly string[] => {
-  const match = ({ source, target, port }: Packet) =>
-    `${family(target)} saddr ${source} ${family(target)} daddr ${target} tcp dport ${port}`;
+  const match = ({ source, target, port, protocol }: Packet) =>
+    `${family(target)} saddr ${source} ${family(target)} daddr ${target} ${protocol} dport ${port}`;
   const rule = (chain: string, text: string) => `add rule ${made.table} ${chain} ${text}`;
   return [
     `table ${made.table} {}`,
@@ -136,6 +148,23 @@ export const probeRules = (packets: readonly Packet[]): readonly string[] => {
 const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
   Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
 
+/**
+ * What the answer to a trial depends on: the rules of others, from the output of `nft -s list ruleset`, and the packets.
+ * The same for instances that differ in nothing but their addresses, unless a rule names one of those.
+ */
+export const trialKey = (rules: string, packets: readonly Packet[], instance: readonly string[]): string => {
+  const tables = rules
+    .split(/^(?=table )/m)
+    .filter((text) => !ownTables.some((name) => text.startsWith(`table ${name} {`)));
+  const others = tables.join('');
+  const isNamed = instance.some((address) => others.includes(address));
+  const hide = (address: string) => (!isNamed && instance.includes(address) ? 'the instance' : address);
+  return JSON.stringify([
+    others,
+    packets.map((packet) => ({ ...packet, source: hide(packet.source), target: hide(packet.target) })),
+  ]);
+};
+
 /** The packets that were stopped on their way through the board, from the output of `nft -j list counters`. */
 export const stoppedOf = (packets: readonly Packet[], json: unknown): readonly Packet[] => {
   const listed = typeof json === 'object' && json !== null && 'nftables' in json ? json.nftables : [];
@@ -159,7 +188,7 @@ export type Dropped = {
 };
 
 /** Reads the output of `nft monitor trace`: where the packets to an address, from another, were dropped. */
-export const readTrace = (text: string, { source, target, sentTo }: Packet): Dropped | undefined => {
+export const readTrace = (text: string, { source, target, sentTo, port, protocol }: Packet): Dropped | undefined => {
   const lines = text.split('\n').flatMap((line) => {
     const found = /^trace id (?<id>\S+) (?<table>\S+ \S+) (?<chain>\S+) (?<event>.*)$/.exec(line.trim())?.groups;
     return found
@@ -167,7 +196,9 @@ export const readTrace = (text: string, { source, target, sentTo }: Packet): Dro
       : [];
   });
   const isIt = (event: string) =>
-    event.includes(` saddr ${source} `) && [target, sentTo].some((address) => event.includes(` daddr ${address} `));
+    event.includes(` saddr ${source} `) &&
+    [target, sentTo].some((address) => event.includes(` daddr ${address} `)) &&
+    `${event} `.includes(` ${protocol} dport ${port} `);
   const ids = new Set(lines.filter(({ event }) => event.startsWith('packet:') && isIt(event)).map(({ id }) => id));
   for (const { id, table, chain, event } of lines) {
     if (!ids.has(id) || ownTables.includes(table)) continue;

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -176,6 +176,47 @@ inSandbox(import.meta.url, () => {
       await node.undeploy(0);
       t.equal(await node.daemon.end('SIGTERM'), 0, node.daemon.log());
     });
+
+  t.test('what was found is told again without another trial, until the rules change', async (t) => {
+    await using node = await board({});
+    await run('nft', 'table inet site { chain guard { type filter hook forward priority 10; policy accept; }; }');
+    const events = spawn('nft', ['monitor', 'tables'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    t.teardown(() => events.kill('SIGKILL'));
+    let text = '';
+    events.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    const sees = (what: RegExp, count: number) =>
+      until(
+        () => (text.match(what)?.length === count ? true : undefined),
+        deadline(backWithinMs, `${count} of ${what}`),
+      );
+    let marks = 0;
+    const trials = async (): Promise<number> => {
+      marks += 1;
+      await run('nft', `add table inet mark${marks}; delete table inet mark${marks}`);
+      await sees(/delete table inet mark\d/g, marks);
+      return text.match(/delete table inet oakestra_probe/g)?.length ?? 0;
+    };
+    const listens = async () => {
+      await run('nft', 'add table inet begun; delete table inet begun');
+      return text.includes('delete table inet begun') || undefined;
+    };
+    await until(listens, deadline(backWithinMs, 'nft monitor'));
+    t.notOk((await node.deploy(0, '80')).json()['warning']);
+    const first = await trials();
+    t.ok(first > 0, 'it is tried');
+    t.notOk((await node.deploy(1, '81:80')).json()['warning']);
+    t.equal(await trials(), first, 'once for all');
+    await run('nft', 'add rule inet site guard udp dport 53 drop');
+    t.notOk((await node.deploy(2, '82:80')).json()['warning'], 'it is nothing that this instance needs');
+    t.ok((await trials()) > first, 'but that has to be tried');
+    const { warning } = (await node.deploy(3, '53/udp')).json();
+    t.match(warning, /to instances by UDP over IPv4.* dropped by inet site guard \(rule: udp dport 53 drop\)/);
+    t.equal((await node.deploy(4, '54:53/udp')).json()['warning'], warning, 'a bad answer is told again, too');
+    await run('nft', 'delete table inet site');
+    t.notOk((await node.deploy(5, '55:53/udp')).json()['warning']);
+    for (const instance of [0, 1, 2, 3, 4, 5]) await node.undeploy(instance);
+    t.equal(await node.daemon.end('SIGTERM'), 0, node.daemon.log());
+  });
 
   t.test('where firewalld runs, the links are in its zone trusted as long as there are instances', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'firewalld-'));

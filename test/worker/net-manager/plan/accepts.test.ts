@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { acceptCommands, type Firewalls, readFilter } from '../../../../worker/net-manager/plan/accepts.ts';
-import { neighboursIn, parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
+import { addressAt, neighboursIn, parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
 import { callOfRules, mayMap } from '../../../../worker/net-manager/plan/events.ts';
 import { readChains, readOutward } from '../../../../worker/net-manager/plan/foreign.ts';
+import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
 import type { Command } from '../../../../worker/net-manager/plan/plan.ts';
-import { type Packet, packetsFor, readTrace } from '../../../../worker/net-manager/plan/probe.ts';
+import { type Packet, packetsFor, readTrace, trialKey } from '../../../../worker/net-manager/plan/probe.ts';
 import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
 import { inputs } from '../../../support/inputs.ts';
 
@@ -125,6 +126,48 @@ t.test('packets that are tried stay within what is allowed', async (t) => {
   t.same(neighboursIn('nonsense'), []);
 });
 
+t.test('packets are of the protocols that an instance has mapped', async (t) => {
+  const instance = { service: 'a.b.c.d', instance: 0, pid: 0, slot: 2 };
+  const into = (ports: Instance['ports']) =>
+    packetsFor(settings('veth', 'off'), { ...instance, ports }, [], new Set()).map(
+      ({ protocol, port, what }) => `${protocol} ${port} ${what}`,
+    );
+  t.same(into([]), [
+    'tcp 9 from other machines to instances by IPv4',
+    'tcp 9 from other machines to instances by IPv6',
+  ]);
+  const both = into([
+    { host: 1, inner: 53, protocol: 'udp' },
+    { host: 2, inner: 80, protocol: 'tcp' },
+    { host: 3, inner: 81, protocol: 'tcp' },
+  ]);
+  t.same(both, [
+    'tcp 80 from other machines to instances by IPv4',
+    'tcp 80 from other machines to instances by IPv6',
+    'udp 53 from other machines to instances by UDP over IPv4',
+    'udp 53 from other machines to instances by UDP over IPv6',
+  ]);
+});
+
+t.test('what was tried holds for other instances, until the rules of others are other ones', async (t) => {
+  const key = (rules: string, slot: number, inner = 80) => {
+    const instance = { service: 'a.b.c.d', instance: 0, pid: 0, slot, ports: [{ host: 1, inner, protocol: 'tcp' }] };
+    const own = addressAt(settings('veth', 'on').subnet, slot);
+    const packets = packetsFor(settings('veth', 'on'), instance as Instance, [], new Set());
+    return trialKey(rules, packets, [own.v4, own.v6]);
+  };
+  const rules = 'table inet site {\n\tchain a {\n\t\tdrop\n\t}\n}\n';
+  const ours = (slot: number) =>
+    `table inet oakestra {\n\tset links {\n\t\telements = { "veth00oak${slot}" }\n\t}\n}\n`;
+  t.equal(key(rules, 2), key(rules, 3));
+  t.equal(key(`${ours(2)}${rules}`, 2), key(`${rules}${ours(3)}`, 3), 'our own rules are no matter');
+  t.not(key(rules, 2), key(rules, 2, 81), 'a rule may be about a port');
+  t.not(key(rules, 2), key(rules.replace('drop', 'accept'), 2));
+  const { v4 } = addressAt(settings('veth', 'on').subnet, 2);
+  const named = rules.replace('drop', `ip daddr ${v4} drop`);
+  t.not(key(named, 2), key(named, 3), 'or about an instance');
+});
+
 t.test('who dropped a packet, from the trace', async (t) => {
   const packet: Packet = {
     way: 'from',
@@ -133,9 +176,10 @@ t.test('who dropped a packet, from the trace', async (t) => {
     sentTo: '192.168.1.3',
     target: '192.168.1.3',
     port: 9,
+    protocol: 'tcp',
   };
   const head = (id: string, chain: string, to = '192.168.1.3') =>
-    `trace id ${id} ${chain} packet: iif "a" oif "b" ip saddr 10.10.0.2 ip daddr ${to} ip dscp cs0`;
+    `trace id ${id} ${chain} packet: iif "a" oif "b" ip saddr 10.10.0.2 ip daddr ${to} ip dscp cs0 ip protocol tcp tcp sport 3 tcp dport 9 tcp flags == syn`;
   t.same(readTrace([head('1', 'ip filter FORWARD'), 'trace id 1 ip filter FORWARD policy drop '].join('\n'), packet), {
     chain: 'ip filter FORWARD',
   });
