@@ -6,7 +6,7 @@ import { maxFetchMs } from '../../contract/limits.ts';
 import { keyedMutex } from '../../system/keyed-mutex.ts';
 import { Slots } from '../../system/slots.ts';
 import { deadline } from '../wait.ts';
-import { freeBytes, pruneFolder, removeParts } from './cache-folder.ts';
+import { CacheClock, freeBytes, pruneFolder, removeParts } from './cache-folder.ts';
 import type { Incoming, Located } from './download.ts';
 import type { Budget } from './eviction.ts';
 import { locate } from './fetch.ts';
@@ -43,6 +43,7 @@ export class ArtifactCache {
   readonly #downloads = new Slots(maxDownloads);
   /** How many instances use a component, by its digest. */
   readonly #users = new Map<string, number>();
+  readonly #clock = new CacheClock();
   #incoming = 0;
   /** Bytes that downloads under way will still need. */
   #reserved = 0;
@@ -56,8 +57,8 @@ export class ArtifactCache {
   /** Makes the folder and removes from it what interrupted downloads have left, and what is beyond its budget. */
   async prepare(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o755 });
-    await removeParts(this.#folder);
     await this.#prune();
+    await removeParts(this.#folder);
   }
 
   /**
@@ -175,6 +176,7 @@ export class ArtifactCache {
   }
 
   #prune(budget = this.#budget): Promise<void> {
-    return pruneFolder(this.#folder, cachedName, budget, (name) => this.#users.has(name.slice(0, 64)));
+    const isHeld = (name: string) => this.#users.has(name.slice(0, 64));
+    return pruneFolder(this.#folder, cachedName, budget, isHeld, this.#clock);
   }
 }

@@ -24,3 +24,11 @@ export const selectEvictions = (
   }
   return removed;
 };
+
+/**
+ * By how much the clock was set since `seen`, in ms: a board without a clock of its own begins in 1970, or when it was
+ * last on, and learns the time later. What nobody could use meanwhile has not grown old. A shorter pause than a file may
+ * stay unused counts as time.
+ */
+export const clockShift = (seen: number | undefined, now: number, { unusedMs }: Budget): number =>
+  seen === undefined || (now >= seen && now - seen <= unusedMs) ? 0 : now - seen;

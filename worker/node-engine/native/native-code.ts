@@ -6,7 +6,7 @@ import { keyedMutex } from '../../system/keyed-mutex.ts';
 import type { Log } from '../../system/log.ts';
 import { Slots } from '../../system/slots.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
-import { pruneFolder, removeParts } from '../artifacts/cache-folder.ts';
+import { CacheClock, pruneFolder, removeParts } from '../artifacts/cache-folder.ts';
 import type { Budget } from '../artifacts/eviction.ts';
 import { compilerUsers } from '../process/users.ts';
 import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
@@ -57,6 +57,7 @@ export class NativeCode {
   readonly #serial = keyedMutex();
   readonly #compilers = new Slots(compilerUsers.count);
   #features: Promise<string> | undefined;
+  readonly #clock = new CacheClock();
   #compiled = 0;
 
   constructor(place: Place, budget: Budget = usualBudget) {
@@ -68,8 +69,8 @@ export class NativeCode {
   async prepare(): Promise<void> {
     const { folder, scratch } = this.#place;
     await mkdir(folder, { recursive: true, mode: 0o755 });
-    await Promise.all([removeParts(folder), removeParts(scratch)]);
     await this.#prune('');
+    await Promise.all([removeParts(folder), removeParts(scratch)]);
   }
 
   /**
@@ -146,6 +147,6 @@ export class NativeCode {
   }
 
   #prune(kept: string): Promise<void> {
-    return pruneFolder(this.#place.folder, ownName, this.#budget, (name) => name === kept);
+    return pruneFolder(this.#place.folder, ownName, this.#budget, (name) => name === kept, this.#clock);
   }
 }

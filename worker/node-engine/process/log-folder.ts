@@ -140,6 +140,9 @@ const day = 24 * 60 * 60 * 1000;
 /** Output of instances that are gone is kept for this long in ms, and not more of it than this in bytes. */
 export const keptLogs = { ms: 7 * day, bytes: 100_000_000 } as const;
 
+/** A clock that says an earlier time was not set when it was read: its board has none that goes on without power. */
+const clockSet = Date.UTC(2024);
+
 type OldLog = { readonly name: string; readonly bytes: number; readonly ms: number };
 
 /** The files to remove of those that no instance writes to: the old ones, and of the others the oldest beyond the size. */
@@ -151,7 +154,7 @@ export const selectLogEvictions = (
   let bytes = 0;
   const stay = (file: OldLog): boolean => {
     bytes += file.bytes;
-    return now - file.ms < kept.ms && bytes <= kept.bytes;
+    return (now - file.ms < kept.ms || (file.ms < clockSet && now >= clockSet)) && bytes <= kept.bytes;
   };
   return files.toSorted((one, other) => other.ms - one.ms).flatMap((file) => (stay(file) ? [] : [file.name]));
 };

@@ -1,10 +1,11 @@
-import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { problemsOf } from '../../../../worker/contract/check.ts';
 import { ResourcesMessage400, ResourcesMessage403 } from '../../../../worker/contract/job.ts';
 import { nodeFields } from '../../../../worker/contract/registration.ts';
+import { CacheClock, pruneFolder } from '../../../../worker/node-engine/artifacts/cache-folder.ts';
 import { selectEvictions } from '../../../../worker/node-engine/artifacts/eviction.ts';
 import { nodeFieldsMessage, resourcesMessage } from '../../../../worker/node-engine/cluster/messages.ts';
 import { busyPercent, nodeFacts } from '../../../../worker/node-engine/cluster/node-facts.ts';
@@ -140,6 +141,61 @@ t.test(
     );
   },
 );
+
+t.test('a clock that is set makes nothing in a cache older than it is', async (t) => {
+  const [day, budget] = [86_400_000, { bytes: 1e9, unusedMs: 30 * 86_400_000 }];
+  const folder = t.testdir({ used: 'x', old: 'x' });
+  const now = Date.now();
+  const date = (name: string, ms: number) => utimes(join(folder, name), ms / 1000, ms / 1000);
+  const prune = (clock = new CacheClock()) => pruneFolder(folder, /./, budget, () => false, clock);
+  const ages = async () =>
+    Object.fromEntries(
+      await Promise.all(
+        (await readdir(folder)).map(async (name) => {
+          const { mtimeMs } = await stat(join(folder, name));
+          return [name, Math.round((Date.now() - mtimeMs) / day)];
+        }),
+      ),
+    );
+  for (const [what, years] of [
+    ['it was 1970 until now', 56],
+    ['the board was off for two years', 2],
+    ['it was the future', -5],
+  ] as const) {
+    const before = now - years * 365 * day;
+    await date('used', before - day);
+    await date('old', before - 20 * day);
+    await date('.', before);
+    const engine = new CacheClock();
+    await prune(engine);
+    t.same(await ages(), { used: 1, old: 20 }, what);
+    await date('.', before);
+    await prune(engine);
+    t.same(await ages(), { used: 1, old: 20 }, `${what}, and it counts once`);
+  }
+  await date('old', now - 31 * day);
+  await date('.', now - 12 * day);
+  await prune();
+  t.same(await ages(), { used: 1 }, 'what is old goes');
+});
+
+t.test('a clock that is set while the engine runs makes nothing older either', async (t) => {
+  const [day, budget] = [86_400_000, { bytes: 1e9, unusedMs: 30 * 86_400_000 }];
+  const folder = t.testdir({ used: 'x' });
+  const clock = new CacheClock();
+  const unset = performance.now();
+  const real = Date.now;
+  t.teardown(() => {
+    Date.now = real;
+  });
+  Date.now = () => performance.now() - unset;
+  await utimes(join(folder, 'used'), 0, 0);
+  await utimes(folder, 0, 0);
+  await pruneFolder(folder, /./, budget, () => false, clock);
+  Date.now = real;
+  await pruneFolder(folder, /./, budget, () => false, clock);
+  t.ok(real() - (await stat(join(folder, 'used'))).mtimeMs < day);
+});
 
 t.test('undo runs backwards, and tries a step again until it succeeds', async (t) => {
   const { signal } = new AbortController();
