@@ -20,7 +20,7 @@ import type { Emit } from '../targets/events.ts';
 import { boardTarget, labTarget } from '../targets/targets.ts';
 import type { Steps } from './steps.ts';
 
-const configureMs = 20_000;
+const configureMs = 60_000;
 const shownBodyBytes = 1024;
 
 /** What a scenario works with, bound to a running machine, cluster and worker. */

@@ -9,7 +9,7 @@ import type { Emit } from '../targets/events.ts';
 import { instanceTarget } from '../targets/targets.ts';
 
 export const serviceName = 'lab.test.hello.test';
-const undeployMs = 10_000;
+const undeployMs = 60_000;
 
 /** Deploying and undeploying, and what is deployed. */
 export type Services = Pick<Lab, 'deploy' | 'undeploy' | 'send'> & { readonly left: () => readonly Service[] };
