@@ -95,7 +95,7 @@ t.test('what is kept of old output is neither old nor much, and the newest', asy
 t.test('output that was written before the clock was set is not old for that', (t) => {
   const [now, year] = [Date.UTC(2026), 365 * 86_400_000];
   const file = (name: string, ms: number) => ({ name, ms, bytes: 1 });
-  t.same(surplusLogs([file('unset', 5_000), file('new', now - 1000), file('old', now - year)], now), ['old']);
+  t.same(selectLogEvictions([file('unset', 5_000), file('new', now - 1000), file('old', now - year)], now), ['old']);
   t.end();
 });
 
