@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeOptions } from '../../support/node-options.ts';
 
 const entry = fileURLToPath(new URL('../../../worker/net-manager/main.ts', import.meta.url));
 
@@ -33,7 +34,17 @@ export const createDaemon = async (
     join(folder, 'netcfg.json'),
     JSON.stringify({ NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ...netcfg }),
   );
-  const args = [entry, '--config', folder, '--socket', socket, '--state', join(folder, 'state'), ...more];
+  const args = [
+    ...nodeOptions('NetManager'),
+    entry,
+    '--config',
+    folder,
+    '--socket',
+    socket,
+    '--state',
+    join(folder, 'state'),
+    ...more,
+  ];
   let child: ChildProcess | undefined;
   let output = '';
 

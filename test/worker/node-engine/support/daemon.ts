@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { nodeOptions } from '../../../support/node-options.ts';
 import { processes } from './jobs.ts';
 
 const entry = fileURLToPath(new URL('../../../../worker/node-engine/main.ts', import.meta.url));
@@ -58,7 +59,7 @@ export const createDaemon = async (clusterPort: number, conf: Record<string, unk
     socket: at('nm.sock'),
     log: () => output,
     start: () => {
-      const started = spawn(process.execPath, [entry, ...folders, ...files, ...options]);
+      const started = spawn(process.execPath, [...nodeOptions('NodeEngine'), entry, ...folders, ...files, ...options]);
       for (const stream of [started.stdout, started.stderr]) stream.on('data', (text) => (output += String(text)));
       children.push(started);
       return started;
