@@ -15,7 +15,8 @@ export const DeployRequest = Type.Object({
   instance_number: Type.Integer({ minimum: 0, maximum: 999_999_999 }),
   image: Type.String({ minLength: 1, maxLength: 4096 }),
   virtualization: Type.String({ maxLength: 100, default: 'wasm' }),
-  cmd: nullable(Type.Array(Type.String(orNumber)), refused),
+  /** Without one of its words, a command is another one. */
+  cmd: nullable(Type.Array(Type.String({ ...orNumber, ...refused })), refused),
   environment: nullable(Type.Array(Type.String()), refused),
   port: nullable(Type.String({ ...orNumber, maxLength: 4096 }), refused),
   memory: nullable(Type.Number({ minimum: 0 }), refused),

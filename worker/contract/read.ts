@@ -7,8 +7,9 @@
  *    names.
  * 3. Unknown keys pass. A number or a truth value in quotation marks, and digits without them, mean what they say.
  * 4. An entry of a list that cannot be used is left out, with a line for the log, and never takes the others along.
- * 5. So is an optional value that cannot be used; but what is marked {@link refused} is refused then, because doing
- *    without it would be something else than what was asked: TLS, what instances may reach, how a job is run.
+ * 5. So is an optional value that cannot be used; but what is marked {@link refused}, a value or an entry, is refused
+ *    then, because doing without it would be something else than what was asked: TLS, what instances may reach, how a
+ *    job is run.
  *
  * What this worker writes is checked exactly, with `parse` in check.ts, and so are its own journals.
  */
@@ -75,7 +76,10 @@ const normalized = (schema: Node, value: unknown): unknown => {
     }
     return copy;
   }
-  if (items && Array.isArray(value)) return value.map((entry) => normalized(items, entry));
+  if (items && Array.isArray(value)) {
+    const present = items['x-refused'] ? value.filter((entry) => entry !== null) : value;
+    return present.map((entry) => normalized(items, entry));
+  }
   return scalar(rest, value);
 };
 

@@ -1,4 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
+import { TopLevel } from './top-level.ts';
 
 const publishType = 3;
 
@@ -8,22 +9,72 @@ class ProtocolError extends Error {
   readonly code = 'EPROTO';
 }
 
+/** Stands in a message that was shortened, with the number of bytes that it had. */
+const lengthKey = 'oakestra-worker: bytes of the whole message';
+
+/** How many bytes a message had that {@link PacketLimit} has shortened; undefined for one that is whole. */
+export const shortenedFrom = (text: string): number | undefined =>
+  text.includes(lengthKey) ? (JSON.parse(text) as Record<string, number>)[lengthKey] : undefined;
+
+/** The remaining length in a packet's header (MQTT 3.1.1, 2.2.3). */
+const lengthDigits = (length: number): readonly number[] =>
+  length < 128 ? [length] : [(length % 128) | 0x80, ...lengthDigits(Math.floor(length / 128))];
+
+/** A PUBLISH packet that is too long, of which topic and packet identifier are kept, and values by some names. */
+class LongPublish {
+  readonly #first: number;
+  readonly #bytes: number;
+  readonly #payload: TopLevel;
+  #head: Buffer = Buffer.alloc(0);
+  #headLength = 2;
+
+  constructor(first: number, bytes: number, keys: readonly string[]) {
+    this.#first = first;
+    this.#bytes = bytes;
+    this.#payload = new TopLevel(keys);
+  }
+
+  write(chunk: Buffer): void {
+    let at = 0;
+    // topic with its length in two bytes before it; after it, two bytes of packet identifier where QoS is not 0
+    while (this.#head.length < this.#headLength && at < chunk.length) {
+      const part = chunk.subarray(at, at + this.#headLength - this.#head.length);
+      at += part.length;
+      this.#head = Buffer.concat([this.#head, part]);
+      if (this.#head.length === 2) this.#headLength = 2 + this.#head.readUInt16BE() + (this.#first & 0b110 ? 2 : 0);
+    }
+    this.#payload.write(chunk.subarray(at));
+  }
+
+  /** The packet that comes in its place. */
+  end(): Buffer {
+    if (this.#head.length < this.#headLength) throw new ProtocolError('the broker sent a packet without its topic');
+    const payload = Buffer.from(JSON.stringify({ ...this.#payload.values, [lengthKey]: this.#bytes }));
+    const header = Buffer.from([this.#first, ...lengthDigits(this.#head.length + payload.length)]);
+    return Buffer.concat([header, this.#head, payload]);
+  }
+}
+
 /**
- * Lets MQTT packets through (MQTT 3.1.1, 2.2: one byte of type, one to four of length, then the rest) and leaves out
- * published messages that are longer than `most` bytes, before they are in memory. Any other packet of that length
- * ends the stream with an error.
+ * Lets MQTT packets through (MQTT 3.1.1, 2.2: one byte of type, one to four of length, then the rest). A published
+ * message that is longer than `most` bytes is never in memory: in its place comes one that has nothing but the texts and
+ * numbers of `keys` in the JSON object that it was ({@link shortenedFrom}), so it is acknowledged and can be answered. Any
+ * other packet of that length ends the stream with an error.
  */
 export class PacketLimit extends Transform {
   readonly #most: number;
-  readonly #leftOut: (bytes: number) => void;
+  readonly #shortened: (bytes: number) => void;
+  readonly #keys: readonly string[];
   #header: number[] = [];
   #rest = 0;
-  #passes = true;
+  #long: LongPublish | undefined;
 
-  constructor(most: number, leftOut: (bytes: number) => void) {
+  /** `shortened` is told the size of messages that were too long. */
+  constructor(most: number, shortened: (bytes: number) => void, keys: readonly string[] = []) {
     super();
     this.#most = most;
-    this.#leftOut = leftOut;
+    this.#shortened = shortened;
+    this.#keys = keys;
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
@@ -39,7 +90,11 @@ export class PacketLimit extends Transform {
   #body(chunk: Buffer): number {
     const part = chunk.subarray(0, this.#rest);
     this.#rest -= part.length;
-    if (this.#passes) this.push(part);
+    if (this.#long === undefined) this.push(part);
+    else {
+      this.#long.write(part);
+      if (this.#rest === 0) this.push(this.#long.end());
+    }
     return part.length;
   }
 
@@ -54,10 +109,12 @@ export class PacketLimit extends Transform {
       return 1;
     }
     this.#rest = length.reduceRight((value, digit) => value * 128 + (digit & 0x7f), 0);
-    this.#passes = this.#rest <= this.#most;
-    if (this.#passes) this.push(Buffer.from(this.#header));
-    else if (first >> 4 === publishType) this.#leftOut(this.#rest);
-    else throw new ProtocolError(`the broker sent a control packet of ${this.#rest} bytes`);
+    this.#long = undefined;
+    if (this.#rest <= this.#most) this.push(Buffer.from(this.#header));
+    else if (first >> 4 === publishType) {
+      this.#long = new LongPublish(first, this.#rest, this.#keys);
+      this.#shortened(this.#rest);
+    } else throw new ProtocolError(`the broker sent a control packet of ${this.#rest} bytes`);
     this.#header = [];
     return 1;
   }

@@ -20,20 +20,21 @@ export const maxMessageBytes = 1024 * 1024;
 export const acknowledgeMs = 10_000;
 
 /**
- * An MQTT client that is connecting. `leftOut` is told the size of messages that were too long to be taken. Rejects
- * when a file for TLS cannot be read.
+ * An MQTT client that is connecting. Of messages that are too long the values of `keys` come through, and `shortened` is
+ * told their size ({@link PacketLimit}). Rejects when a file for TLS cannot be read.
  */
 export const openMqtt = async (
   { host, port, tls }: Broker,
   options: Pick<IClientOptions, 'clientId' | 'keepalive' | 'reconnectPeriod' | 'connectTimeout' | 'resubscribe'>,
-  leftOut: (bytes: number) => void,
+  shortened: (bytes: number) => void,
+  keys: readonly string[] = [],
 ): Promise<MqttClient> => {
   let secure = tls && (await tlsOptions(tls));
   const open = () => {
     const socket = secure
       ? process.getBuiltinModule('node:tls').connect({ host, port, servername: isIP(host) ? '' : host, ...secure })
       : connect({ host, port });
-    const limited = socket.pipe(new PacketLimit(maxMessageBytes, leftOut));
+    const limited = socket.pipe(new PacketLimit(maxMessageBytes, shortened, keys));
     const stream = Duplex.from({ readable: limited, writable: socket });
     // The client waits for "close", which half a connection never gives.
     limited.once('end', () => stream.destroy());

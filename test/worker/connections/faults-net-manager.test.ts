@@ -36,13 +36,16 @@ inSandbox(import.meta.url, () => {
     });
   }
 
-  t.test('a message beyond what a cluster can need is passed over, by both', async (t) => {
+  t.test('a message beyond what a cluster can need is not read, by both, and a deployment is answered', async (t) => {
     const long = JSON.stringify({ padding: 'x'.repeat(maxMessageBytes) });
     let connections = 0;
     await using cluster = await startCluster({ connected: () => (connections += 1) });
     await using _worker = await startWorker(cluster, { dialect: '403' });
     await cluster.subscribed();
     await cluster.send('deploy', long);
+    const named = { instance_list: [{ instance_number: 9 }], padding: 'x'.repeat(maxMessageBytes) };
+    await cluster.send('deploy', { job_name: service, ...named, instance_number: 4 });
+    t.match(await cluster.status('FAILED', 4), { status_detail: /has \d{7} bytes, and at most 1048576 are read/ });
     await cluster.send('delete', { job_name: service, instance_number: 3 });
     await cluster.status('UNDEPLOYED', 3);
     t.equal(connections, 1, 'the connection stands');

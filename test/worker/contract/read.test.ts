@@ -165,6 +165,10 @@ const attempt = (read: () => unknown): Document | InvalidData => {
   }
 };
 
+/** True for a row without which a list means something else: a command has to have all its words. */
+const isNeeded = (key: string, row: unknown): boolean =>
+  key === 'cmd' && ['object', 'boolean'].includes(typeof row) && row !== null;
+
 /** True when every row that was there before still is, in its order. */
 const keeps = (rows: unknown, before: unknown): boolean => {
   if (!Array.isArray(before)) return isDeepStrictEqual(rows, before);
@@ -184,7 +188,11 @@ for (const [name, { good, needed, refused = [], read: reading }] of Object.entri
       fc.property(changed(good), ({ made, changes }) => {
         const result = attempt(() => reading(JSON.stringify(made), () => undefined));
         const lacking = needed.some((key) => changes[key] !== 'none');
-        const offending = refused.some((key) => changes[key] === 'wrong');
+        const offends = (key: string) => {
+          const rows = changes[key] === 'none' && Array.isArray(made[key]) ? made[key] : [];
+          return changes[key] === 'wrong' || rows.some((row) => isNeeded(key, row));
+        };
+        const offending = refused.some(offends);
         if (lacking || offending) return result instanceof InvalidData;
         if (result instanceof InvalidData) return false;
         const same = Object.keys(changes).every((key) => changes[key] !== 'none' || keeps(result[key], whole[key]));
@@ -245,6 +253,14 @@ t.test('a job may have numbers where texts belong, and blank fields where number
   t.match(read(EngineConfig, { cluster_address: 'c', cluster_port: '' }, 'it', note), { cluster_port: 10_100 });
   t.throws(() => read(DeleteRequest, { job_name: 'a.b.c.d', instance_number: '' }, 'it', note), /instance_number/);
   t.same(notes, []);
+});
+
+t.test('a command that lacks one of its words is refused, with the place', async (t) => {
+  const job = { job_name: 'a.b.c.d', instance_number: 1, image: 'http://h/a.wasm' };
+  const reading = (cmd: unknown) => () => readDeployRequest(JSON.stringify({ ...job, cmd }), () => undefined);
+  t.throws(reading(['--verbose', true]), /cmd\.1 must be string \(got true\)/);
+  t.throws(reading([{ name: 'serve' }, 'x']), /cmd\.0 must be string/);
+  t.same(reading(['serve', null, ' ', 5])().cmd, ['serve', '5'], 'blank rows are none');
 });
 
 t.test('an address from a net manager is one', async (t) => {

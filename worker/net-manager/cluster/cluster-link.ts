@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox';
 import { readJson } from '../../contract/read.ts';
 import type { Log } from '../../system/log.ts';
 import { acknowledgeMs, type Broker, endMqtt, maxMessageBytes, openMqtt } from '../../system/mqtt.ts';
+import { shortenedFrom } from '../../system/mqtt-limit.ts';
 
 /** The net manager's connection to its cluster's broker. It keeps trying for as long as it is open. */
 export type ClusterLink = AsyncDisposable & {
@@ -72,7 +73,10 @@ export const openClusterLink = async (broker: Broker, id: string, log: Log): Pro
   }, lookMs).unref();
 
   const subscriptions = new Map<string, { readonly take: (text: string) => void; readonly agreed: () => void }>();
-  client.on('message', (topic, payload) => subscriptions.get(topic)?.take(payload.toString()));
+  client.on('message', (topic, payload) => {
+    const text = payload.toString();
+    if (shortenedFrom(text) === undefined) subscriptions.get(topic)?.take(text);
+  });
   const request = (topic: string) => {
     const answered = late.await();
     client.subscribe(topic, { qos: 1 }, (error) => {

@@ -1,4 +1,5 @@
 import type { MqttClient } from 'mqtt';
+import { DeleteRequest } from '../../contract/job.ts';
 import type { Log } from '../../system/log.ts';
 import { type Broker, endMqtt, maxMessageBytes, openMqtt } from '../../system/mqtt.ts';
 import { abortable } from '../wait.ts';
@@ -20,12 +21,12 @@ export const connectBroker = async (
   log: Log,
   signal: AbortSignal,
 ): Promise<MqttClient> => {
-  const leftOut = (bytes: number) =>
-    log.warn(`a message of ${bytes} bytes is ignored: no message of a cluster is longer than ${maxMessageBytes}`);
+  const shortened = (bytes: number) =>
+    log.warn(`a message of ${bytes} bytes is not read, except for whom it names: at most ${maxMessageBytes} bytes are`);
   let client: MqttClient | undefined;
   try {
     const options = { clientId, reconnectPeriod: 0, connectTimeout: connectMs, keepalive: 20 };
-    client = await openMqtt(broker, options, leftOut);
+    client = await openMqtt(broker, options, shortened, Object.keys(DeleteRequest.properties));
     const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
     client.once('connect', () => resolve());
     client.on('error', reject); // and never without a listener

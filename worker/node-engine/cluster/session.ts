@@ -150,7 +150,7 @@ export class Session {
     if (isRetained) return log.warn(`a retained message on ${topic} is ignored`);
     try {
       const order = readOrder(this.#topics, topic, payload, log.warn);
-      if (order?.kind === 'deploy') await engine.deploy(order.job);
+      if (order?.kind === 'deploy') await engine.deploy(order.job, order.leftOut);
       if (order?.kind === 'delete') await engine.undeploy(order.request);
       if (order?.kind === 'refuse') await engine.refuse(order.request, order.reason);
       if (order?.kind === 'register') void this.#registerAgain(order.reason);

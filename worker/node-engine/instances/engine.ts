@@ -41,10 +41,10 @@ export class Engine {
   }
 
   /**
-   * Deploys an instance and reports how that went; one that is already there is left alone. Resolves when the order is
-   * written down, or answered.
+   * Deploys an instance and reports how that went, and what was `leftOut` of the order; one that is already there is left
+   * alone. Resolves when the order is written down, or answered.
    */
-  async deploy(job: DeployRequest): Promise<void> {
+  async deploy(job: DeployRequest, leftOut: readonly string[]): Promise<void> {
     const task = taskId(job.job_name, job.instance_number);
     if (this.#isOrdered(task)) {
       this.#node.log.info(`${task} is already deployed: left alone`);
@@ -65,7 +65,7 @@ export class Engine {
       clearTimeout(late);
       if (instance.abort.signal.aborted) return;
       this.#waiting.delete(task);
-      await this.#begin(task, instance, written);
+      await this.#begin(task, instance, written, leftOut);
     });
     await written.catch((error: unknown) => this.#forgo(task, instance, explain(error)));
   }
@@ -80,14 +80,14 @@ export class Engine {
     this.#say(word);
   }
 
-  async #begin(task: string, instance: Instance, written: Promise<void>): Promise<void> {
+  async #begin(task: string, instance: Instance, written: Promise<void>, leftOut: readonly string[]): Promise<void> {
     const { job } = instance;
     this.#supervisor.add(task, instance);
     try {
       await written;
       this.#say(wordOf(job, 'CREATING'));
       const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
-      const created = wordOf(job, 'CREATED', deployed.notes.join('; '));
+      const created = wordOf(job, 'CREATED', [...leftOut, ...deployed.notes].join('; '));
       await this.#node.journal.update(task, begun(created));
       this.#supervisor.watch(task, instance, deployed.running, deployed.address);
       this.#say(created);

@@ -205,6 +205,9 @@ inSandbox(import.meta.url, () => {
     await cluster.status('FAILED', 1);
     t.same(cluster.statuses(), ['CREATING', 'CREATED']);
     t.equal((await processes(daemon.folder)).length, 1);
+    await cluster.send('deploy', job(image, { instance_number: 2, port: '', environment: ['A=1', 'B'] }));
+    const { status_detail: detail } = await cluster.status('CREATED', 2);
+    t.match(detail, /environment 'B' is not K=V; left out/, 'what was left out of an order is told');
   });
 
   for (const [what, full, free] of [
