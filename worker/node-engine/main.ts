@@ -14,7 +14,7 @@ import { parseOptions, UsageError, usage } from './options.ts';
 import { installFilter } from './process/filter.ts';
 import { findGroups } from './process/limits.ts';
 import { openLogFolder } from './process/log-folder.ts';
-import { findWasmtime } from './runtime/wasmtime.ts';
+import { findRuntime } from './runtime/wasmtime-runtime.ts';
 import { readSettings } from './settings.ts';
 import { work } from './worker.ts';
 
@@ -44,28 +44,28 @@ const run = async (argv: readonly string[]): Promise<number> => {
   await using _lock = await lockState(state, 'NodeEngine');
   const stopping = stopSignal(log, stopMs);
   const artifacts = new ArtifactCache(options.cache, settings.sources);
-  const [wasmtime, groups] = await Promise.all([
-    findWasmtime(options.wasmtime, log),
+  const [runtime, groups] = await Promise.all([
+    findRuntime(options.wasmtime, log),
     findGroups(log),
     artifacts.prepare().catch((error) => log.warn(`${options.cache} is not in order: ${explain(error)}`)),
   ]);
   const native = new NativeCode({
     folder: resolve(options.precompiled),
     scratch: resolve(options.state),
-    wasmtime,
+    runtime,
     compiles: settings.compile,
     log,
   });
   await native.prepare().catch((error) => log.warn(`${options.precompiled} is not in order: ${explain(error)}`));
   for (const problem of settings.serving.problems) log.warn(`${options.config}: ${problem}`);
-  log.info(`wasmtime ${wasmtime.version} (${wasmtime.path})`);
+  log.info(`${runtime.name} ${runtime.version} (${runtime.path})`);
   const node = {
     network: settings.network === undefined ? undefined : new NetClient(settings.network, log),
     membership: openMembership(join(resolve(options.state), 'network-id')),
     artifacts,
-    wasmtime,
+    runtime,
     groups,
-    filter: await installFilter(state, wasmtime, log),
+    filter: await installFilter(state, runtime, log),
     journal: new Journal(join(state, 'instances'), spareFolder('node-engine', state), log),
     log,
     logs: await openLogFolder(settings.logs, join(state, 'logs'), log),

@@ -17,8 +17,7 @@ import { newLog } from '../process/log-folder.ts';
 import { ownLimits } from '../process/own-limits.ts';
 import { withLastLines } from '../process/tail.ts';
 import { userOf } from '../process/users.ts';
-import { planHere, type RunPlan } from '../runtime/command.ts';
-import type { Program } from '../runtime/wasmtime.ts';
+import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
 import { startHolder, stopHolder } from './holder.ts';
 import { type Attachment, type NetClient, NetworkError } from './net-client.ts';
 import { logFile, type Node } from './node.ts';
@@ -45,7 +44,7 @@ export const undoNetwork = (job: DeployRequest, network: NetClient, undo: UndoSt
 
 const makeNetwork = async ({ job, task, node, network, undo, signal }: Deployment): Promise<Attachment> => {
   const hold = async () => {
-    const holder = await startHolder(node.journal.file(task), node.wasmtime.user);
+    const holder = await startHolder(node.journal.file(task), node.runtime.user);
     undo.push('the namespace', () => stopHolder(holder));
     return holder;
   };
@@ -95,10 +94,10 @@ const ready = async (
 ): Promise<readonly string[]> => {
   try {
     if (plan.port === undefined) {
-      await started(running, program.file, signal);
+      await started(running, program, node.runtime, signal);
       return [];
     }
-    const status = await firstResponse(running, address, plan.port, signal);
+    const status = await firstResponse(running, node.runtime, address, plan.port, signal);
     return status >= 500 ? [`the first response had status ${status}`] : [];
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
@@ -117,9 +116,9 @@ const start = async (
   const group = await node.groups?.create(task, job);
   if (group !== undefined) undo.push('the control group', group.remove);
   await keepFilter(node.filter);
-  const limits = ownLimits(job, plan, program, node.groups, node.wasmtime, node.filter);
-  const user = userOf(node.wasmtime, attachment.v4);
-  const words = launchArgv(attachment.namespace, node.wasmtime, user, plan, program, limits);
+  const limits = ownLimits(job, plan, program, node.groups, node.runtime, node.filter);
+  const user = userOf(node.runtime, attachment.v4);
+  const words = launchArgv(attachment.namespace, node.runtime, user, plan, program, limits);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
   const log = logFile(node, task);
   const running = await (job.one_shot === true
@@ -134,20 +133,17 @@ const start = async (
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
 const maxReason = 1000;
 
-/** What wasmtime says of a file that it does not run. */
-const notLoaded = /failed to (?:load code|parse|read)|incompatible|compiled (?:with|for|without)/;
-
 /**
- * True when a start failed for native code that wasmtime does not take. A command may have done its work in part when it
+ * True when a start failed for native code that the runtime does not take. A command may have done its work in part when it
  * ended for another reason: it is not begun a second time.
  */
-const isRefusal = (error: unknown, plan: RunPlan): boolean =>
-  error instanceof EarlyExit && (plan.port !== undefined || notLoaded.test(error.message));
+const isRefusal = (error: unknown, plan: RunPlan, { refusesCode }: Runtime): boolean =>
+  error instanceof EarlyExit && (plan.port !== undefined || refusesCode(error.message));
 
-/** Starts native code when there is some, and the component itself when there is none or wasmtime refuses it. */
+/** Starts native code when there is some, and the component itself when there is none or the runtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, attachment: Attachment): Promise<Deployed> => {
   const { job, node, signal, task } = deployment;
-  const plan = await planHere(job, artifact.info, node.serving, node.wasmtime);
+  const plan = await node.runtime.plan(job, artifact.info, node.serving);
   const startPortable = (...notes: readonly string[]): Promise<Deployed> => {
     for (const note of notes) node.log.warn(`${task}: ${note}`);
     const portable: Program = { file: artifact.file, precompiled: false };
@@ -164,7 +160,7 @@ const startBest = async (deployment: Deployment, artifact: Artifact, attachment:
   try {
     return await start(deployment, plan, native, attachment);
   } catch (error) {
-    if (!isRefusal(error, plan)) throw error;
+    if (!isRefusal(error, plan, node.runtime)) throw error;
     const deployed = await startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
     await node.native.discard(native);
     return deployed;

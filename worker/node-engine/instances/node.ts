@@ -5,8 +5,8 @@ import type { Membership } from '../cluster/membership.ts';
 import type { NativeCode } from '../native/native-code.ts';
 import type { Groups } from '../process/limits.ts';
 import type { LogFolder } from '../process/log-folder.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { Serving } from '../runtime/serving.ts';
-import type { Wasmtime } from '../runtime/wasmtime.ts';
 import type { Journal } from './journal.ts';
 import type { NetClient } from './net-client.ts';
 
@@ -16,7 +16,7 @@ export type Node = {
   readonly network: NetClient | undefined;
   readonly membership: Membership;
   readonly artifacts: ArtifactCache;
-  readonly wasmtime: Wasmtime;
+  readonly runtime: Runtime;
   /** Undefined when the node cannot limit processes by control groups. */
   readonly groups: Groups | undefined;
   /** A file with the filter of instances' system calls; undefined where none can be set. */

@@ -1,8 +1,8 @@
 import { maxHeadBytes, maxReadyMs } from '../../contract/limits.ts';
 import { send } from '../artifacts/http.ts';
 import { explain } from '../explain.ts';
-import { hasBegun } from '../process/begun.ts';
 import { EarlyExit, type Exit, LaunchError, type Running } from '../process/launch.ts';
+import type { Program, Runtime } from '../runtime/runtime.ts';
 import { deadline, retry } from '../wait.ts';
 
 const pauses = { first: 10, growth: 1.2, most: 250 };
@@ -14,10 +14,10 @@ export const describeExit = ({ code, signal }: Exit): string => {
 };
 
 /** A signal that aborts with a {@link LaunchError} when the process ends before it was `what`. */
-const untilEnd = (running: Running, what: string, signal: AbortSignal): AbortSignal => {
+const untilEnd = (running: Running, name: string, what: string, signal: AbortSignal): AbortSignal => {
   const ended = new AbortController();
   running.exited.then(
-    (exit) => ended.abort(new EarlyExit(`wasmtime ${describeExit(exit)} before it ${what}`)),
+    (exit) => ended.abort(new EarlyExit(`${name} ${describeExit(exit)} before it ${what}`)),
     (error) => ended.abort(error),
   );
   return AbortSignal.any([signal, ended.signal]);
@@ -51,12 +51,13 @@ const within = async <T>(
  */
 export const firstResponse = async (
   running: Running,
+  { name }: Pick<Runtime, 'name'>,
   address: string,
   port: number,
   signal: AbortSignal,
   ms = maxReadyMs,
 ): Promise<number> =>
-  within(ms, 'the first HTTP response', untilEnd(running, 'answered', signal), async (limit) => {
+  within(ms, 'the first HTTP response', untilEnd(running, name, 'answered', signal), async (limit) => {
     const request = { host: address, port, path: '/', agent: false, maxHeaderSize: maxHeadBytes, timeout: 0 };
     try {
       const answer = await send({ ...request, signal: limit });
@@ -75,17 +76,18 @@ export const firstResponse = async (
  */
 export const started = async (
   running: Running,
-  program: string,
+  program: Program,
+  runtime: Pick<Runtime, 'hasBegun' | 'name'>,
   signal: AbortSignal,
   ms = maxReadyMs,
 ): Promise<void> => {
   const over = new AbortController();
-  const begun = hasBegun(running.id.pid, program);
-  const seen = within(ms, 'the start of wasmtime', AbortSignal.any([signal, over.signal]), async () => {
+  const begun = runtime.hasBegun(running.id.pid, program);
+  const seen = within(ms, `the start of ${runtime.name}`, AbortSignal.any([signal, over.signal]), async () => {
     if (!(await begun())) throw new Error('the program has not begun');
   });
   const ended = running.exited.then((exit) => {
-    if (exit.code !== 0) throw new EarlyExit(`wasmtime ${describeExit(exit)} at once`);
+    if (exit.code !== 0) throw new EarlyExit(`${runtime.name} ${describeExit(exit)} at once`);
   });
   try {
     await Promise.race([seen, ended]);

@@ -25,7 +25,7 @@ export const endOf = async (job: DeployRequest, exit: Exit, when: string, node: 
   const starved = (await node.groups?.group(task).ranOutOfMemory()) ?? false;
   const completed = exit.code === 0 && job.one_shot === true;
   const why = starved ? `; the kernel ended it at its limit of ${job.memory} MB` : '';
-  const detail = await withLastLines(`wasmtime ${describeExit(exit)}${when}${why}`, logFile(node, task));
+  const detail = await withLastLines(`${node.runtime.name} ${describeExit(exit)}${when}${why}`, logFile(node, task));
   return wordOf(job, completed ? 'COMPLETED' : 'DEAD', detail);
 };
 

@@ -31,22 +31,24 @@ export const compilerMemory = (total: number): number => Math.min(2 * 1024 ** 3,
 const bounded =
   'echo 1000 >/proc/self/oom_score_adj; ulimit -d "$1"; ulimit -t "$2"; ulimit -f "$3"; shift 3; exec nice -n 19 "$@"';
 
+/** The descriptor that a compiler writes to. */
+export const outputFile = '/proc/self/fd/3';
+
 type Compilation = {
-  readonly wasmtime: string;
-  readonly options: readonly string[];
+  /** The words that compile into {@link outputFile}. */
+  readonly argv: readonly string[];
   /** The user that the compiler runs as; undefined for the engine's own. */
   readonly user: number | undefined;
-  readonly component: string;
 };
 
-const wordsOf = ({ wasmtime, options, user, component }: Compilation): readonly string[] => [
+const wordsOf = ({ argv, user }: Compilation): readonly string[] => [
   ...['-c', bounded, 'sh'],
   String(Math.floor(compilerMemory(totalmem()) / 1024)),
   String(Math.ceil((maxCompileMs / 1000) * availableParallelism())),
   String(maxOutput / 512),
   ...dropPrivileges(user),
   ...['setpriv', '--pdeathsig', 'KILL', '--'],
-  ...[wasmtime, 'compile', '-C', 'cache=n', ...options, component, '-o', '/proc/self/fd/3'],
+  ...argv,
 ];
 
 /**

@@ -9,8 +9,8 @@ import type { Artifact } from '../artifacts/artifacts.ts';
 import { CacheClock, pruneFolder, removeParts } from '../artifacts/cache-folder.ts';
 import type { Budget } from '../artifacts/eviction.ts';
 import { compilerUsers } from '../process/users.ts';
-import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
-import { CompileError, compile } from './compile.ts';
+import type { Program, Runtime } from '../runtime/runtime.ts';
+import { CompileError, compile, outputFile } from './compile.ts';
 import { architecture, processorFeatures } from './processor.ts';
 
 /** What may stay of compiled code. */
@@ -44,7 +44,7 @@ type Place = {
   readonly folder: string;
   /** A folder that only the engine's user can enter. */
   readonly scratch: string;
-  readonly wasmtime: Wasmtime;
+  readonly runtime: Runtime;
   /** True when this node compiles by itself; else it runs only what root has put into the folder. */
   readonly compiles: boolean;
   readonly log: Log;
@@ -79,12 +79,12 @@ export class NativeCode {
    * compile. Throws what the compiler said.
    */
   async program(artifact: Artifact, signal: AbortSignal): Promise<Program | undefined> {
-    const { wasmtime, folder, compiles } = this.#place;
-    const given = await this.#trusted(join(folder, nativeName(artifact.digest, wasmtime.version, architecture)));
+    const { runtime, folder, compiles } = this.#place;
+    const given = await this.#trusted(join(folder, nativeName(artifact.digest, runtime.version, architecture)));
     if (given !== undefined || !compiles) return given;
     this.#features ??= processorFeatures();
     const processor = `${architecture}-${await this.#features}`;
-    const file = join(folder, nativeName(artifact.digest, wasmtime.version, processor));
+    const file = join(folder, nativeName(artifact.digest, runtime.version, processor));
     return this.#serial(file, async () => {
       signal.throwIfAborted();
       const known = await this.#trusted(file);
@@ -113,7 +113,7 @@ export class NativeCode {
   }
 
   async #make(file: string, artifact: Artifact, signal: AbortSignal): Promise<void> {
-    const { folder, scratch, wasmtime, log } = this.#place;
+    const { folder, scratch, runtime, log } = this.#place;
     await mkdir(folder, { recursive: true, mode: 0o755 });
     if (!(await onlyOursToWrite(folder)))
       throw new CompileError(`${folder} must belong to root and be writable by nobody else`);
@@ -123,10 +123,10 @@ export class NativeCode {
     await using output = await open(join(scratch, name), 'wx+', 0o600);
     // From here on only who has the descriptor can reach it, and nothing is left of it however this ends.
     await rm(join(scratch, name));
-    const user = wasmtime.separate ? compilerUsers.first + slot.index : wasmtime.user;
+    const user = runtime.separate ? compilerUsers.first + slot.index : runtime.user;
     if (user !== undefined) await output.chown(user, user);
     const began = performance.now();
-    await compile({ wasmtime: wasmtime.path, options: compileOptions, user, component: artifact.file }, output, signal);
+    await compile({ argv: runtime.compileArgv(artifact.file, compileOptions, outputFile), user }, output, signal);
     log.info(`${artifact.digest} compiled in ${((performance.now() - began) / 1000).toFixed(1)} s`);
     await this.#install(output, file);
   }

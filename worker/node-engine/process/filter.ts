@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
 import { explain } from '../explain.ts';
-import type { Wasmtime } from '../runtime/wasmtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import { systemCallFilter } from './seccomp.ts';
 import { dropPrivileges } from './users.ts';
 
@@ -28,7 +28,7 @@ export const keepFilter = async (file: string | undefined): Promise<void> => {
  */
 export const installFilter = async (
   folder: string,
-  wasmtime: Pick<Wasmtime, 'path' | 'user'>,
+  runtime: Pick<Runtime, 'path' | 'user'>,
   log: Log,
 ): Promise<string | undefined> => {
   const filter = systemCallFilter(process.arch);
@@ -36,7 +36,7 @@ export const installFilter = async (
   const file = join(folder, 'seccomp.bpf');
   try {
     await write(file, filter);
-    await run([...dropPrivileges(wasmtime.user, file), wasmtime.path, '--version'], { timeoutMs: tryMs });
+    await run([...dropPrivileges(runtime.user, file), runtime.path, '--version'], { timeoutMs: tryMs });
     return file;
   } catch (error) {
     const reason = explain(error);

@@ -2,8 +2,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import type { RunPlan } from '../runtime/command.ts';
-import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
+import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
 import { deadline, retry } from '../wait.ts';
 import { openOutput, writerEnded } from './output.ts';
 import type { OwnLimits } from './own-limits.ts';
@@ -14,7 +13,7 @@ import { dropPrivileges } from './users.ts';
 /** How a process ended; `code` and `signal` are both null when nobody could see it end. */
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
-/** A wasmtime process, started by this engine or by the one before it. */
+/** A process of the runtime, started by this engine or by the one before it. */
 export type Running = { readonly id: ProcessId; readonly exited: Promise<Exit> };
 
 /** The process could not be started, or ended before it was of use. */
@@ -31,7 +30,7 @@ export const markVariable = 'OAKESTRA_INSTANCE';
 /** The words that start a program inside the namespace; every one replaces itself by the next, so the pid stays. */
 export const launchArgv = (
   namespace: string,
-  wasmtime: Wasmtime,
+  runtime: Pick<Runtime, 'argv'>,
   user: number | undefined,
   plan: RunPlan,
   program: Program,
@@ -42,12 +41,7 @@ export const launchArgv = (
   '--',
   ...limits.words,
   ...dropPrivileges(user, limits.filter),
-  wasmtime.path,
-  ...plan.before,
-  ...limits.options,
-  ...(program.precompiled ? ['--allow-precompiled'] : []),
-  program.file,
-  ...plan.after,
+  ...runtime.argv(plan, program, limits.confined),
 ];
 
 /** The kernel takes up to 128 KiB for one argument or variable, and some MB for all of them (execve(2)). */

@@ -1,6 +1,5 @@
 import type { DeployRequest } from '../../contract/job.ts';
-import type { RunPlan } from '../runtime/command.ts';
-import type { Program, Wasmtime } from '../runtime/wasmtime.ts';
+import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
 import { type Groups, maxThreads, minMegabytes } from './limits.ts';
 
 /** What holds an instance where control groups do not. */
@@ -9,8 +8,8 @@ export type OwnLimits = {
   readonly words: readonly string[];
   /** A file with the filter of its system calls, where this node's setpriv knows how to set one. */
   readonly filter: string | undefined;
-  /** wasmtime's options that its limits need. */
-  readonly options: readonly string[];
+  /** Set when the runtime may not reserve more memory than it uses. */
+  readonly confined: boolean;
   /** What of the job's limits holds otherwise than it would by control groups. */
   readonly notes: readonly string[];
 };
@@ -32,10 +31,7 @@ const limitWords = (kilobytes: number | undefined, threads: number | undefined):
     ? []
     : ['sh', '-c', bounded, 'sh', String(kilobytes ?? '-'), String(threads ?? '-')];
 
-type Memory = { readonly kilobytes?: number; readonly options?: readonly string[]; readonly note?: string };
-
-/** wasmtime keeps a pool of memories for services, far larger than any limit: it has to do without. */
-const noPool = ['-O', 'pooling-allocator=n'];
+type Memory = { readonly kilobytes?: number; readonly note?: string };
 
 const memoryOf = (megabytes: number, plan: RunPlan, program: Program): Memory => {
   const none = 'this node has no control groups for memory';
@@ -47,7 +43,6 @@ const memoryOf = (megabytes: number, plan: RunPlan, program: Program): Memory =>
   const whole = Math.ceil(Math.max(megabytes, minMegabytes) + stackMegabytes * threads);
   return {
     kilobytes: (whole * megabyte) / 1024,
-    options: plan.world === 'proxy' ? noPool : [],
     note: `${none}: the process may allocate ${whole} MB in all, its program code aside`,
   };
 };
@@ -61,7 +56,7 @@ export const ownLimits = (
   plan: RunPlan,
   program: Program,
   groups: Groups | undefined,
-  { separate }: Pick<Wasmtime, 'separate'>,
+  { separate }: Pick<Runtime, 'separate'>,
   filter: string | undefined,
 ): OwnLimits => {
   const lacks = (controller: 'memory' | 'cpu' | 'pids') => groups?.controllers.has(controller) !== true;
@@ -74,7 +69,7 @@ export const ownLimits = (
   return {
     words: limitWords(memory.kilobytes, threads),
     filter,
-    options: memory.options ?? [],
+    confined: memory.kilobytes !== undefined,
     notes: [memory.note, processor].filter((note) => note !== undefined),
   };
 };

@@ -7,24 +7,9 @@ import { parsePorts } from '../../contract/ports.ts';
 import { environmentOf, isInheritable } from './environment.ts';
 import { factsOf } from './features.ts';
 import { checkImports, featuresOf, importOptions, type RuntimeFacts } from './imports.ts';
+import type { RunPlan } from './runtime.ts';
 import { type Serving, servingOptions, splitServing, threadsOf, timeoutOption } from './serving.ts';
 import type { Wasmtime } from './wasmtime.ts';
-
-/** How a component is run, and what of the job could not be given to it. */
-export type RunPlan = {
-  readonly world: World;
-  /** The port that answers HTTP; only a `proxy` has one. */
-  readonly port: number | undefined;
-  /** wasmtime's arguments before and after the file. */
-  readonly before: readonly string[];
-  readonly after: readonly string[];
-  /**
-   * Environment of the wasmtime process itself. The job's values are in it, because everyone can read the arguments of
-   * a process.
-   */
-  readonly environment: Readonly<Record<string, string>>;
-  readonly notes: readonly string[];
-};
 
 const megabyte = 1024 * 1024;
 const defaultPort = 80;

@@ -47,6 +47,3 @@ export const findWasmtime = async (path: string, log: Log): Promise<Wasmtime> =>
     throw new NoWasmtime(`'${path}' cannot be run; install wasmtime or name it with --wasmtime`, { cause: error });
   }
 };
-
-/** What wasmtime is given to run: a component, or native code that was made from it on this node or put here by root. */
-export type Program = { readonly file: string; readonly precompiled: boolean };

@@ -9,6 +9,7 @@ import type { Artifact } from '../../../../worker/node-engine/artifacts/artifact
 import { compilerMemory } from '../../../../worker/node-engine/native/compile.ts';
 import { NativeCode } from '../../../../worker/node-engine/native/native-code.ts';
 import { featuresOf } from '../../../../worker/node-engine/native/processor.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { fixture, noWasmtime, wasmtime } from '../support/daemon.ts';
 
@@ -22,8 +23,8 @@ const setUp = async (t: Test, script: string, budget = { bytes: 1e9, unusedMs: d
   const at = (...names: string[]) => join(root, ...names);
   await chmod(at('folder'), 0o755);
   await writeFile(at('wasmtime'), `#!/bin/sh\ncalls=${at('calls')}\n${script}\n`, { mode: 0o755 });
-  const runtime = { path: at('wasmtime'), version: '1.2.3', user: undefined, separate: false };
-  const place = { folder: at('folder'), scratch: at('scratch'), wasmtime: runtime, compiles: true, log: silent };
+  const runtime = wasmtimeRuntime({ path: at('wasmtime'), version: '1.2.3', user: undefined, separate: false });
+  const place = { folder: at('folder'), scratch: at('scratch'), runtime, compiles: true, log: silent };
   const artifact = (name: string): Artifact => ({
     file: at(name),
     digest: createHash('sha256').update(name).digest('hex'),
@@ -137,7 +138,7 @@ inSandbox(import.meta.url, () => {
     const native = new NativeCode({
       folder: join(root, 'folder'),
       scratch: join(root, 'scratch'),
-      wasmtime: { path: wasmtime, version, user: undefined, separate: false },
+      runtime: wasmtimeRuntime({ path: wasmtime, version, user: undefined, separate: false }),
       compiles: true,
       log: silent,
     });

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { maxHeadBytes } from '../../../../worker/contract/limits.ts';
 import { firstResponse } from '../../../../worker/node-engine/instances/readiness.ts';
-import { hasCode } from '../../../../worker/node-engine/process/begun.ts';
 import type { Running } from '../../../../worker/node-engine/process/launch.ts';
+import { hasCode } from '../../../../worker/node-engine/runtime/begun.ts';
 
 const forever: Running = { id: { pid: 0, start: 0 }, exited: new Promise(() => undefined) };
 
@@ -17,7 +17,7 @@ const ask = async (t: Test, handle: RequestListener, ms: number, running = forev
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return await firstResponse(running, '127.0.0.1', port, new AbortController().signal, ms);
+  return await firstResponse(running, { name: 'wasmtime' }, '127.0.0.1', port, new AbortController().signal, ms);
 };
 
 t.test('a service that never answers is given up when its time is over, and that is said', async (t) => {
@@ -28,7 +28,7 @@ t.test('a service that never answers is given up when its time is over, and that
 });
 
 t.test('why nothing answered is said, too', async (t) => {
-  const attempt = firstResponse(forever, '127.0.0.1', 1, new AbortController().signal, 200);
+  const attempt = firstResponse(forever, { name: 'wasmtime' }, '127.0.0.1', 1, new AbortController().signal, 200);
   await t.rejects(attempt, { message: /took longer than 0.2 s \(connect ECONNREFUSED/ });
 });
 

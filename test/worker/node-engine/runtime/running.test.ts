@@ -4,6 +4,7 @@ import { Groups } from '../../../../worker/node-engine/process/limits.ts';
 import { ownLimits } from '../../../../worker/node-engine/process/own-limits.ts';
 import { checkJob, planRun } from '../../../../worker/node-engine/runtime/command.ts';
 import { defaultServing, servingOf, threadsOf } from '../../../../worker/node-engine/runtime/serving.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
 import { inputs } from '../../../support/inputs.ts';
 import { job } from '../support/jobs.ts';
 
@@ -122,14 +123,21 @@ t.test('without control groups a process limits itself, and what does not hold i
     [String((100 + 2 * (2 + 4)) * 1024), '128'],
     'its memory, a stack for each thread, threads',
   );
-  t.same(own.options, ['-O', 'pooling-allocator=n']);
+  t.equal(own.confined, true);
+  const runtime = wasmtimeRuntime({ path: 'wasmtime', version: '1.2.3', user: undefined, separate: false });
+  t.match(runtime.argv(plan, native, true).join(' '), /^wasmtime serve .* -O pooling-allocator=n --allow-precompiled/);
+  t.notMatch(runtime.argv(plan, native, false).join(' '), /pooling/);
   t.match(own.notes, [/may allocate 112 MB in all, its program code aside$/, /vcpus is the number of threads$/]);
   const portable = ownLimits(request, plan, { file: '/x.wasm', precompiled: false }, undefined, shared, undefined);
-  t.match(portable, { words: [], options: [], notes: [/may have 100 MB, and nothing limits them together$/, /vcpus/] });
+  t.match(portable, {
+    words: [],
+    confined: false,
+    notes: [/may have 100 MB, and nothing limits them together$/, /vcpus/],
+  });
   const group = (...controllers: ('memory' | 'cpu' | 'pids')[]) => new Groups('/x', new Set(controllers));
   t.same(ownLimits(request, plan, native, group('memory', 'cpu', 'pids'), separate, undefined), {
     words: [],
-    options: [],
+    confined: false,
     notes: [],
   });
   t.match(ownLimits(request, plan, native, group('cpu', 'pids'), separate, undefined).notes, [
@@ -139,7 +147,7 @@ t.test('without control groups a process limits itself, and what does not hold i
   t.same(ownLimits(unlimited, plan, native, undefined, shared, undefined), {
     words: [],
     filter: undefined,
-    options: [],
+    confined: false,
     notes: [],
   });
 });

@@ -8,6 +8,7 @@ import { openMembership } from '../../../../worker/node-engine/cluster/membershi
 import { Journal } from '../../../../worker/node-engine/instances/journal.ts';
 import { NativeCode } from '../../../../worker/node-engine/native/native-code.ts';
 import { defaultServing } from '../../../../worker/node-engine/runtime/serving.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
 import { settingsOf } from '../../../../worker/node-engine/settings.ts';
 import { work } from '../../../../worker/node-engine/worker.ts';
 import type { Cluster } from './cluster.ts';
@@ -23,18 +24,18 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
   const base = { cluster_address: '127.0.0.1', cluster_port: cluster.port, overlay_network: '' };
   const settings = settingsOf({ ...base, ...conf }, undefined);
   const address = { host: '127.0.0.1', port: cluster.port, secure: settings.cluster?.secure ?? false };
-  const wasmtime = { path: 'wasmtime', version: '48.0.2', user: undefined, separate: false };
+  const runtime = wasmtimeRuntime({ path: 'wasmtime', version: '48.0.2', user: undefined, separate: false });
   const node = {
     network: undefined,
     membership: openMembership(join(folder, 'network-id')),
     artifacts: new ArtifactCache(folder),
-    wasmtime,
+    runtime,
     groups: undefined,
     filter: undefined,
     journal: new Journal(join(folder, 'instances'), join(folder, 'spare'), silent),
     log: silent,
     logs: { folder, shown: folder },
-    native: new NativeCode({ folder, scratch: folder, wasmtime, compiles: false, log: silent }),
+    native: new NativeCode({ folder, scratch: folder, runtime, compiles: false, log: silent }),
     serving: defaultServing,
   };
   const pace = { report: 50, silence, betweenRegistrations: 100 };

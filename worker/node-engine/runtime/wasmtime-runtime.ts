@@ -1,0 +1,36 @@
+import type { Log } from '../../system/log.ts';
+import { hasBegun } from './begun.ts';
+import { planHere } from './command.ts';
+import type { Runtime } from './runtime.ts';
+import { findWasmtime, type Wasmtime } from './wasmtime.ts';
+
+/** What wasmtime says of a file that it does not run. */
+const notLoaded = /failed to (?:load code|parse|read)|incompatible|compiled (?:with|for|without)/;
+
+/** wasmtime keeps a pool of memories for services, far larger than any limit. */
+const withoutPool = ['-O', 'pooling-allocator=n'];
+
+/** An installed wasmtime as this engine's runtime. */
+export const wasmtimeRuntime = (wasmtime: Wasmtime): Runtime => ({
+  name: 'wasmtime',
+  ...wasmtime,
+  plan: (job, info, serving) => planHere(job, info, serving, wasmtime),
+  argv: (plan, { file, precompiled }, confined) => [
+    wasmtime.path,
+    ...plan.before,
+    ...(confined && plan.world === 'proxy' ? withoutPool : []),
+    ...(precompiled ? ['--allow-precompiled'] : []),
+    file,
+    ...plan.after,
+  ],
+  compileArgv: (component, options, output) => [
+    ...[wasmtime.path, 'compile', '-C', 'cache=n'],
+    ...[...options, component, '-o', output],
+  ],
+  hasBegun: (pid, { file }) => hasBegun(pid, file),
+  refusesCode: (said) => notLoaded.test(said),
+});
+
+/** The runtime of this node, wasmtime at `path`, tried just as an instance will run it. Throws when it cannot be run. */
+export const findRuntime = async (path: string, log: Log): Promise<Runtime> =>
+  wasmtimeRuntime(await findWasmtime(path, log));
