@@ -204,3 +204,18 @@ t.test('a checkout that cannot be written is said in a sentence', { skip: withou
   t.equal(status, 3);
   t.match(stderr, /^setup: cannot install into \S+ \(EACCES\): this user may not write there/);
 });
+
+t.test('a locked Node that may not run here is said, not passed over by another one on PATH', async (t) => {
+  await using made = await project();
+  await made.put('go');
+  t.equal(await exitOf(made.start()), 0);
+  const node = path.join(made.checkout, 'node_modules/.bin/node');
+  await fs.mkdir(path.dirname(node), { recursive: true });
+  await fs.writeFile(node, '', { mode: 0o644 }); // access(2) answers for a mount without exec as for this
+  const later = made.start();
+  t.equal(await exitOf(later), 3);
+  t.match(
+    later.said(),
+    /^setup: programs in \S+ may not run: its file system is mounted noexec; use a clone elsewhere$/m,
+  );
+});

@@ -15,6 +15,9 @@ const comfortable = 2 * gigabyte;
 /** Without so much not even a run with a full cache ends well. */
 const least = 0.1 * gigabyte;
 
+/** What a run writes to its folder for temporary files; a machine's root may be there too. */
+const leastTemporary = 0.05 * gigabyte;
+
 /** As much as shows that there is room for something: a file system may take an empty file when it is full. */
 const probe = Buffer.alloc(4096, '\n');
 
@@ -115,6 +118,9 @@ const temporaryFolder: Check = {
     if (!path.isAbsolute(folder)) return bad(`TMPDIR is '${folder}', which is not an absolute path`, remedy);
     try {
       await tryToWrite(folder);
+      const { bavail, bsize } = await fs.statfs(folder);
+      const free = bavail * bsize;
+      if (free < leastTemporary) return bad(`only ${(free / 1e6).toFixed(1)} MB are free at ${folder}`, remedy);
       return good(folder);
     } catch (error) {
       return troubleOf(folder, error, remedy);

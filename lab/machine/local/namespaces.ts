@@ -70,7 +70,8 @@ export const namespaceTrouble = async (signal: AbortSignal): Promise<LabError | 
       'install util-linux, procps and findutils, or use another machine: --machine virt',
     ]);
   // the board's own are made within the lab's; a container that hides parts of /proc allows no other one
-  const mounts = 'mount -t tmpfs lab /tmp && mount -t sysfs -o ro lab /sys && mount -t proc lab /proc';
+  // none of them over a folder that PATH may lead to
+  const mounts = 'mount -t tmpfs lab /sys && mount -t sysfs -o ro lab /sys && mount -t proc lab /proc';
   const nested = ['unshare', ...lasting, '--pid', '--fork', 'sh', '-c', mounts];
   const attempt = await execa('unshare', [...lasting, ...nested], {
     reject: false,

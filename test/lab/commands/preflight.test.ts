@@ -7,6 +7,8 @@ import { execa } from 'execa';
 import t from 'tap';
 import { boardFilesTrouble } from '../../../lab/commands/preflight/board-files.ts';
 import { cacheFolder } from '../../../lab/commands/preflight/folders.ts';
+import { namespaceTrouble } from '../../../lab/machine/local/namespaces.ts';
+import { findProgram } from '../../../lab/system/programs.ts';
 import { quote } from '../../../lab/system/quote.ts';
 import { otherUser, withoutOtherUser } from '../../support/other-user.ts';
 import { privateCache } from '../../support/private.ts';
@@ -71,6 +73,11 @@ t.test('what a run needs and is not there is said before the run, in a sentence'
       { mounts: `mount -t tmpfs t ${place} && echo >${quote(file)}` },
       [...run, '--reports', path.join(file, 'reports')],
       /^lab: reports folder: \S+ cannot be written: a part of that path is a file \(ENOTDIR\)/,
+    ],
+    [
+      { mounts: `mount -t tmpfs -o size=200k t ${place}`, env: { TMPDIR: folder } },
+      ['up'],
+      /^lab: temporary files: only 0\.2 MB are free at \S+\n {2}export TMPDIR=/,
     ],
     [
       { mounts: `mount -t tmpfs t ${place}`, env: { TMPDIR: 'here' } },
@@ -177,4 +184,46 @@ t.test('labs that have the same process number, in containers, do not meet in th
   await fs.mkdir(path.join(place.cache, `.probe-${process.pid}`), { recursive: true });
   const look = () => cacheFolder.look({ reports: place.folder, signal: new AbortController().signal });
   for (const found of await Promise.all(Array.from({ length: 8 }, look))) t.match(found, { ok: true });
+});
+
+t.test('a folder that is gone, and a checkout that is not whole, are said in a sentence', async (t) => {
+  const folder = await folderFor(t);
+  const gone = await execa('sh', ['-c', 'rmdir "$PWD" && exec "$@"', 'sh', process.execPath, main, 'doctor'], {
+    cwd: await fs.mkdtemp(path.join(folder, 'gone-')),
+    env: { NODE_OPTIONS: '' }, // what a test runner loads first needs a folder
+    reject: false,
+  });
+  t.equal(gone.exitCode, 3);
+  t.equal(gone.stderr, 'lab: the folder in which it was started does not exist any more\n  cd /a/folder/that/exists');
+  for (const [name, text, said] of [
+    ['program.ts', "import './lost.ts';", /^lab: Cannot find module '\S+lost\.ts'.*\n {2}git status shows whether/],
+    ['program.ts', "import 'lost';", /^lab: the npm package lost is not installed\n {2}npm run lab/],
+    ['program.ts', "throw new TypeError('broken');", /^lab: broken\nTypeError: broken\n.*Please report it/s],
+  ] as const) {
+    const lab = path.join(folder, 'lab');
+    await fs.cp(path.join(repository, 'lab'), lab, { recursive: true });
+    await fs.symlink(path.join(repository, 'worker'), path.join(folder, 'worker')).catch(() => undefined);
+    await fs.writeFile(path.join(lab, name), text);
+    const { exitCode, stderr } = await execa(process.execPath, [path.join(lab, 'main.ts'), 'doctor'], {
+      reject: false,
+    });
+    t.equal(exitCode, 3, stderr);
+    t.match(stderr, said);
+  }
+});
+
+t.test('programs are found by a PATH that leads below /tmp', { skip }, async (t) => {
+  const folder = await folderFor(t);
+  const programs = path.join(folder, 'bin');
+  await fs.mkdir(programs);
+  for (const name of ['sh', 'mount', 'unshare']) {
+    const found = findProgram(name);
+    if (found !== undefined) await fs.symlink(found, path.join(programs, name));
+  }
+  const before = process.env['PATH'];
+  t.teardown(() => {
+    process.env['PATH'] = before;
+  });
+  process.env['PATH'] = programs;
+  t.equal(await namespaceTrouble(new AbortController().signal), undefined);
 });
