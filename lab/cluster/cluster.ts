@@ -20,8 +20,8 @@ export type ClusterOptions = {
   readonly dialect?: Dialect;
   /** The network addresses of the first worker's pools, IPv4 /26 and IPv6 /120; those of the next ones follow. */
   readonly subnet: SubnetResult;
-  /** How many workers it takes; one when left out. */
-  readonly workers?: number | undefined;
+  /** The hosts of its workers, in the order of their pools; one worker on any host when left out. */
+  readonly hosts?: readonly string[] | undefined;
   /** Called with every message in either direction, `information` and resource reports included. */
   readonly onMessage?: (entry: ClusterMessage) => void;
   /** Ends every wait on the cluster. */
@@ -46,14 +46,14 @@ export class Cluster implements AsyncDisposable {
   #registrationPort = 0;
 
   /** Use {@link startCluster}. */
-  constructor({ listen, advertise, dialect = '403', subnet, workers, onMessage, signal }: ClusterOptions) {
+  constructor({ listen, advertise, dialect = '403', subnet, hosts, onMessage, signal }: ClusterOptions) {
     this.address = advertise;
     this.#listen = listen;
     this.#watch = new Watch(AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])]));
     this.#dialogue = new Dialogue({
       dialect,
       subnet,
-      workers,
+      hosts,
       watch: this.#watch,
       brokerPort: () => this.#broker.port,
       publish: (topic, text, qos) => this.#broker.publish(topic, text, qos),

@@ -19,8 +19,8 @@ export type DialogueNeeds = {
   readonly dialect: Dialect;
   /** The pools of the first worker; the next ones follow. */
   readonly subnet: SubnetResult;
-  /** How many workers it takes; one when left out. */
-  readonly workers?: number | undefined;
+  /** The hosts of its workers, in the order of their pools; one worker on any host when left out. */
+  readonly hosts?: readonly string[] | undefined;
   /** Told of every change. */
   readonly watch: Watch;
   readonly brokerPort: () => number;
@@ -90,17 +90,18 @@ export class Dialogue {
     const fields = payload as Record<string, unknown>;
     const host = String(fields['host'] ?? '');
     const known = this.#members.get(host);
-    const { workers = 1, subnet } = this.#needs;
-    if (!known && this.#members.size >= workers) {
-      const hosts = [...this.#members.keys()].map((one) => `'${one}'`).join(', ');
-      const message = `this cluster has its worker${workers === 1 ? '' : 's'} already: ${hosts}, not '${host}'`;
+    const { hosts = [this.worker?.host ?? host], subnet } = this.#needs;
+    const place = hosts.indexOf(host);
+    if (place < 0) {
+      const named = hosts.map((one) => `'${one}'`).join(', ');
+      const message = `this cluster has its worker${hosts.length === 1 ? '' : 's'} already: ${named}, not '${host}'`;
       this.violate(topic, message);
       return { status: 500, body: { message } };
     }
     const id = (this.#needs.identify ?? objectId)(host);
     const worker = { id, host, architecture: String(fields['architecture'] ?? ''), fields };
     if (known) known.worker = worker;
-    else this.#members.set(host, { worker, subnet: nthSubnet(subnet, this.#members.size), subnetAnswered: false });
+    else this.#members.set(host, { worker, subnet: nthSubnet(subnet, place), subnetAnswered: false });
     this.#needs.watch.changed();
     return { status: 200, body: { id, MQTT_BROKER_PORT: String(this.#needs.brokerPort()) } };
   }

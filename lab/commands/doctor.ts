@@ -7,7 +7,7 @@ import { usageFault } from '../system/errors.ts';
 import type { Finding } from '../system/finding.ts';
 import { nearest } from '../system/nearest.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
-import { keptRun } from './kept/kept.ts';
+import { keptBoard } from './kept/kept.ts';
 import type { Need } from './preflight/check.ts';
 import { checks, examineComputer } from './preflight/preflight.ts';
 
@@ -33,7 +33,7 @@ const machineFindings = async (id: string | undefined, signal: AbortSignal): Pro
     return inTheWay.length > 0 ? inTheWay : examineHardware(id, definition, signal);
   }
   if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
-  const run = await keptRun(id);
+  const run = await keptBoard(id, undefined);
   const machine = await openKept(run.folder);
   const troubles = await examine((argv) => machine.exec(argv, signal));
   if (troubles.length === 0) return [{ what: run.id, ok: true, detail: `no known trouble on ${run.what}` }];

@@ -18,14 +18,19 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly event: (event: LabEvent) => void } => {
   const chalk = new Chalk({ level: coloursOf(out) });
   const live = out.isTTY === true;
-  let current: { readonly name: string; readonly began: number; detail: string } | undefined;
-  const elapsed = () => (current ? performance.now() - current.began : 0);
-  const line = () => (current ? `${current.name} ${chalk.dim(`${seconds(elapsed())} ${current.detail}`.trim())}` : '');
+  // boards that are started at once have a step each
+  const current = new Map<string, { readonly began: number; detail: string }>();
+  const line = () =>
+    [...current]
+      .map(
+        ([name, { began, detail }]) => `${name} ${chalk.dim(`${seconds(performance.now() - began)} ${detail}`.trim())}`,
+      )
+      .join(', ');
   const clear = () => {
     if (live) out.write('\r\u001b[2K');
   };
   const tick = () => {
-    if (!current) return;
+    if (current.size === 0) return;
     if (live) out.write(`\r\u001b[2K${chalk.cyan('…')} ${line()}`);
     else out.write(`… ${line()}\n`);
   };
@@ -34,14 +39,14 @@ export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly e
   return {
     event: (event) => {
       if (event.kind === 'run-started') out.write(`${event.scenario} on ${event.machine}\n`);
-      else if (event.kind === 'step-started') current = { name: event.step, began: performance.now(), detail: '' };
-      else if (event.kind === 'progress' && current) current.detail = event.text;
+      else if (event.kind === 'step-started') current.set(event.step, { began: performance.now(), detail: '' });
+      else if (event.kind === 'progress') for (const step of current.values()) step.detail = event.text;
       else if (event.kind === 'step-ended') {
         clear();
         out.write(
           `${chalk[verdictColours[event.verdict]](verdictSigns[event.verdict])} ${event.step} ${chalk.dim(seconds(event.tookMs))}\n`,
         );
-        current = undefined;
+        current.delete(event.step);
       }
     },
     [Symbol.dispose]: () => {

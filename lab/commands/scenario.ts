@@ -46,7 +46,10 @@ const list = async (json: boolean): Promise<void> => {
   const found = await Promise.all((await scenarioNames()).map(findScenario));
   if (json)
     printJson(
-      found.map(({ name, scenario }) => ({ name, description: scenario.description, requires: scenario.requires })),
+      found.map(({ name, scenario: { description, requires, machines } }) => ({
+        ...{ name, description, requires },
+        ...(machines === undefined ? {} : { machines }),
+      })),
     );
   else for (const { name, scenario } of found) process.stdout.write(`${name.padEnd(12)} ${scenario.description}\n`);
 };
@@ -113,7 +116,9 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   const where = isWritten ? { folder: path.relative('', folder) } : {};
   process.stderr.write(`\n${terminal(results, { colours: coloursOf(process.stderr), ...where })}`);
   if (outcomes.some(({ kept }) => kept))
-    process.stderr.write('the machine was kept: npm run lab -- shell, and npm run lab -- clean --kept when done\n');
+    process.stderr.write(
+      `the machine was kept: npm run lab -- shell${(scenario.machines ?? 1) > 1 ? ' --board board-1' : ''}, and npm run lab -- clean --kept when done\n`,
+    );
   exitWith(context, results.verdict);
 };
 

@@ -14,6 +14,7 @@ import {
   writeSuite,
 } from '../report/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
+import { unableReason } from '../scenario/run/run.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { entryMark, newId, reapRuns } from '../system/runs.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
@@ -97,11 +98,11 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   const counted = () => countedEntries(ran, unable, wanted.length > 0);
   const write = () => writeSuite(folder, counted());
   for (const kind of kinds)
-    for (const { name, requires: needs } of scenarios) {
+    for (const { name, ...scenario } of scenarios) {
       if (context.signal.aborted) break;
-      const missing = needs.filter((need) => !kind.capabilities.has(need));
-      if (missing.length > 0) {
-        const reason = `not on ${kind.name}, which has no ${missing.join(', ')}`;
+      const why = unableReason(scenario, kind);
+      if (why !== undefined) {
+        const reason = `not on ${kind.name}${why}`;
         process.stderr.write(`${name}: ${reason}\n`);
         unable.push({ ...entryOf(name, kind), seconds: 0, verdict: 'incomplete', reason });
       } else ran.push(await runOne(name, kind, flags, context));

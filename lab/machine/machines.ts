@@ -20,6 +20,7 @@ import type { Capability, Machine } from './machine.ts';
 import { type MachineDefinition, raspi4b, virt } from './qemu/definitions.ts';
 import { keptEmulator } from './qemu/kept.ts';
 import { emulatedCapabilities, startEmulated } from './qemu/qemu.ts';
+import type { SegmentPort } from './segment/segment.ts';
 
 /** What an emulated board can boot. */
 export const imageKinds = ['debian', 'buildroot'] as const;
@@ -44,8 +45,16 @@ export type MachineOptions = {
 export type Prepared = {
   /** Packages whose locked version the mirror no longer had. */
   readonly unlocked: readonly string[];
-  /** Starts it; `note` is told, as long as it lives, what a person has to know about it. */
-  readonly start: (run: RunFolder, signal: AbortSignal, note: (text: string) => void) => Promise<Machine>;
+  /**
+   * Starts it; `note` is told, as long as it lives, what a person has to know about it. Of several boards on a segment
+   * each is given its place there.
+   */
+  readonly start: (
+    run: RunFolder,
+    signal: AbortSignal,
+    note: (text: string) => void,
+    port?: SegmentPort,
+  ) => Promise<Machine>;
 };
 
 /** A kind of machine, before anything of it exists. */
@@ -55,6 +64,8 @@ export type MachineKind = {
   readonly architecture: Architecture;
   readonly fidelity: Fidelity;
   readonly capabilities: ReadonlySet<Capability>;
+  /** Why a scenario of several boards cannot run on it; left out where it can. */
+  readonly alone?: string;
   /**
    * Puts this process where such a machine can be made. It may be started anew for that: nothing that has to be undone
    * may have happened before.
@@ -99,7 +110,7 @@ const emulated = (definition: MachineDefinition, board: BoardName): MachineKind 
     const emulator = qemu === undefined ? await fetchTools('qemu', undefined, signal) : { unlocked: [] };
     return {
       unlocked: [...image.unlocked, ...emulator.unlocked],
-      start: (run, started) => startEmulated({ definition, image, run, qemu, signal: started }),
+      start: (run, started, _note, port) => startEmulated({ definition, image, run, qemu, port, signal: started }),
     };
   },
 });
@@ -111,6 +122,7 @@ const local: MachineKind = {
   fidelity: 'native',
   capabilities: localCapabilities,
   openKept: keptBoard,
+  alone: "boards cannot be joined there: the kernel forbids the overlay's tunnel (FOU) in a user namespace",
   enter: async ({ wasmtime }, signal) => {
     // in there is no way to the internet
     await provideWasmtime(hostMachine(), wasmtime, signal);
@@ -135,6 +147,7 @@ const hardware = (name: string): MachineKind | undefined => {
     architecture: definition.architecture ?? 'aarch64',
     fidelity: 'hardware',
     capabilities: hardwareCapabilities,
+    alone: 'it is one board, and boards of your own are not joined by the lab',
     prepare: async ({ wasmtime }, say) => ({
       unlocked: [],
       start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, say, note, signal }),

@@ -1,4 +1,4 @@
-import type { FirstAnswer, Input, LatencyHistogram, Metric, Run, Throughput } from '../report/model/results.ts';
+import type { FirstAnswer, Input, LatencyHistogram, Metric, Throughput } from '../report/model/results.ts';
 
 /** What a scenario finds for the report, apart from how its steps ended. */
 export type Observations = {
@@ -8,9 +8,7 @@ export type Observations = {
   readonly notes: string[];
   /** Components that were deployed, each once. */
   readonly components: Input[];
-  condition: Run['condition'];
   firstAnswer: FirstAnswer | undefined;
-  topology: Run['topology'];
 };
 
 export const noObservations = (): Observations => ({
@@ -19,7 +17,5 @@ export const noObservations = (): Observations => ({
   throughput: [],
   notes: [],
   components: [],
-  condition: undefined,
   firstAnswer: undefined,
-  topology: undefined,
 });

@@ -3,6 +3,7 @@ import type { Deployment, InstanceAddress } from '../cluster/deployment.ts';
 import type { LoadResult } from '../load/load.ts';
 import type { Expected } from '../load/tally.ts';
 import type { Capability, Endpoint, Machine } from '../machine/machine.ts';
+import type { LinkConditions } from '../machine/segment/conditions.ts';
 import type { Metric, Place } from '../report/model/results.ts';
 import type { App } from '../wasm/app.ts';
 import type { Snapshot } from './board/snapshot.ts';
@@ -22,10 +23,34 @@ export type NetworkSpec = {
 /** The IPv6 addresses of a network, its /120. */
 export const subnet6Of = ({ subnet6 = 'fd00::' }: NetworkSpec): string => subnet6;
 
+/** A board of a scenario. */
+export type Board = ExecTarget & {
+  /** Its name, which is its host name too where there are several. */
+  readonly name: string;
+  readonly machine: Machine;
+  /** Its IPv4 address on the segment of several boards. */
+  readonly address?: string | undefined;
+  /** What there is on the board, once it is at rest. */
+  readonly snapshot: () => Promise<Snapshot>;
+  /** What is on the board and was not before, or the other way round, and stays so. */
+  readonly changes: (before: Snapshot) => Promise<readonly string[]>;
+  /** Makes one of its TCP ports reachable from the lab. */
+  readonly forward: (boardPort: number) => Promise<Endpoint>;
+  /** Makes its link to the other boards as `conditions` say and nothing else: whole again when they are empty. */
+  readonly link: (conditions: LinkConditions) => Promise<void>;
+  /** Switches it off as a power cut does. What stood there is gone; the cluster is not told. */
+  readonly powerOff: () => Promise<void>;
+};
+
 /** A deployed instance that answers. */
 export type Service = {
   readonly task: string;
+  /** The addresses of its namespace, which its own board reaches. */
   readonly address: InstanceAddress;
+  /** The addresses that stand for any instance of the service, and for this one, on every board. */
+  readonly serviceAddress: InstanceAddress;
+  readonly instanceAddress: InstanceAddress;
+  readonly board: Board;
   readonly deployment: Deployment;
   /** Its ports as they were asked for. */
   readonly port?: string | undefined;
@@ -39,6 +64,10 @@ export type DeploySpec = {
   /** Ports as in `80:8080/tcp;53`. */
   readonly port?: string;
   readonly instance?: number;
+  /** The service's name, `app.ns.service.ns`; the usual one when left out. */
+  readonly service?: string;
+  /** The board whose worker gets it; the first one when left out. */
+  readonly on?: Board;
   /** In MB. */
   readonly memory?: number;
   readonly cmd?: readonly string[];
@@ -84,7 +113,10 @@ export type StepTools = {
 
 /** What a scenario is given. */
 export type Lab = {
-  readonly board: ExecTarget;
+  /** The board; the first one, where there are several. */
+  readonly board: Board;
+  /** The nth board of several, from 1. Throws when the scenario has fewer. */
+  readonly boardNumber: (n: number) => Board;
   readonly lab: ExecTarget;
   readonly machine: Machine;
   readonly cluster: Cluster;
@@ -147,6 +179,8 @@ export type Scenario = {
   /** What a machine must be able to do. */
   readonly requires: readonly Capability[];
   readonly network: NetworkSpec;
+  /** How many boards it takes, on a network segment of their own; one when left out. */
+  readonly machines?: number;
   /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */
   readonly claims?: { readonly networks: readonly string[]; readonly names: readonly string[] };
   /** It deploys components of its own and nothing else: another one to deploy is refused. */

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { openKept } from '../../machine/machines.ts';
 import type { CommandContext } from '../context.ts';
-import { keptRun } from './kept.ts';
+import { keptBoard } from './kept.ts';
 
-type ExecFlags = { readonly id?: string; readonly instance?: string };
+type ExecFlags = { readonly id?: string; readonly board?: string; readonly instance?: string };
 
 const exec = async (program: string, args: readonly string[], flags: ExecFlags, context: CommandContext) => {
-  const { folder } = await keptRun(flags.id);
+  const { folder } = await keptBoard(flags.id, flags.board);
   const machine = await openKept(folder);
   const enter = flags.instance === undefined ? [] : ['ip', 'netns', 'exec', flags.instance];
   const argv: string[] = [...enter, program, ...args];
@@ -23,6 +23,7 @@ export const addExecCommand = (program: Command, context: CommandContext): void 
     .argument('<program>')
     .argument('[args...]')
     .option('--id <id>', 'which machine (default: the newest)')
+    .option('--board <name>', 'which board, of several: board-1, board-2, …')
     .option('--instance <task>', "inside an instance's network namespace")
     .passThroughOptions()
     .addHelpText(

@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import { openKept } from '../../machine/machines.ts';
 import { usageFault } from '../../system/errors.ts';
 import type { CommandContext } from '../context.ts';
-import { keptRun } from './kept.ts';
+import { keptBoard } from './kept.ts';
 
-type ShellFlags = { readonly id?: string; readonly instance?: string };
+type ShellFlags = { readonly id?: string; readonly board?: string; readonly instance?: string };
 
 const shell = async (flags: ShellFlags, { signal }: CommandContext): Promise<void> => {
-  const { folder, id, what } = await keptRun(flags.id);
+  const { folder, id, what } = await keptBoard(flags.id, flags.board);
   if (flags.instance !== undefined && !/^[\w.]+$/.test(flags.instance))
     throw usageFault(`'${flags.instance}' is no task id`);
   const machine = await openKept(folder);
@@ -20,6 +20,7 @@ export const addShellCommand = (program: Command, context: CommandContext): void
     .command('shell')
     .description('open a shell on a kept machine')
     .option('--id <id>', 'which machine (default: the newest)')
+    .option('--board <name>', 'which board, of several: board-1, board-2, …')
     .option('--instance <task>', "inside an instance's network namespace")
     .addHelpText(
       'after',

@@ -9,7 +9,7 @@ import { helloApp } from '../../wasm/app.ts';
 import { type CommandContext, exitWith } from '../context.ts';
 import { preflight } from '../preflight/preflight.ts';
 import { coloursOf, showProgress } from '../progress.ts';
-import { keptRun } from './kept.ts';
+import { keptBoard, keptRun } from './kept.ts';
 
 type Topology = 'bridged' | 'veth';
 
@@ -54,8 +54,10 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
   exitWith(context, results.verdict);
 };
 
-const logs = async (name: string | undefined, flags: { readonly id?: string }, { signal, exit }: CommandContext) => {
-  const { folder } = await keptRun(flags.id);
+type LogsFlags = { readonly id?: string; readonly board?: string };
+
+const logs = async (name: string | undefined, flags: LogsFlags, { signal, exit }: CommandContext) => {
+  const { folder } = await keptBoard(flags.id, flags.board);
   const machine = await openKept(folder);
   const which = name === undefined ? [] : ['-name', `${name}*`];
   const printing = ['-exec', 'tail', '-n', '+1', '{}', '+'];
@@ -88,8 +90,9 @@ export const addUpCommands = (program: Command, context: CommandContext): void =
     .description('print the logs of a kept machine')
     .argument('[name]', 'only logs that begin with this: NetManager, NodeEngine, a task')
     .option('--id <id>', 'which machine (default: the newest)')
+    .option('--board <name>', 'which board, of several: board-1, board-2, …')
     .addHelpText('after', '\nExamples:\n  npm run lab -- logs\n  npm run lab -- logs NodeEngine')
-    .action((name: string | undefined, flags: { readonly id?: string }) => logs(name, flags, context));
+    .action((name: string | undefined, flags: LogsFlags) => logs(name, flags, context));
   program
     .command('down')
     .description('stop a kept machine')

@@ -1,4 +1,5 @@
 import type { BootImage } from '../../image/image.ts';
+import type { SegmentPort } from '../segment/segment.ts';
 import type { Bus, MachineDefinition } from './definitions.ts';
 
 /** Addresses of user-mode networking: the guest, and this computer as the guest sees it (QEMU: network emulation). */
@@ -32,6 +33,8 @@ const ports: Readonly<Record<Bus, readonly string[]>> = {
   ],
 };
 
+const segmentCards: Readonly<Record<Bus, string>> = { virtio: 'virtio-net-pci,romfile=', usb: 'usb-net' };
+
 const cardSlots: Readonly<Record<Bus, string>> = { virtio: 'virtio', usb: 'sd' };
 
 const disks = (bus: Bus, { card, layers }: BootImage): readonly string[] => {
@@ -43,11 +46,18 @@ const disks = (bus: Bus, { card, layers }: BootImage): readonly string[] => {
   ]);
 };
 
+/** The second network interface, of a board on a segment; the switch listens before the emulator starts. */
+const segmentDevice = (bus: Bus, port: SegmentPort | undefined): readonly string[] => {
+  if (port === undefined) return [];
+  const stream = `stream,id=segment,server=off,addr.type=unix,addr.path=${quoted(port.socket)},reconnect-ms=200`;
+  return ['-netdev', stream, '-device', `${segmentCards[bus]},netdev=segment,mac=${port.mac}`];
+};
+
 /** The emulator's arguments for an image on a machine; relative paths are in the folder that it is started in. */
 export const emulatorArguments = (
   definition: MachineDefinition,
   image: BootImage,
-  options: { readonly firmware: string; readonly name: string },
+  options: { readonly firmware: string; readonly name: string; readonly port?: SegmentPort | undefined },
 ): readonly string[] => {
   const { board, lab, prefix } = userNetwork;
   const own = image.commandLine === undefined ? '' : `${image.commandLine} `;
@@ -63,6 +73,7 @@ export const emulatorArguments = (
     ...['-netdev', 'user,id=uplink'],
     ...['-chardev', `socket,id=agent,server=on,wait=off,path=${runFiles.agent}`],
     ...ports[definition.bus],
+    ...segmentDevice(definition.bus, options.port),
     ...['-qmp', `unix:${runFiles.monitor},server=on,wait=off`],
   ];
 };

@@ -34,7 +34,7 @@ export const tail = (text: string, lines = consoleLines): string => text.trimEnd
 export const startEmulator = async (
   program: Program,
   args: readonly string[],
-  run: RunFolder,
+  run: Pick<RunFolder, 'folder' | 'env' | 'lock'>,
   signal: AbortSignal,
 ): Promise<Emulator> => {
   const { folder } = run;

@@ -7,6 +7,7 @@ import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
 import { type Capability, execOk, type Machine, networkCapabilities } from '../machine.ts';
+import type { SegmentPort } from '../segment/segment.ts';
 import { GuestAgent } from './agent.ts';
 import { emulatorArguments, userNetwork } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
@@ -22,9 +23,11 @@ export const emulatedCapabilities: ReadonlySet<Capability> = new Set(networkCapa
 export type EmulatedOptions = {
   readonly definition: MachineDefinition;
   readonly image: BootImage;
-  readonly run: RunFolder;
+  readonly run: Pick<RunFolder, 'id' | 'folder' | 'env' | 'lock'>;
   /** A QEMU of the user's own, used in place of the pinned one. */
   readonly qemu?: string | undefined;
+  /** Its place on a segment with other boards. */
+  readonly port?: SegmentPort | undefined;
   readonly signal: AbortSignal;
 };
 
@@ -54,9 +57,9 @@ const emulatorProgram = async ({ qemu, signal }: EmulatedOptions) => {
  * the console's last lines when it panics, ends, or is not ready in time.
  */
 export const startEmulated = async (options: EmulatedOptions): Promise<Machine> => {
-  const { definition, image, run } = options;
+  const { definition, image, run, port } = options;
   const { program, firmware, inputs } = await emulatorProgram(options);
-  const args = emulatorArguments(definition, image, { firmware, name: `lab-${run.id}` });
+  const args = emulatorArguments(definition, image, { firmware, name: `lab-${run.id}`, port });
   await using stack = new AsyncDisposableStack();
   const booting = deadline(bootDeadlineMs * definition.slowness, 'boot', options.signal);
   const emulator = stack.use(await startEmulator(program, args, run, booting));

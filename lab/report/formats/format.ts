@@ -1,12 +1,35 @@
 import { stripVTControlCharacters } from 'node:util';
 import { loadFigures } from '../model/load-record.ts';
 import { verdictRank } from '../model/replicates.ts';
-import { type Expectation, type FirstAnswer, type Metric, notStarted, type Results } from '../model/results.ts';
+import {
+  type Expectation,
+  type FirstAnswer,
+  type Metric,
+  notStarted,
+  type Results,
+  type Run,
+} from '../model/results.ts';
 import { median, medianInterval } from '../model/statistics.ts';
 
+/** What a run was on: `virt`, or `2 x virt`. */
+export const machineOf = ({ machine: { name, boards } }: Pick<Results, 'machine'>): string =>
+  boards === undefined ? name : `${boards} x ${name}`;
+
 /** `bridged on virt (aarch64)`. */
-export const titleOf = ({ scenario, machine }: Results): string =>
-  `${scenario.name} on ${machine.name} (${machine.architecture})`;
+export const titleOf = (results: Results): string =>
+  `${results.scenario.name} on ${machineOf(results)} (${results.machine.architecture})`;
+
+/** What boards were like before and after a run, one line a fact; of several boards the line begins with its name. */
+export const conditionsOf = (
+  run: Run,
+): readonly { readonly name: string; readonly before?: string; readonly after?: string }[] => {
+  const each = [{ prefix: '', condition: run.condition }].concat(
+    (run.boards ?? []).map(({ name, condition }) => ({ prefix: `${name}: `, condition })),
+  );
+  return each.flatMap(({ prefix, condition = {} }) =>
+    Object.entries(condition).map(([name, seen]) => ({ name: prefix + name, ...seen })),
+  );
+};
 
 /** An expectation in one line: what was expected and what was seen, as far as it is known. */
 export const expectationLine = ({ name, expected, actual }: Expectation): string =>

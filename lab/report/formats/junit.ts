@@ -1,5 +1,5 @@
 import type { Results, Verdict } from '../model/results.ts';
-import { expectationLine, reasonOf } from './format.ts';
+import { expectationLine, machineOf, reasonOf } from './format.ts';
 
 /** Text for XML 1.0: markup and white space escaped, characters that XML does not have replaced. */
 const xml = (text: string): string =>
@@ -24,9 +24,10 @@ const elements: Readonly<Record<Exclude<Verdict, 'passed'>, string>> = {
 
 const casesOf = (results: Results): readonly Case[] => {
   const { failure } = results.run;
-  const cases = results.steps.map(({ name, place, verdict, expectations }): Case => {
+  const cases = results.steps.map(({ name, place: kind, board, verdict, expectations }): Case => {
     const unmet = expectations.filter((one) => one.verdict !== 'passed').map(expectationLine);
     const said = failure?.step === name ? [failure.message] : [];
+    const place = board === undefined ? kind : `${board}.${kind}`;
     return { name, place, verdict, text: [...unmet, ...said].join('\n') };
   });
   const told = cases.some(({ verdict }) => verdict === results.verdict);
@@ -41,7 +42,7 @@ export const junitSuite = (results: Results): string => {
   const cases = casesOf(results);
   const count = (verdict: Verdict) => cases.filter((one) => one.verdict === verdict).length;
   const seconds = (name: string) => (run.timings.find((timing) => timing.name === name)?.ms ?? 0) / 1000;
-  const suite = `${scenario.name} on ${machine.name}`;
+  const suite = `${scenario.name} on ${machineOf(results)}`;
   const lines = cases.map((one) => {
     const head = `    <testcase${attributes({ classname: `${scenario.name}.${one.place}`, name: one.name, time: seconds(one.name) })}`;
     if (one.verdict === 'passed') return `${head}/>`;

@@ -1,11 +1,14 @@
 import { loadCounts } from '../model/load-record.ts';
 import type { Metric, Results } from '../model/results.ts';
+import { placeOf } from '../model/text.ts';
 import {
   answerLine,
+  conditionsOf,
   formatMetric,
   formatValue,
   inOrder,
   loadFigureTable,
+  machineOf,
   metricsByLoad,
   otherFigures,
   plain,
@@ -40,11 +43,17 @@ const fenced = (raw: string): readonly string[] => {
 };
 
 const stepRows = ({ steps }: Results): readonly (readonly string[])[] =>
-  steps.flatMap(({ name, place, verdict, expectations }) => [
-    [name, place, verdictWords[verdict], '', ''],
+  steps.flatMap(({ name, place, board, verdict, expectations }) => [
+    [name, placeOf({ place, board }), verdictWords[verdict], '', ''],
     ...expectations
       .filter((one) => one.verdict !== 'passed')
-      .map((one) => [`↳ ${one.name}`, place, verdictWords[one.verdict], one.expected ?? '', one.actual ?? '']),
+      .map((one) => [
+        `↳ ${one.name}`,
+        placeOf({ place, board }),
+        verdictWords[one.verdict],
+        one.expected ?? '',
+        one.actual ?? '',
+      ]),
   ]);
 
 const countRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
@@ -65,9 +74,18 @@ const otherRows = (results: Results): readonly (readonly string[])[] =>
     formatMetric(metric),
   ]);
 
-/** What the board was like, before and after. */
+/** What the board was like, before and after; of several each. */
 const conditionRows = ({ run }: Results): readonly (readonly string[])[] =>
-  Object.entries(run.condition ?? {}).map(([name, { before = '', after = '' }]) => [name, before, after]);
+  conditionsOf(run).map(({ name, before = '', after = '' }) => [name, before, after]);
+
+/** Where each of several boards was, and the namespaces on it. */
+const boardRows = ({ run }: Results): readonly (readonly string[])[] =>
+  (run.boards ?? []).map(({ name, address, topology }) => [
+    name,
+    address,
+    topology?.gateway ?? '',
+    (topology?.instances ?? []).map((one) => `${one.task} ${one.address}`).join(', '),
+  ]);
 
 const failureLines = ({ run: { failure } }: Results): readonly string[] => {
   if (!failure) return [];
@@ -117,6 +135,7 @@ export const summary = (results: Results): string => {
       'Notes',
       run.notes.map((note) => `- ${cell(note)}`),
     ),
+    ...section('Boards', table(['board', 'address', 'gateway of its instances', 'instances'], boardRows(results))),
     ...section('Board', table(['', 'before', 'after'], conditionRows(results))),
     ...section(
       'Made of',
@@ -125,7 +144,7 @@ export const summary = (results: Results): string => {
         inputs.map(({ name, version = '', sha256 = '', detail = '' }) => [name, version, sha256, detail]),
       ),
     ),
-    `Machine ${cell(machine.name)} (${cell(machine.accelerator)}, ${machine.fidelity}), ` +
+    `Machine ${cell(machineOf(results))} (${cell(machine.accelerator)}, ${machine.fidelity}), ` +
       `commit ${run.revision.commit}${run.revision.dirty ? ' with changes' : ''}, ` +
       `${run.started}, ${formatValue(run.seconds, 's')}.`,
     '',

@@ -1,6 +1,7 @@
 import { Chalk } from 'chalk';
 import { loadCounts } from '../model/load-record.ts';
 import type { Results } from '../model/results.ts';
+import { placeOf } from '../model/text.ts';
 import { columns } from './columns.ts';
 import {
   expectationLine,
@@ -33,10 +34,10 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
     return ms === undefined ? '' : formatValue(ms, 'ms');
   };
   const heads = columns(
-    results.steps.map(({ name, place, verdict }) => [
+    results.steps.map(({ name, place, board, verdict }) => [
       chalk[verdictColours[verdict]](verdictSigns[verdict]),
       plain(name),
-      chalk.dim(place),
+      chalk.dim(placeOf({ place, board })),
       chalk.dim(took(name)),
     ]),
   );

@@ -1,16 +1,19 @@
 import {
   answerLine,
+  conditionsOf,
   expectationLine,
   formatMetric,
   formatValue,
   inOrder,
   loadFigureTable,
+  machineOf,
   metricsByLoad,
   otherFigures,
 } from '../formats/format.ts';
 import { verdictSigns, verdictWords } from '../formats/verdict.ts';
 import { loadCounts } from '../model/load-record.ts';
-import type { Results, Step, Timing } from '../model/results.ts';
+import type { Results, Run, Step, Timing } from '../model/results.ts';
+import { placeOf } from '../model/text.ts';
 import { html, type Markup, type Part } from './markup.ts';
 
 /** A table that scrolls by itself, by keyboard too, when it is wider than the page; undefined without rows. */
@@ -41,8 +44,8 @@ const rowsOf = ({ steps, run }: Results): readonly Row[] => {
   return rows.toSorted((a, b) => start(a) - start(b));
 };
 
-const stepHead = ({ name, place, verdict }: Step): Markup =>
-  html`<span class="sign" role="img" aria-label="${verdictWords[verdict]}">${verdictSigns[verdict]}</span> ${name} <small>${place}</small>`;
+const stepHead = ({ name, place, board, verdict }: Step): Markup =>
+  html`<span class="sign" role="img" aria-label="${verdictWords[verdict]}">${verdictSigns[verdict]}</span> ${name} <small>${placeOf({ place, board })}</small>`;
 
 const unmet = ({ expectations }: Step): Markup | undefined => {
   const lines = expectations.filter(({ verdict }) => verdict !== 'passed').map(expectationLine);
@@ -106,7 +109,7 @@ export const conditionTable = ({ run }: Results): Markup | undefined =>
   table(
     'The board',
     ['', 'before', 'after'],
-    Object.entries(run.condition ?? {}).map(([name, { before, after }]) => [name, before, after]),
+    conditionsOf(run).map(({ name, before, after }) => [name, before, after]),
   );
 
 /** Every figure that belongs to no load. */
@@ -129,6 +132,12 @@ export const firstAnswer = ({ run }: Results): Markup | undefined =>
 <pre tabindex="0">${Object.entries(run.firstAnswer.headers).map(([name, value]) => `${name}: ${value}\n`)}
 ${run.firstAnswer.body}</pre>`;
 
+/** The emulator of the board, or of each of several. */
+const emulatorsOf = ({ emulator, boards = [] }: Run) => [
+  ...(emulator ? [{ of: '', emulator }] : []),
+  ...boards.flatMap((board) => (board.emulator ? [{ of: ` of ${board.name}`, emulator: board.emulator }] : [])),
+];
+
 /** Everything that it takes to make the same run again. */
 export const provenance = ({ inputs, machine, options, run }: Results): Markup => html`
 ${table(
@@ -142,11 +151,14 @@ ${table(
   ]),
 )}
 <dl>
-<dt>machine</dt><dd>${machine.name}, ${machine.architecture}, ${machine.accelerator}, ${machine.fidelity}</dd>
+<dt>machine</dt><dd>${machineOf({ machine })}, ${machine.architecture}, ${machine.accelerator}, ${machine.fidelity}</dd>
 <dt>options</dt><dd>${Object.entries(options).map(([name, value]) => html`<code>${name}=${String(value)}</code> `)}</dd>
 <dt>revision</dt><dd><code class="digest">${run.revision.commit}</code>${run.revision.dirty ? ' with changes' : ''}</dd>
 <dt>host</dt><dd>${run.host.platform}, kernel ${run.host.kernel}, ${run.host.cpus} CPUs, Node ${run.host.node}</dd>
 <dt>run</dt><dd>${run.id}, ${run.started}, ${formatValue(run.seconds, 's')}</dd>
 ${run.unlocked.length === 0 ? undefined : html`<dt>not locked</dt><dd>${run.unlocked.join(', ')}</dd>`}
 </dl>
-${run.emulator && html`<details><summary>Arguments of the emulator</summary><pre tabindex="0">${run.emulator.arguments.join('\n')}</pre></details>`}`;
+${emulatorsOf(run).map(
+  ({ of, emulator }) =>
+    html`<details><summary>Arguments of the emulator${of}</summary><pre tabindex="0">${emulator.arguments.join('\n')}</pre></details>`,
+)}`;

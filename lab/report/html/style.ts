@@ -33,7 +33,7 @@ figure svg{display:block;width:100%;height:auto}figure text{font-size:11.5px;fil
 .timeline ul{grid-column:1/-1;color:var(--of);padding-left:1.4rem}.sign{color:var(--of);font-weight:700}
 .track{position:relative;height:.7rem;background:var(--line);border-radius:.2rem;overflow:hidden}.bar{position:absolute;inset:0 auto 0 0;min-width:3px;background:var(--of)}.took{text-align:right;color:var(--soft);font-size:.9rem}
 .topology{display:flex;align-items:flex-start;margin:.6rem 0}.box{border:1.5px solid var(--soft);border-radius:.4rem;background:var(--card);padding:.5rem .8rem}.box>b,.box>small{display:block}
-.board{flex:1}.gateway{border-color:var(--s0);margin-top:.5rem}.instance{border-color:var(--s2);flex:1;min-width:0}
+.board{flex:1}.boards{flex:1;min-width:0}.segment{display:block;width:2px;min-width:0;height:1.6rem;margin:0 0 0 2rem;padding:0 0 0 .8rem;border:0;border-left:2px solid var(--s0);transform:none}.gateway{border-color:var(--s0);margin-top:.5rem}.instance{border-color:var(--s2);flex:1;min-width:0}
 .topology ul{margin-left:1.2rem;border-left:2px solid var(--s0)}.topology li{display:flex;align-items:center;padding-top:.6rem}
 .wire{flex:none;min-width:3.4rem;padding:0 .4rem .1rem;text-align:center;font-size:.75rem;color:var(--soft);border-bottom:2px solid var(--s0);transform:translateY(-50%)}.uplink{border-color:var(--soft);margin-top:2rem}
 .topology code{margin-right:.4rem}details{margin:.5rem 0}summary{cursor:pointer;padding:.25rem 0}

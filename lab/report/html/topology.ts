@@ -17,18 +17,37 @@ ${addresses(address, address6)}
 ${ports.length === 0 ? undefined : html`<small>mapped from the board: ${ports.map((port) => html`<code>${port}</code> `)}</small>`}
 </div></li>`;
 
-/** The network as it was: the lab, the board, its gateway, and every instance with its names and addresses. */
-export const topologyDiagram = ({ run, machine }: Results): Markup | undefined => {
-  const { topology } = run;
-  if (!topology) return undefined;
-  const { kind, gateway, gateway6, bridge, instances } = topology;
-  const name = kind === 'bridged' ? `bridge ${bridge ?? ''}` : 'a veth pair an instance';
+/** A board with its gateway, and every instance with its names and addresses. */
+const boardBox = (
+  { name, architecture }: Results['machine'],
+  title: string,
+  address: string | undefined,
+  topology: Topology | undefined,
+): Markup => {
+  const { kind, gateway, gateway6, bridge, instances } = topology ?? { kind: undefined, gateway: '', instances: [] };
+  const network = kind === 'bridged' ? `bridge ${bridge ?? ''}` : 'a veth pair an instance';
   const rest = instances.length - drawn;
+  return html`<div class="box board"><b>${title}</b><small>${name}, ${architecture}</small>${address && html` ${addresses(address, undefined)}`}
+${kind && html`<div class="box gateway"><b>${network}</b><small>gateway</small> ${addresses(gateway, gateway6)}</div>`}
+<ul>${instances.slice(0, drawn).map(instanceBox)}${rest > 0 ? html`<li>and ${rest} more</li>` : undefined}</ul>
+</div>`;
+};
+
+/** The network as it was: the lab and the board, or the boards with the segment that joins them. */
+export const topologyDiagram = ({ run, machine }: Results): Markup | undefined => {
+  const { topology, boards = [] } = run;
+  if (!topology && boards.length === 0) return undefined;
   return html`<div class="topology">
 <div class="box lab"><b>lab</b><small>this computer</small></div>
 <span class="wire uplink">uplink</span>
-<div class="box board"><b>board</b><small>${machine.name}, ${machine.architecture}</small>
-<div class="box gateway"><b>${name}</b><small>gateway</small> ${addresses(gateway, gateway6)}</div>
-<ul>${instances.slice(0, drawn).map(instanceBox)}${rest > 0 ? html`<li>and ${rest} more</li>` : undefined}</ul>
-</div></div>`;
+${
+  boards.length === 0
+    ? boardBox(machine, 'board', undefined, topology)
+    : html`<div class="boards">${boards.map(
+        ({ name, address, topology: its }, n) =>
+          html`${n === 0 ? undefined : html`<span class="wire segment">segment</span>`}${boardBox(machine, name, address, its)}
+`,
+      )}</div>`
+}
+</div>`;
 };

@@ -36,6 +36,8 @@ export type Expectation = Static<typeof Expectation>;
 const Step = Type.Object({
   name: Type.String(),
   place: Place,
+  /** Which board it ran on, of several. */
+  board: Type.Optional(Type.String()),
   verdict: Verdict,
   expectations: Type.Array(Expectation),
 });
@@ -108,6 +110,8 @@ const Topology = Type.Object({
 });
 export type Topology = Static<typeof Topology>;
 
+const Emulator = Type.Object({ arguments: Type.Array(Type.String()) });
+
 const Timing = Type.Object({ name: Type.String(), startMs: Type.Number(), ms: Type.Number() });
 export type Timing = Static<typeof Timing>;
 
@@ -118,6 +122,16 @@ const Condition = Type.Record(
 );
 export type Condition = Static<typeof Condition>;
 
+/** One board of several: its name, and what stands under `run` itself where there is one board alone. */
+const Board = Type.Object({
+  name: Type.String(),
+  /** On the network that it shares with the others. */
+  address: Type.String(),
+  emulator: Type.Optional(Emulator),
+  topology: Type.Optional(Topology),
+  condition: Type.Optional(Condition),
+});
+
 /** Everything that may differ between two runs of the same inputs stands here and nowhere else. */
 const Run = Type.Object({
   id: Type.String(),
@@ -127,7 +141,9 @@ const Run = Type.Object({
   revision: Type.Object({ commit: Type.String(), dirty: Type.Boolean() }),
   /** Set when package versions had to be resolved anew because the mirror no longer had the locked ones. */
   unlocked: Type.Array(Type.String()),
-  emulator: Type.Optional(Type.Object({ arguments: Type.Array(Type.String()) })),
+  emulator: Type.Optional(Emulator),
+  /** Each board, where there are several. */
+  boards: Type.Optional(Type.Array(Board)),
   topology: Type.Optional(Topology),
   firstAnswer: Type.Optional(FirstAnswer),
   condition: Type.Optional(Condition),
@@ -160,6 +176,8 @@ export const Results = Type.Object(
       architecture: Type.Enum(['aarch64', 'x86_64']),
       accelerator: Type.String(),
       fidelity: Fidelity,
+      /** How many boards it was, of several. */
+      boards: Type.Optional(Type.Integer({ minimum: 2 })),
     }),
     options: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
     inputs: Type.Array(Input),

@@ -1,5 +1,11 @@
 const shownBytes = 32;
 
+/** Where something ran, for a person: of several boards their name says which one. */
+export const placeOf = ({ place, board }: { readonly place: string; readonly board?: string | undefined }): string => {
+  if (board === undefined) return place;
+  return place === 'board' ? board : `${place} on ${board}`;
+};
+
 /** What a terminal or a browser would obey, or not show: control characters but for tab and ends of lines. */
 const unshown = /[^\P{Cc}\t\n\r]/u;
 

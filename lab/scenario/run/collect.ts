@@ -1,27 +1,42 @@
-import type { Machine } from '../../machine/machine.ts';
 import { messageOf } from '../../system/errors.ts';
 import { abortable } from '../../system/wait.ts';
-import type { Capture, Packets } from '../board/capture.ts';
+import { type Packets, packetsFile } from '../board/capture.ts';
+import type { RunBoard } from '../board/run-board.ts';
 import type { Log } from '../options.ts';
 import { workerLogs } from '../services/worker.ts';
 
 const collectMs = 60_000;
 
-/** What the worker and the machine wrote; a board that is gone or silent keeps its own part. */
-export const collectLogs = async (machine: Machine): Promise<readonly Log[]> => {
-  const board = machine.lost.aborted
+/** What the worker and the machine of a board wrote; a board that is gone or silent keeps its own part. */
+export const collectLogs = async (board: RunBoard): Promise<readonly Log[]> => {
+  const { machine } = board;
+  const workers = machine.lost.aborted
     ? []
     : await abortable(workerLogs(machine), AbortSignal.timeout(collectMs)).catch(() => []);
   const own = await Promise.all(machine.logs.map(async ({ name, read }) => ({ name, text: await read() })));
-  return [...board, ...own].map(({ name, text }) => ({
-    name: name.endsWith('.log') ? name : `${name}.log`,
+  return [...workers, ...own].map(({ name, text }) => ({
+    name: board.named(name.endsWith('.log') ? name : `${name}.log`),
     content: text,
   }));
 };
 
-/** What was recorded on the board's links; when nothing could be, the reason goes to `notes`. */
-export const collectPackets = (capture: Capture, notes: string[]): Promise<Packets | undefined> =>
-  abortable(capture.end(), AbortSignal.timeout(collectMs)).catch((error: unknown) => {
-    notes.push(messageOf(error));
-    return undefined;
-  });
+/** What was recorded on the links of a board, and the file that it is put into. */
+export type Recording = Packets & { readonly file: string; readonly board: string | undefined };
+
+/** What was recorded on each board's links; where nothing could be, the reason goes to `notes`. */
+export const collectPackets = async (boards: readonly RunBoard[], notes: string[]): Promise<readonly Recording[]> => {
+  const recordings = await Promise.all(
+    boards
+      .filter(({ isOff }) => !isOff)
+      .map(async (board) => {
+        try {
+          const packets = await abortable(board.capture.end(), AbortSignal.timeout(collectMs));
+          return [{ ...packets, file: board.named(packetsFile), board: board.name }];
+        } catch (error) {
+          notes.push(board.name === undefined ? messageOf(error) : `${board.name}: ${messageOf(error)}`);
+          return [];
+        }
+      }),
+  );
+  return recordings.flat();
+};

@@ -1,15 +1,13 @@
 import { maxCompileMs } from '../../../worker/contract/limits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
-import type { Machine } from '../../machine/machine.ts';
 import { timeKind } from '../../report/model/load-record.ts';
 import { bytesInWords } from '../../report/model/text.ts';
 import { labFault } from '../../system/errors.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
-import type { Capture } from '../board/capture.ts';
-import { lastingChanges, snapshotAtRest } from '../board/snapshot.ts';
+import type { RunBoard } from '../board/run-board.ts';
 import type { Observations } from '../observations.ts';
-import type { Lab, NetworkSpec, ScenarioOptions } from '../scenario.ts';
+import type { Board, Lab, NetworkSpec, ScenarioOptions } from '../scenario.ts';
 import type { Services } from '../services/deploy.ts';
 import { createLoader } from '../services/loads.ts';
 import { serveText } from '../services/serve.ts';
@@ -17,15 +15,16 @@ import { topologyRecorder } from '../services/topology.ts';
 import { putCompiled, reconfigure } from '../services/worker.ts';
 import type { WantedAnswer } from '../targets/answer.ts';
 import type { Emit } from '../targets/events.ts';
-import { boardTarget, labTarget } from '../targets/targets.ts';
+import { labTarget } from '../targets/targets.ts';
 import type { Steps } from './steps.ts';
 
 const configureMs = 60_000;
 const shownBodyBytes = 1024;
 
-/** What a scenario works with, bound to a running machine, cluster and worker. */
+/** What a scenario works with, bound to running boards, cluster and workers. */
 export const makeLab = (parts: {
-  readonly machine: Machine;
+  readonly boards: readonly [Board, ...Board[]];
+  readonly runBoards: readonly RunBoard[];
   readonly cluster: Cluster;
   readonly app: App;
   readonly wanted: WantedAnswer;
@@ -33,7 +32,6 @@ export const makeLab = (parts: {
   readonly options: ScenarioOptions;
   readonly steps: Steps;
   readonly findings: Observations;
-  readonly capture: Capture;
   readonly services: Services;
   readonly emit: Emit;
   readonly note: (text: string) => void;
@@ -41,13 +39,21 @@ export const makeLab = (parts: {
   readonly stack: AsyncDisposableStack;
   readonly limit: Deadline;
 }): Lab => {
-  const { machine, cluster, app, wanted, options, steps, findings, emit, limit } = parts;
+  const { boards, runBoards, cluster, app, wanted, options, steps, findings, emit, limit } = parts;
   const { signal } = limit;
   const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
-  const picture = topologyRecorder(machine, parts.services, findings);
+  const [board] = boards;
+  const { machine } = board;
+  const picture = topologyRecorder(runBoards, parts.services);
   return {
-    board: boardTarget(machine, emit, signal),
+    board,
+    boardNumber: (n) => {
+      const found = boards[n - 1];
+      if (found === undefined)
+        throw new Error(`there is no board number ${n}: the scenario says it takes ${boards.length}`);
+      return found;
+    },
     lab: labTarget(machine, emit, signal),
     machine,
     cluster,
@@ -67,22 +73,33 @@ export const makeLab = (parts: {
     undeploy,
     send,
     precompile: async (other) => {
-      const problem = await apartFrom(limit, maxCompileMs, () =>
-        putCompiled(machine, other, machine.wasmtimeVersion, signal),
-      );
-      if (problem !== undefined) throw labFault(problem);
+      for (const { machine: one } of runBoards) {
+        const problem = await apartFrom(limit, maxCompileMs, () =>
+          putCompiled(one, other, one.wasmtimeVersion, signal),
+        );
+        if (problem !== undefined) throw labFault(problem);
+      }
     },
     configure: async (change) => {
       network = { ...network, ...change };
-      await reconfigure(machine, cluster, network, deadline(configureMs * machine.timeoutFactor, 'NetManager', signal));
+      for (const one of runBoards) {
+        const ms = configureMs * one.machine.timeoutFactor;
+        await reconfigure(one, cluster, network, deadline(ms, 'NetManager', signal));
+      }
     },
     serve: async (body) => {
       const server = parts.stack.use(await serveText(body, machine.uplink.bind));
-      await machine.publish?.(server.port);
+      for (const one of runBoards) await one.machine.publish?.(server.port);
       return `${machine.uplink.lab}:${server.port}`;
     },
-    forward: (boardPort) => machine.forward(boardPort, signal),
-    load: createLoader(machine, options, findings, parts.capture, limit),
+    forward: board.forward,
+    load: createLoader(
+      boards,
+      options,
+      findings,
+      runBoards.map(({ capture }) => capture),
+      limit,
+    ),
     record: ({ kind, dimensions = {}, samples, ...figure }) => {
       findings.metrics.push({
         ...figure,
@@ -92,8 +109,8 @@ export const makeLab = (parts: {
       });
     },
     note: parts.note,
-    snapshot: () => snapshotAtRest(machine, signal),
-    changes: (before) => lastingChanges(before, machine, signal, parts.note),
+    snapshot: board.snapshot,
+    changes: board.changes,
     firstAnswer: ({ status, headers, bytes }) => {
       const body = bytesInWords(bytes, shownBodyBytes);
       findings.firstAnswer ??= { status, headers: { ...headers }, body, bodyBytes: bytes.length };

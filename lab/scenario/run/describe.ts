@@ -1,22 +1,25 @@
-import type { Machine } from '../../machine/machine.ts';
 import { joinReplicates } from '../../report/model/metrics.ts';
 import { notStarted, type Results, type Run, resultsVersion, type Verdict } from '../../report/model/results.ts';
 import { messageOf } from '../../system/errors.ts';
 import { commandLine } from '../../system/quote.ts';
-import { type Packets, packetsFile } from '../board/capture.ts';
+import type { RunBoard } from '../board/run-board.ts';
 import type { Observations } from '../observations.ts';
 import type { Log, RunOptions } from '../options.ts';
+import type { Recording } from './collect.ts';
 import { host, revision } from './provenance.ts';
 import { StepFailed, type Steps } from './steps.ts';
 
 const logLines = 15;
 const packetLines = 12;
 
-/** The end of the log that tells most about a failure: the instance's own, else the engine's, else the console's. */
-const tellingLog = (logs: readonly Log[]) => {
-  const order = [/^apps-/, /^NodeEngine/, /^NetManager/, /^console/];
+/**
+ * The end of the log that tells most about a failure: the instance's own, else the engine's, else the console's. Of
+ * several boards the names of their logs begin with `prefix`.
+ */
+const tellingLog = (logs: readonly Log[], prefix: string) => {
+  const order = ['apps-', 'NodeEngine', 'NetManager', 'console'];
   const log = order
-    .map((pattern) => logs.find(({ name, content }) => pattern.test(name) && content.trim() !== ''))
+    .map((start) => logs.find(({ name, content }) => name.startsWith(prefix + start) && content.trim() !== ''))
     .find((found) => found !== undefined);
   return log && { name: log.name, lines: log.content.trimEnd().split('\n').slice(-logLines) };
 };
@@ -29,9 +32,9 @@ type Described = {
   readonly verdict: Verdict;
   readonly steps: Steps;
   readonly findings: Observations;
-  readonly machine: Machine | undefined;
+  readonly boards: readonly RunBoard[];
   readonly failure: unknown;
-  readonly packets: Packets | undefined;
+  readonly recordings: readonly Recording[];
   readonly logs: readonly Log[];
   readonly unlocked: readonly string[];
 };
@@ -39,31 +42,53 @@ type Described = {
 /** The commands that lead to where a step failed. */
 const lookFurther = (
   failure: unknown,
-  { machine, options: { keep, command, kind } }: Pick<Described, 'machine' | 'options'>,
+  { boards, options: { keep, command, kind } }: Pick<Described, 'boards' | 'options'>,
 ): readonly string[] => {
-  if (machine === undefined || kind.openKept === undefined) return [];
+  if (boards.length === 0 || kind.openKept === undefined) return [];
   if (!keep) return [`npm run lab -- ${commandLine([...command, '--keep'])}`];
-  const task = failure instanceof StepFailed ? failure.task : undefined;
-  return [`npm run lab -- shell${task === undefined ? '' : ` --instance ${task}`}`, 'npm run lab -- logs'];
+  const { task, board = boards[0]?.name } = failure instanceof StepFailed ? failure : {};
+  const on = board === undefined ? '' : ` --board ${board}`;
+  return [`npm run lab -- shell${on}${task === undefined ? '' : ` --instance ${task}`}`, `npm run lab -- logs${on}`];
 };
 
-const failureOf = (run: Pick<Described, 'failure' | 'machine' | 'options' | 'logs' | 'packets'>): Run['failure'] => {
-  const { failure, logs, packets } = run;
+const failureOf = (run: Pick<Described, 'failure' | 'boards' | 'options' | 'logs' | 'recordings'>): Run['failure'] => {
+  const { failure, logs, recordings, boards } = run;
   if (failure === undefined) return undefined;
-  const log = tellingLog(logs);
+  // a step of the lab's own failed on no board in particular: the first one is as good as another
+  const { board = boards[0]?.name } = failure instanceof StepFailed ? failure : {};
+  const log = tellingLog(logs, board === undefined ? '' : `${board}-`);
+  const packets = recordings.find((recording) => recording.board === board);
   const next = failure instanceof StepFailed ? failure.next : [];
   return {
     step: failure instanceof StepFailed ? failure.step : 'the lab itself',
     message: failure instanceof StepFailed ? failure.message : messageOf(failure),
     ...(log ? { log } : {}),
-    ...(packets ? { packets: { file: packetsFile, lines: packets.lines.slice(-packetLines) } } : {}),
+    ...(packets ? { packets: { file: packets.file, lines: packets.lines.slice(-packetLines) } } : {}),
     next: [...next, ...lookFurther(failure, run)],
+  };
+};
+
+/** What stands under `run` of a board that is alone, and in its own entry of one of several. */
+const boardFacts = ({ machine, topology, condition }: RunBoard): Pick<Run, 'emulator' | 'topology' | 'condition'> => ({
+  ...(machine.command ? { emulator: { arguments: [...machine.command] } } : {}),
+  ...(topology ? { topology } : {}),
+  ...(condition ? { condition } : {}),
+});
+
+const boardsOf = (boards: readonly RunBoard[]): Partial<Run> => {
+  const [alone, ...others] = boards;
+  if (alone === undefined) return {};
+  if (alone.name === undefined && others.length === 0) return boardFacts(alone);
+  const address = ({ port }: RunBoard) => port?.address.split('/')[0] ?? '';
+  return {
+    boards: boards.map((board) => ({ name: board.name ?? '', address: address(board), ...boardFacts(board) })),
   };
 };
 
 /** Everything about a run as its report has it. */
 export const describe = async (run: Described): Promise<Results> => {
-  const { options, machine, findings, steps } = run;
+  const { options, boards, findings, steps } = run;
+  const machine = boards[0]?.machine;
   const { app, kind, scenario } = options;
   const failure = failureOf(run);
   const chosen = [{ name: 'component', version: app.name, sha256: app.sha256 }];
@@ -75,6 +100,7 @@ export const describe = async (run: Described): Promise<Results> => {
       architecture: kind.architecture,
       accelerator: machine?.accelerator ?? notStarted,
       fidelity: machine?.fidelity ?? kind.fidelity,
+      ...(scenario.machines === undefined || scenario.machines === 1 ? {} : { boards: scenario.machines }),
     },
     options: {
       ...Object.fromEntries(
@@ -93,10 +119,8 @@ export const describe = async (run: Described): Promise<Results> => {
       host: host(),
       revision: await revision(),
       unlocked: [...run.unlocked],
-      ...(machine?.command ? { emulator: { arguments: [...machine.command] } } : {}),
-      ...(findings.topology ? { topology: findings.topology } : {}),
+      ...boardsOf(boards),
       ...(findings.firstAnswer ? { firstAnswer: findings.firstAnswer } : {}),
-      ...(findings.condition ? { condition: findings.condition } : {}),
       timings: steps.timings,
       metrics: [...joinReplicates([findings.metrics])],
       latencies: findings.latencies,

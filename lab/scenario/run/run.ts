@@ -1,19 +1,21 @@
-import type { Machine } from '../../machine/machine.ts';
-import type { Prepared } from '../../machine/machines.ts';
+import type { MachineKind, Prepared } from '../../machine/machines.ts';
+import type { Segment } from '../../machine/segment/segment.ts';
 import type { ExtraFile } from '../../report/folder.ts';
 import { worstVerdict } from '../../report/model/replicates.ts';
 import type { Results, Verdict } from '../../report/model/results.ts';
-import { LabError, labFault } from '../../system/errors.ts';
+import { LabError } from '../../system/errors.ts';
 import { openRun } from '../../system/runs.ts';
 import { StallWatch } from '../../system/stalls.ts';
 import { extendableDeadline } from '../../system/wait.ts';
-import { type Capture, type Packets, packetCapture, packetsFile } from '../board/capture.ts';
-import { afterRun, beforeRun } from '../board/condition.ts';
+import { afterRun } from '../board/condition.ts';
+import type { RunBoard } from '../board/run-board.ts';
 import { noObservations } from '../observations.ts';
 import type { Log, RunOptions } from '../options.ts';
+import type { Scenario } from '../scenario.ts';
 import type { Emit, LabEvent } from '../targets/events.ts';
 import type { ExecTarget } from '../targets/targets.ts';
-import { collectLogs, collectPackets } from './collect.ts';
+import { blamingLab, boardNames, bootBoards } from './boards.ts';
+import { collectLogs, collectPackets, type Recording } from './collect.ts';
 import { describe } from './describe.ts';
 import { executeScenario } from './execute.ts';
 import { attributeMachineLoss } from './machine-loss.ts';
@@ -40,7 +42,6 @@ const seldom = (say: (text: string) => void): ((text: string) => void) => {
   };
 };
 
-const boardOnly: Pick<ExecTarget, 'place'> = { place: 'board' };
 const labOnly: Pick<ExecTarget, 'place'> = { place: 'lab' };
 
 /** A step that failed counts even where the scenario went on. */
@@ -49,11 +50,15 @@ const verdictOf = (failure: unknown, { done }: Steps): Verdict => {
   return worstVerdict([end, ...done.map(({ verdict }) => verdict)]);
 };
 
-/** Before there is a worker, whatever goes wrong is the lab's own fault. */
-const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
-  work.catch((error: unknown) => {
-    throw error instanceof LabError ? error : labFault(`the machine could not be ${what}`, [], error);
-  });
+/** Why a scenario cannot run on a kind of machine, as the end of a sentence; undefined when it can. */
+export const unableReason = (
+  { requires, machines = 1 }: Pick<Scenario, 'requires' | 'machines'>,
+  { capabilities, alone }: MachineKind,
+): string | undefined => {
+  const missing = requires.filter((need) => !capabilities.has(need));
+  if (missing.length > 0) return `, which has no ${missing.join(', no ')}`;
+  return machines > 1 && alone !== undefined ? `: it takes ${machines} boards, and ${alone}` : undefined;
+};
 
 /**
  * Runs one scenario from nothing to its results: prepares and boots the machine, starts the worker, goes through the
@@ -62,11 +67,9 @@ const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
  */
 export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   const { scenario, kind } = options;
-  const missing = scenario.requires.filter((need) => !kind.capabilities.has(need));
-  if (missing.length > 0)
-    throw new LabError(`${options.name} cannot run on ${kind.name}, which has no ${missing.join(', no ')}`, {
-      fault: 'incomplete',
-    });
+  const unable = unableReason(scenario, kind);
+  if (unable !== undefined)
+    throw new LabError(`${options.name} cannot run on ${kind.name}${unable}`, { fault: 'incomplete' });
   const start = performance.now();
   const started = new Date();
   const events: LabEvent[] = [];
@@ -83,11 +86,11 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
     findings.notes.push(text);
     emit({ kind: 'note', text });
   };
-  let machine: Machine | undefined;
+  const boards: RunBoard[] = [];
   let kept = false;
+  let segment: Segment | undefined;
   let prepared: Prepared | undefined;
-  let capture: Capture | undefined;
-  let packets: Packets | undefined;
+  let recordings: readonly Recording[] = [];
   let failure: unknown;
   let logs: readonly Log[] = [];
   const run = await openRun(`${options.name} on ${kind.name}`);
@@ -107,31 +110,29 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
         ),
       );
       prepared = built;
-      const board = await steps.run('boot the board', boardOnly, options.signal, ({ signal }) => {
-        const starting = blamingLab('started', built.start(run, signal, note));
-        // also when this step ends before the machine stands
-        stack.defer(async () => {
-          const started = await starting.catch(() => undefined);
-          if (!kept) await started?.[Symbol.asyncDispose]();
-        });
-        return starting;
-      });
-      machine = board;
-      findings.condition = await beforeRun(board);
-      const ms = (scenario.seconds ?? 120) * 1000 * board.timeoutFactor;
-      const limit = extendableDeadline(ms, 'the scenario', options.signal, board.lost);
-      capture = packetCapture(board, limit.signal);
-      await executeScenario({ options, board, capture, steps, findings, emit, note, stack, limit });
+      const names = boardNames(scenario.machines);
+      const booted = (board: RunBoard) => {
+        boards.push(board);
+        boards.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+      };
+      const { signal } = options;
+      const booting = { prepared: built, run, steps, note, stack, isKept: () => kept, booted, signal };
+      segment = await bootBoards(booting, names);
+      const factor = Math.max(...boards.map(({ machine }) => machine.timeoutFactor));
+      const losses = [...boards.map(({ lost }) => lost), segment?.lost];
+      const limit = extendableDeadline((scenario.seconds ?? 120) * 1000 * factor, 'the scenario', signal, ...losses);
+      await executeScenario({ options, boards, segment, steps, findings, emit, note, stack, limit });
     } catch (error) {
-      failure = machine ? await attributeMachineLoss(error, steps, machine, options.signal) : error;
+      failure = await attributeMachineLoss(error, steps, boards, options.signal);
     }
     // on a machine that stays, nothing of the lab's goes on
-    if (capture && (options.keep || verdictOf(failure, steps) === 'failed'))
-      packets = await collectPackets(capture, findings.notes);
-    if (machine) logs = await collectLogs(machine);
-    if (machine) findings.condition = await afterRun(machine, findings.condition);
-    if (options.keep && machine && !options.signal.aborted) {
-      machine.release();
+    if (options.keep || verdictOf(failure, steps) === 'failed')
+      recordings = await collectPackets(boards, findings.notes);
+    logs = (await Promise.all(boards.map(collectLogs))).flat();
+    for (const board of boards) board.condition = await afterRun(board.machine, board.condition);
+    if (options.keep && boards.length > 0 && !options.signal.aborted) {
+      for (const { machine } of boards) machine.release();
+      segment?.release();
       await run.keep();
       kept = true;
     }
@@ -141,13 +142,13 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   logs = [
     ...logs,
     { name: 'transcript.log', content: transcript(events) },
-    ...(packets ? [{ name: 'packets.log', content: packets.lines.join('\n') }] : []),
+    ...recordings.map(({ file, lines }) => ({ name: file.replace(/\.pcap$/, '.log'), content: lines.join('\n') })),
   ];
   const verdict = verdictOf(failure, steps);
   emit({ kind: 'run-ended', verdict });
   const seconds = (performance.now() - start) / 1000;
   const results = await describe({
-    ...{ options, id: run.id, started, seconds, verdict, steps, findings, machine, failure, packets, logs },
+    ...{ options, id: run.id, started, seconds, verdict, steps, findings, boards, failure, recordings, logs },
     unlocked: prepared?.unlocked ?? [],
   });
   const stream = events.map((event) => JSON.stringify(event)).join('\n');
@@ -156,7 +157,7 @@ export const runScenario = async (options: RunOptions): Promise<Outcome> => {
     kept,
     files: [
       ...logs,
-      ...(packets ? [{ name: packetsFile, content: packets.pcap }] : []),
+      ...recordings.map(({ file, pcap }) => ({ name: file, content: pcap })),
       { name: 'events.ndjson', content: `${stream}\n` },
     ],
   };

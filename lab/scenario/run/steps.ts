@@ -13,11 +13,14 @@ export class StepFailed extends Error {
   readonly verdict: Verdict;
   /** Inside of which instance it ran, if it did. */
   readonly task: string | undefined;
+  /** On which of several boards it ran. */
+  readonly board: string | undefined;
   readonly next: readonly string[];
-  constructor(step: string, { task }: Partial<ExecTarget>, verdict: Verdict, message: string, cause?: unknown) {
+  constructor(step: string, { task, board }: Partial<ExecTarget>, verdict: Verdict, message: string, cause?: unknown) {
     super(message, { cause });
     this.step = step;
     this.task = task;
+    this.board = board;
     this.verdict = verdict;
     this.next = cause instanceof LabError ? cause.next : [];
   }
@@ -75,16 +78,17 @@ export class Steps {
     signal: AbortSignal,
     body: (tools: Pick<StepTools, 'expect' | 'signal'>) => Promise<T>,
   ): Promise<T> {
-    const { place } = where;
+    const { place, board } = where;
+    const named = board === undefined ? {} : { board };
     // a loop may say the same again: in a report every step is one of its own
     const before = this.done.filter((step) => step.name === wanted || step.name.startsWith(`${wanted} (`)).length;
     const name = before === 0 ? wanted : `${wanted} (${before + 1})`;
     const expectations: Expectation[] = [];
     const began = performance.now();
-    this.#emit({ kind: 'step-started', step: name, place });
+    this.#emit({ kind: 'step-started', step: name, place, ...named });
     const end = (verdict: Verdict) => {
       const tookMs = performance.now() - began;
-      this.done.push({ name, place, verdict, expectations });
+      this.done.push({ name, place, ...named, verdict, expectations });
       this.timings.push({ name, startMs: began - this.#start, ms: tookMs });
       this.#emit({ kind: 'step-ended', step: name, verdict, tookMs });
     };

@@ -1,3 +1,4 @@
+import { placeOf } from '../../report/model/text.ts';
 import type { LabEvent } from '../targets/events.ts';
 
 const indented = (text: string): string =>
@@ -15,7 +16,7 @@ export const transcript = (events: readonly LabEvent[]): string =>
       if (event.kind !== 'command') return [];
       const { command, code, output } = event.typed;
       const ended = code === 0 ? '' : `    (ended with ${code})\n`;
-      return [`${event.place}$ ${command}\n${output.trim() === '' ? '' : `${indented(output)}\n`}${ended}`];
+      return [`${placeOf(event)}$ ${command}\n${output.trim() === '' ? '' : `${indented(output)}\n`}${ended}`];
     })
     .join('')
     .trimStart();

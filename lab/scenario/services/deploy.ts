@@ -1,10 +1,9 @@
 import { maxDeployMs } from '../../../worker/contract/limits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
-import type { Machine } from '../../machine/machine.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { Observations } from '../observations.ts';
-import type { Lab, Service } from '../scenario.ts';
+import type { Board, Lab, Service } from '../scenario.ts';
 import type { Emit } from '../targets/events.ts';
 import { instanceTarget } from '../targets/targets.ts';
 
@@ -16,7 +15,7 @@ export type Services = Pick<Lab, 'deploy' | 'undeploy' | 'send'> & { readonly le
 
 /** Deploying and undeploying through the cluster, as a scenario does it. Each deployment puts off `limit`. */
 export const createDeployer = (
-  machine: Machine,
+  boards: readonly [Board, ...Board[]],
   cluster: Cluster,
   app: App,
   { components }: Observations,
@@ -34,8 +33,13 @@ export const createDeployer = (
     components.push({ name: 'component', version: name, sha256 });
     return image;
   };
-  const send: Lab['send'] = ({ app: wanted = app, instance = 0, ...spec } = {}) =>
-    cluster.deploy({ ...spec, instance, service: serviceName, image: imageOf(wanted) });
+  const send: Lab['send'] = ({
+    app: wanted = app,
+    instance = 0,
+    service = serviceName,
+    on: { board: host } = boards[0],
+    ...spec
+  } = {}) => cluster.deploy({ ...spec, instance, service, image: imageOf(wanted) }, host);
   return {
     send,
     deploy: async (spec) => {
@@ -48,15 +52,22 @@ export const createDeployer = (
         return found;
       });
       const { task } = deployment;
-      const { port } = spec ?? {};
-      const service = { task, address, deployment, port, instance: instanceTarget(machine, task, emit, signal) };
+      const { port, on = boards[0], service: name = serviceName, instance: n = 0 } = spec ?? {};
+      const semantic = cluster.addressesOf(name, n);
+      if (semantic === undefined) throw new Error(`the cluster has no addresses for ${task}`);
+      const service: Service = {
+        ...{ task, address, deployment, port, board: on },
+        ...{ serviceAddress: semantic.service, instanceAddress: semantic.instance },
+        instance: instanceTarget(on.machine, task, emit, signal, on.board),
+      };
       standing.add(service);
       return service;
     },
     undeploy: async (service) => {
-      await service.deployment.undeploy(deadline(undeployMs * machine.timeoutFactor, 'undeployment', signal));
+      const ms = undeployMs * service.board.machine.timeoutFactor;
+      await service.deployment.undeploy(deadline(ms, 'undeployment', signal));
       standing.delete(service);
     },
-    left: () => [...standing],
+    left: () => [...standing].filter(({ board }) => !board.machine.lost.aborted),
   };
 };

@@ -9,7 +9,7 @@ import type { Deadline } from '../../system/wait.ts';
 import type { Capture } from '../board/capture.ts';
 import { cpuPerRequest, cpuTicks } from '../board/cpu.ts';
 import type { Observations } from '../observations.ts';
-import type { Lab, ScenarioOptions } from '../scenario.ts';
+import type { Board, Lab, ScenarioOptions } from '../scenario.ts';
 import type { ExecTarget } from '../targets/targets.ts';
 
 const warmUpMs = 500;
@@ -25,25 +25,37 @@ const judge = (name: string, result: LoadResult): void => {
   throw new LabError(message, { fault: 'product', conclusive });
 };
 
+/** A board that loads run on; its name, where there are several. */
+type LoadBoard = Pick<Board, 'machine' | 'board'>;
+
 /** Loads for a scenario: from the lab itself, or by a program that is put on the board once. Each puts off `limit`. */
 export const createLoader = (
-  machine: Machine,
+  boards: readonly [LoadBoard, ...LoadBoard[]],
   options: ScenarioOptions,
   findings: Observations,
-  capture: Capture,
+  captures: readonly Capture[],
   limit: Deadline,
 ): Lab['load'] => {
-  let installed: Promise<void> | undefined;
-  const generate = async (plan: LoadPlan, exec: ExecTarget['exec']): Promise<LoadResult> => {
+  const installed = new Map<Machine, Promise<void>>();
+  const boardOf = (target: { readonly board?: string | undefined } | undefined): LoadBoard =>
+    boards.find(({ board }) => board === target?.board) ?? boards[0];
+  const pause = captures.reduce(
+    (inner, capture) => (work) => capture.pause(() => inner(work)),
+    (work: () => Promise<LoadResult>) => work(),
+  );
+  const generate = async (plan: LoadPlan, machine: Machine, exec: ExecTarget['exec']): Promise<LoadResult> => {
     if (exec === undefined) return runLoad(plan);
-    installed ??= loadProgram().then((program) => machine.writeFile(programFile, program));
-    await installed;
+    const there = installed.get(machine) ?? loadProgram().then((program) => machine.writeFile(programFile, program));
+    installed.set(machine, there);
+    await there;
     return runRemoteLoad(plan, (stdin, ends) => exec(['node', programFile], { stdin, signal: ends }));
   };
   return async (name, url, expected, how = {}) => {
     const { from, service, seconds = options.duration, connections = options.connections } = how;
     const { perSecond = options.rate, keepAlive = options.keepAlive ?? true } = how;
     const place = from?.place ?? 'lab';
+    const { machine } = boardOf(from);
+    const served = service === undefined ? machine : service.board.machine;
     const plan: LoadPlan = {
       url,
       connections,
@@ -58,15 +70,15 @@ export const createLoader = (
     limit.extend(plan.warmUpMs + plan.durationMs);
     const native = timeKind(machine.fidelity) === 'performance';
     const task = native ? service?.task : undefined;
-    const before = task === undefined ? undefined : await cpuTicks(machine, task);
-    const result = await capture.pause(() => generate(plan, from?.exec));
+    const before = task === undefined ? undefined : await cpuTicks(served, task);
+    const result = await pause(() => generate(plan, machine, from?.exec));
     const record = recordLoad({ name, where: place, fidelity: machine.fidelity }, result);
     findings.metrics.push(...record.metrics);
     let cpu: number | undefined;
     if (before !== undefined && task !== undefined) {
       // warm-up included, as in the time: it is as much work a request as the rest
       const requests = result.responses * ((plan.durationMs + warmUpMs) / plan.durationMs);
-      const spent = cpuPerRequest(before, await cpuTicks(machine, task), requests);
+      const spent = cpuPerRequest(before, await cpuTicks(served, task), requests);
       cpu = spent.find(({ name }) => name === 'load.cpu')?.samples[0];
       for (const metric of spent)
         findings.metrics.push({

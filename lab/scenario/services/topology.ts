@@ -1,9 +1,10 @@
 import Type from 'typebox';
 import { parseJson } from '../../../worker/contract/check.ts';
+import { nthSubnet } from '../../cluster/subnets.ts';
 import { execOk, type Machine } from '../../machine/machine.ts';
 import type { Topology } from '../../report/model/results.ts';
-import type { Observations } from '../observations.ts';
-import type { NetworkSpec, Service } from '../scenario.ts';
+import type { RunBoard } from '../board/run-board.ts';
+import { type NetworkSpec, type Service, subnet6Of } from '../scenario.ts';
 import type { Services } from './deploy.ts';
 
 const Links = Type.Array(
@@ -73,22 +74,35 @@ const wiringOf = async (machine: Machine): Promise<Wiring> => {
 /** What is drawn of a board that is no longer there, or was not asked. */
 const unwired: Wiring = { links: [], namespaces: [] };
 
+/** The network of the nth board, from 0. */
+const networkOf = (network: NetworkSpec, n: number): NetworkSpec => {
+  const { address, addressv6 } = nthSubnet({ address: network.subnet, addressv6: subnet6Of(network) }, n);
+  return { ...network, subnet: address, subnet6: addressv6 };
+};
+
 /**
- * Keeps the network as it is drawn: at its fullest, with the links that the board gives once the step that made it has
- * ended. A service that does not outlive its step is drawn without.
+ * Keeps the network of each board as it is drawn: at its fullest, with the links that the board gives once the step
+ * that made it has ended. A service that does not outlive its step is drawn without.
  */
-export const topologyRecorder = (machine: Machine, services: Services, findings: Observations) => {
-  let drawn = 0;
-  const placed = () => services.left().map(({ task, address, port = '' }) => ({ task, address, ports: port }));
+export const topologyRecorder = (boards: readonly RunBoard[], services: Services) => {
+  const drawn = boards.map(() => 0);
+  const placedOn = ({ name }: RunBoard): readonly Placed[] =>
+    services
+      .left()
+      .filter(({ board }) => board.board === name)
+      .map(({ task, address, port = '' }) => ({ task, address, ports: port }));
   return {
     deployed: (network: NetworkSpec) => {
-      findings.topology ??= topologyOf(network, placed(), unwired);
+      for (const [n, board] of boards.entries())
+        board.topology ??= topologyOf(networkOf(network, n), placedOn(board), unwired);
     },
     stepEnded: async (network: NetworkSpec) => {
-      const now = placed();
-      if (now.length <= drawn) return;
-      drawn = now.length;
-      findings.topology = topologyOf(network, now, await wiringOf(machine).catch(() => unwired));
+      for (const [n, board] of boards.entries()) {
+        const now = placedOn(board);
+        if (now.length <= (drawn[n] ?? 0)) continue;
+        drawn[n] = now.length;
+        board.topology = topologyOf(networkOf(network, n), now, await wiringOf(board.machine).catch(() => unwired));
+      }
     },
   };
 };

@@ -10,6 +10,7 @@ import { until } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import { compileAhead, precompiledPath } from '../../wasm/compile.ts';
 import { provideWasmtime } from '../../wasm/wasmtime.ts';
+import type { RunBoard } from '../board/run-board.ts';
 import type { NetworkSpec } from '../scenario.ts';
 
 const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
@@ -19,8 +20,15 @@ const daemons = [
   { name: 'NodeEngine', script: '/etc/init.d/S99nodeengine' },
 ] as const;
 
-/** The files that make a worker work for this cluster with this network: as shipped but for what these two need. */
-export const workerFiles = (cluster: Cluster, network: NetworkSpec): Readonly<Record<string, string>> => {
+/**
+ * The files that make a worker work for this cluster with this network: as shipped but for what these two need, and for
+ * the address by which other boards reach it.
+ */
+export const workerFiles = (
+  cluster: Cluster,
+  network: NetworkSpec,
+  address?: string,
+): Readonly<Record<string, string>> => {
   const engine: EngineConfig = {
     ...shippedEngine,
     cluster_address: cluster.address,
@@ -31,6 +39,7 @@ export const workerFiles = (cluster: Cluster, network: NetworkSpec): Readonly<Re
   const { egress = 'on' } = network;
   const net: NetConfig = {
     ...shippedNet,
+    ...(address === undefined ? {} : { NodePublicAddress: address }),
     ClusterMqttPort: String(cluster.brokerPort),
     WasmTopology: network.topology,
     Egress: typeof egress === 'string' ? egress : [...egress],
@@ -44,8 +53,13 @@ const netSocket = '/etc/netmanager/netmanager.sock';
  * Resolves when the net manager's network stands: by the contract it says so by its answer to a registration that it
  * has already. The engine may be there earlier, since it serves its cluster while the net manager is away.
  */
-export const networkStands = async (machine: Machine, cluster: Cluster, signal: AbortSignal): Promise<void> => {
-  const { id } = await cluster.registered(signal);
+export const networkStands = async (
+  machine: Machine,
+  cluster: Cluster,
+  signal: AbortSignal,
+  host?: string,
+): Promise<void> => {
+  const { id } = await cluster.registered(signal, host);
   const registration = JSON.stringify({
     client_id: id,
     cluster_address: cluster.address,
@@ -56,31 +70,39 @@ export const networkStands = async (machine: Machine, cluster: Cluster, signal: 
   await until(async () => (await machine.exec(ask, { signal })).code === 0 || undefined, signal);
 };
 
+/** A board with a worker. */
+type WorkerBoard = Pick<RunBoard, 'machine' | 'name' | 'port'>;
+
+const addressOf = ({ port }: WorkerBoard): string | undefined => port?.address.split('/')[0];
+
 /** Writes the worker's configuration, starts both daemons and waits until a deployment would find all it needs. */
 export const startWorker = async (
-  machine: Machine,
+  board: WorkerBoard,
   cluster: Cluster,
   network: NetworkSpec,
   signal: AbortSignal,
 ): Promise<void> => {
-  for (const [file, text] of Object.entries(workerFiles(cluster, network))) await machine.writeFile(file, text);
+  const { machine, name } = board;
+  for (const [file, text] of Object.entries(workerFiles(cluster, network, addressOf(board))))
+    await machine.writeFile(file, text);
   for (const { script } of daemons) await execOk(machine, [script, 'start'], { signal });
-  await cluster.networkReady(signal);
-  await networkStands(machine, cluster, signal);
+  await cluster.networkReady(signal, name);
+  await networkStands(machine, cluster, signal, name);
 };
 
 /** Gives the worker another network, starts NetManager again and waits until that network stands. */
 export const reconfigure = async (
-  machine: Machine,
+  board: WorkerBoard,
   cluster: Cluster,
   network: NetworkSpec,
   signal: AbortSignal,
 ): Promise<void> => {
+  const { machine, name } = board;
   const [{ script }] = daemons;
-  for (const [file, text] of Object.entries(workerFiles(cluster, network)))
+  for (const [file, text] of Object.entries(workerFiles(cluster, network, addressOf(board))))
     if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
   await execOk(machine, [script, 'restart'], { signal });
-  await networkStands(machine, cluster, signal);
+  await networkStands(machine, cluster, signal, name);
 };
 
 /** What the daemons and the instances wrote, by name. */

@@ -5,9 +5,9 @@ import type { CommandRecord } from './shell.ts';
 /** What happens during a run, in order; `ms` is since its start. One writer a format listens to these. */
 export type LabEvent = { readonly ms: number } & (
   | { readonly kind: 'run-started'; readonly id: string; readonly scenario: string; readonly machine: string }
-  | { readonly kind: 'step-started'; readonly step: string; readonly place: Place }
+  | { readonly kind: 'step-started'; readonly step: string; readonly place: Place; readonly board?: string }
   | { readonly kind: 'progress'; readonly text: string }
-  | { readonly kind: 'command'; readonly place: Place; readonly typed: CommandRecord }
+  | { readonly kind: 'command'; readonly place: Place; readonly board?: string; readonly typed: CommandRecord }
   | { readonly kind: 'expectation'; readonly step: string; readonly expectation: Expectation }
   | { readonly kind: 'step-ended'; readonly step: string; readonly verdict: Verdict; readonly tookMs: number }
   | { readonly kind: 'cluster-message'; readonly message: ClusterMessage }

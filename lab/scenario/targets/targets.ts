@@ -2,6 +2,7 @@ import http from 'node:http';
 import { execa } from 'execa';
 import type { Machine } from '../../machine/machine.ts';
 import type { Place } from '../../report/model/results.ts';
+import { placeOf } from '../../report/model/text.ts';
 import { type Answer, answerOf } from './answer.ts';
 import type { Emit } from './events.ts';
 import { bindShell, type ScriptRun, type Shell } from './shell.ts';
@@ -11,6 +12,8 @@ export type ExecTarget = {
   readonly place: Place;
   /** Whose namespace it is, inside of an instance. */
   readonly task?: string;
+  /** Which board it is on, of several. */
+  readonly board?: string | undefined;
   readonly $: Shell;
   /** One GET request; rejects when there is no answer within `timeoutMs` (default 10 s, scaled to the machine). */
   readonly get: (url: string, timeoutMs?: number) => Promise<Answer>;
@@ -43,29 +46,41 @@ const onMachine = (
   enter: readonly string[],
   emit: Emit,
   signal: AbortSignal,
+  board: string | undefined,
 ): ExecTarget => {
+  const named = board === undefined ? {} : { board };
   const run: ScriptRun = (script, ends) =>
     machine.exec([...enter, 'sh', '-c', script], { signal: AbortSignal.any([signal, ends]) });
   return {
     place,
+    ...named,
     exec: (argv, options) => machine.exec([...enter, ...argv], options),
-    $: bindShell(run, (typed) => emit({ kind: 'command', place, typed })),
+    $: bindShell(run, (typed) => emit({ kind: 'command', place, ...named, typed })),
     get: async (url, timeoutMs = requestMs * machine.timeoutFactor) => {
       const curl = ['curl', '--silent', '--show-error', '--include', '--max-time', String(timeoutMs / 1000), url];
       const { code, stdout, stderr } = await machine.exec([...enter, ...curl], { signal, encoding: 'latin1' });
-      if (code !== 0) throw new Error(`GET ${url} on the ${place}: ${stderr.trim() || `curl ended with ${code}`}`);
+      if (code !== 0)
+        throw new Error(
+          `GET ${url} on the ${placeOf({ place, board })}: ${stderr.trim() || `curl ended with ${code}`}`,
+        );
       return parseCurl(stdout);
     },
   };
 };
 
-/** The board itself. */
-export const boardTarget = (machine: Machine, emit: Emit, signal: AbortSignal): ExecTarget =>
-  onMachine(machine, 'board', [], emit, signal);
+/** The board itself; `name` says which of several it is. */
+export const boardTarget = (machine: Machine, emit: Emit, signal: AbortSignal, name?: string): ExecTarget =>
+  onMachine(machine, 'board', [], emit, signal, name);
 
-/** Inside the network namespace of an instance. */
-export const instanceTarget = (machine: Machine, task: string, emit: Emit, signal: AbortSignal): ExecTarget => ({
-  ...onMachine(machine, 'instance', ['ip', 'netns', 'exec', task], emit, signal),
+/** Inside the network namespace of an instance; `name` says on which of several boards. */
+export const instanceTarget = (
+  machine: Machine,
+  task: string,
+  emit: Emit,
+  signal: AbortSignal,
+  name?: string,
+): ExecTarget => ({
+  ...onMachine(machine, 'instance', ['ip', 'netns', 'exec', task], emit, signal, name),
   task,
 });
 

@@ -27,7 +27,10 @@ export const fields403 = {
   csi_drivers: [],
 };
 
-export const postRegistration = (cluster: Cluster, body: unknown): Promise<Response> =>
+/** Where a cluster listens. */
+type Ports = Pick<Cluster, 'registrationPort' | 'brokerPort'>;
+
+export const postRegistration = (cluster: Ports, body: unknown): Promise<Response> =>
   fetch(`http://127.0.0.1:${cluster.registrationPort}${registrationPath}`, {
     method: 'POST',
     body: JSON.stringify(body),
@@ -78,7 +81,7 @@ export class Recorder implements AsyncDisposable {
   }
 }
 
-export const connect = async (cluster: Cluster, clientId: string, topics: readonly string[]): Promise<Recorder> => {
+export const connect = async (cluster: Ports, clientId: string, topics: readonly string[]): Promise<Recorder> => {
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${cluster.brokerPort}`, { clientId, reconnectPeriod: 50 });
   const recorder = new Recorder(client);
   if (topics.length > 0) await client.subscribeAsync([...topics], { qos: 1 });
@@ -86,7 +89,7 @@ export const connect = async (cluster: Cluster, clientId: string, topics: readon
 };
 
 /** A worker that registered and did everything that comes before the first deployment. */
-export const joinAsWorker = async (cluster: Cluster, stack: AsyncDisposableStack, host = fields403.host) => {
+export const joinAsWorker = async (cluster: Ports, stack: AsyncDisposableStack, host = fields403.host) => {
   const answer = await postRegistration(cluster, { ...fields403, host });
   const { id } = (await answer.json()) as { id: string };
   const engineTopic = engineTopics(id);

@@ -19,7 +19,7 @@ const first = { address: '10.10.0.0', addressv6: 'fd00:10::' };
 /** A cluster with two workers on boards of their own. */
 const open = async (stack: AsyncDisposableStack) => {
   const cluster = stack.use(
-    await startCluster({ listen: '127.0.0.1', advertise: '10.0.2.2', subnet: first, workers: 2 }),
+    await startCluster({ listen: '127.0.0.1', advertise: '10.0.2.2', subnet: first, hosts: ['board-1', 'board-2'] }),
   );
   const [one, two] = [await joinAsWorker(cluster, stack, 'board-1'), await joinAsWorker(cluster, stack, 'board-2')];
   for (const { manager } of [one, two]) await manager.client.subscribeAsync('jobs/#', { qos: 1 });

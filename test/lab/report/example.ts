@@ -99,6 +99,27 @@ export const passedResults = (fidelity: Fidelity = 'emulated'): Results => {
   };
 };
 
+/** The same on two boards. */
+export const twoBoards = (): Results => {
+  const results = passedResults();
+  const { topology, emulator, ...run } = results.run;
+  const [deploy, http, load] = results.steps;
+  if (!deploy || !http || !load || !topology || !emulator) throw new Error('the example has three steps and a network');
+  const board = (n: number) => ({ name: `board-${n}`, address: `192.168.77.1${n}`, emulator });
+  return {
+    ...results,
+    machine: { ...results.machine, boards: 2 },
+    steps: [{ ...deploy, board: 'board-1' }, { ...http, place: 'instance', board: 'board-2' }, load],
+    run: {
+      ...run,
+      boards: [
+        { ...board(1), topology, condition: { clock: { before: '1500 MHz', after: '600 MHz' } } },
+        { ...board(2), topology: { ...topology, gateway: '10.10.0.65', instances: [] } },
+      ],
+    },
+  };
+};
+
 const unmet = {
   name: 'body',
   verdict: 'failed',

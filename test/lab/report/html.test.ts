@@ -6,7 +6,7 @@ import { suitePage } from '../../../lab/report/html/suite.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
 import type { Results } from '../../../lab/report/model/results.ts';
 import { openPage, withoutBrowser } from './browser.ts';
-import { brokenResults, failedResults, passedResults } from './example.ts';
+import { brokenResults, failedResults, passedResults, twoBoards } from './example.ts';
 
 /** A full board whose names are as long as names can be. */
 const crowded = (): Results => {
@@ -21,7 +21,7 @@ const crowded = (): Results => {
   return { ...results, run: { ...results.run, topology } };
 };
 
-const examples = { passed: passedResults(), crowded: crowded(), broken: brokenResults() };
+const examples = { passed: passedResults(), crowded: crowded(), two: twoBoards(), broken: brokenResults() };
 
 t.test('the report is one file without scripts or anything from elsewhere', async (t) => {
   const text = htmlReport(examples.passed, [{ name: 'console', text: 'booted\n' }]);

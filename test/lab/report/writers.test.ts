@@ -5,12 +5,13 @@ import { formatValue } from '../../../lab/report/formats/format.ts';
 import { junit } from '../../../lab/report/formats/junit.ts';
 import { summary } from '../../../lab/report/formats/summary.ts';
 import { terminal } from '../../../lab/report/formats/terminal.ts';
+import { htmlReport } from '../../../lab/report/html.ts';
 import { histogramOf } from '../../../lab/report/model/latency.ts';
 import { Results } from '../../../lab/report/model/results.ts';
 import { problemsOf } from '../../../worker/contract/check.ts';
-import { brokenResults, failedResults, passedResults } from './example.ts';
+import { brokenResults, failedResults, passedResults, twoBoards } from './example.ts';
 
-const examples = { passed: passedResults(), failed: failedResults(), broken: brokenResults() };
+const examples = { passed: passedResults(), two: twoBoards(), failed: failedResults(), broken: brokenResults() };
 
 t.test('results of every outcome fit the schema', async (t) => {
   for (const [name, results] of Object.entries(examples)) t.strictSame(problemsOf(Results, results), [], name);
@@ -95,4 +96,20 @@ t.test('values are in a unit that a person reads', async (t) => {
   t.equal(formatValue(0, 'ms'), '0 µs');
   t.equal(formatValue(27 * 1024 * 1024, 'bytes'), '27 MiB');
   t.equal(formatValue(476.2, '1/s'), '476/s');
+});
+
+t.test('of two boards every writer says which one it speaks of', async (t) => {
+  const two = twoBoards();
+  const text = terminal(two, { colours: 0 });
+  t.match(text, /bridged on 2 x virt \(aarch64\)/);
+  t.match(text, /deploy +board-1/);
+  t.match(text, /http from the board +instance on board-2/);
+  const markdown = summary(two);
+  t.match(markdown, /\| http from the board \| instance on board-2 \| passed/);
+  t.match(markdown, /\| board-2 \| 192\.168\.77\.12 \| 10\.10\.0\.65 \|/);
+  t.match(markdown, /\| board-1: clock \| 1500 MHz \| 600 MHz \|/);
+  t.match(junit(two), /testsuite name="bridged on 2 x virt"[\s\S]*classname="bridged\.board-2\.instance"/);
+  const html = htmlReport(two, []);
+  t.match(html, /<b>board-1<\/b>[\s\S]*192\.168\.77\.11[\s\S]*segment[\s\S]*<b>board-2<\/b>[\s\S]*10\.10\.0\.65/);
+  t.match(html, /Arguments of the emulator of board-2/);
 });

@@ -11,10 +11,10 @@ t.test("loads take nothing of a scenario's time, however many they are", async (
   const board = askedBoard([], []);
   const limit = extendableDeadline(5000, 'the scenario');
   const load = createLoader(
-    board,
+    [{ machine: board }],
     { connections: 1, duration: 1 },
     noObservations(),
-    packetCapture(board, limit.signal),
+    [packetCapture(board, limit.signal)],
     limit,
   );
   for (const name of ['one', 'two', 'three', 'four']) {

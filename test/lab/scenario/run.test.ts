@@ -13,6 +13,7 @@ const kind = (prepare: MachineKind['prepare']): MachineKind => ({
   architecture: 'aarch64',
   fidelity: 'emulated',
   capabilities: new Set(['bridge']),
+  openKept: async () => undefined,
   prepare,
 });
 
