@@ -1,6 +1,9 @@
 import { isIP, isIPv6 } from 'node:net';
 import { InvalidData } from './check.ts';
 
+/** Where a cluster's API is. */
+export type ClusterAddress = { readonly host: string; readonly port: number; readonly secure: boolean };
+
 /** A host name of letters, digits, points, hyphens and underscores, in any script. */
 const namePattern = /^[\p{L}\p{N}_](?:[\p{L}\p{N}._-]{0,251}[\p{L}\p{N}.])?$/u;
 

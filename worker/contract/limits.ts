@@ -19,3 +19,6 @@ export const maxDeployMs = maxFetchMs + maxCompileMs + 2 * maxReadyMs;
 
 /** The longest head of an HTTP answer that is read from an instance, in bytes. */
 export const maxHeadBytes = 256 * 1024;
+
+/** The longest detail that is sent or logged, in characters. */
+export const maxDetail = 2000;

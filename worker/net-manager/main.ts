@@ -1,6 +1,6 @@
 import { once } from 'node:events';
+import { lockState } from '../system/locks/state-lock.ts';
 import { consoleLog } from '../system/log.ts';
-import { lockState } from '../system/state-lock.ts';
 import { stopSignal } from '../system/stopping.ts';
 import { readConfig } from './config.ts';
 import { dryRun } from './dry-run.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { NetDeployRequest, NetUndeployRequest, RegisterRequest } from '../contract/net-http.ts';
-import { keyedMutex } from '../system/keyed-mutex.ts';
+import { keyedMutex } from '../system/locks/keyed-mutex.ts';
 import type { Log } from '../system/log.ts';
 import type { Config } from './config.ts';
 import type { Journal } from './journal.ts';

@@ -1,14 +1,14 @@
 import { join, resolve } from 'node:path';
+import { explain } from '../system/explain.ts';
+import { lockState } from '../system/locks/state-lock.ts';
 import { consoleLog } from '../system/log.ts';
 import { spareFolder } from '../system/spare-folder.ts';
-import { lockState } from '../system/state-lock.ts';
 import { stopSignal } from '../system/stopping.ts';
 import { ArtifactCache } from './artifacts/artifacts.ts';
-import { openMembership } from './cluster/membership.ts';
 import { defaultPace } from './cluster/session.ts';
-import { explain } from './explain.ts';
 import { Journal } from './instances/journal.ts';
-import { NetClient } from './instances/net-client.ts';
+import { openMembership } from './instances/network/membership.ts';
+import { NetClient } from './instances/network/net-client.ts';
 import { NativeCode } from './native/native-code.ts';
 import { parseOptions, UsageError, usage } from './options.ts';
 import { installFilter } from './process/filter.ts';

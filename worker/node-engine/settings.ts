@@ -1,18 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidData } from '../contract/check.ts';
 import { EngineConfig } from '../contract/config.ts';
-import { readHost } from '../contract/host.ts';
+import { type ClusterAddress, readHost } from '../contract/host.ts';
 import { readJson, type Warn } from '../contract/read.ts';
 import type { Sources } from './artifacts/sources.ts';
+import type { NetTarget } from './instances/network/net-client.ts';
 import { servingOf } from './runtime/serving.ts';
-
-/** Where NetManager listens. */
-export type NetTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
 
 /** What conf.json means for this engine. */
 export type Settings = {
   /** The cluster to join; undefined when the file names none. */
-  readonly cluster: { readonly host: string; readonly port: number; readonly secure: boolean } | undefined;
+  readonly cluster: ClusterAddress | undefined;
   /** Undefined when networking is switched off. */
   readonly network: NetTarget | undefined;
   readonly logs: string;

@@ -1,18 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClusterAddress } from '../contract/host.ts';
 import type { JobStatusMessage } from '../contract/job.ts';
 import type { Dialect } from '../contract/registration.ts';
+import { explain } from '../system/explain.ts';
+import { abortable, deadline, retry } from '../system/wait.ts';
 import { connectBroker } from './cluster/broker.ts';
-import { followWith } from './cluster/membership.ts';
 import { statusMessage } from './cluster/messages.ts';
 import { nodeFacts } from './cluster/node-facts.ts';
 import { Outbox } from './cluster/outbox.ts';
-import { type ClusterAddress, type Registration, registrar } from './cluster/registration.ts';
+import { type Registration, registrar } from './cluster/registration.ts';
 import { type Pace, Session } from './cluster/session.ts';
-import { explain } from './explain.ts';
 import { Engine } from './instances/engine.ts';
+import { followWith } from './instances/network/membership.ts';
 import type { Node } from './instances/node.ts';
 import type { Settings } from './settings.ts';
-import { abortable, deadline, retry } from './wait.ts';
 
 const registering = { first: 500, growth: 1.5, most: 15_000 };
 const reconnecting = { first: 250, growth: 2, most: 15_000 };

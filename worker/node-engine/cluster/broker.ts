@@ -2,7 +2,7 @@ import type { MqttClient } from 'mqtt';
 import { DeleteRequest } from '../../contract/job.ts';
 import type { Log } from '../../system/log.ts';
 import { type Broker, endMqtt, maxMessageBytes, openMqtt } from '../../system/mqtt.ts';
-import { abortable } from '../wait.ts';
+import { abortable } from '../../system/wait.ts';
 
 /** The broker cannot be reached. */
 class BrokerError extends Error {

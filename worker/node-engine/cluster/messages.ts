@@ -1,5 +1,7 @@
 import type { JobStatus, JobStatusMessage } from '../../contract/job.ts';
+import { maxDetail } from '../../contract/limits.ts';
 import type { Dialect, NodeFields400, NodeFields403 } from '../../contract/registration.ts';
+import type { InstanceUsage } from '../instances/usage.ts';
 import type { NodeFacts } from './node-facts.ts';
 
 /** Who the worker is towards its cluster. `id` is empty until the cluster has given one. */
@@ -58,16 +60,6 @@ export const nodeFieldsMessage = (
       };
 };
 
-/** What one running instance uses: CPU in percent of one core, memory in percent of the node's. */
-export type InstanceUsage = {
-  readonly job: string;
-  readonly instance: number;
-  readonly virtualization: string;
-  readonly cpuPercent: number;
-  readonly memoryPercent: number;
-  readonly logs: string;
-};
-
 /** `nodes/<id>/jobs/resources`. */
 export const resourcesMessage = (dialect: Dialect, instances: readonly InstanceUsage[]) => ({
   services: instances.map((usage) => {
@@ -82,9 +74,6 @@ export const resourcesMessage = (dialect: Dialect, instances: readonly InstanceU
     };
   }),
 });
-
-/** The longest detail that is sent or logged, in characters. */
-export const maxDetail = 2000;
 
 /** `nodes/<id>/job`. */
 export const statusMessage = (

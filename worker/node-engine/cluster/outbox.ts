@@ -1,4 +1,4 @@
-import { settlesWithin } from '../wait.ts';
+import { settlesWithin } from '../../system/wait.ts';
 
 type Waiting<T> = { readonly message: T; readonly done: Promise<void>; readonly sent: () => void };
 

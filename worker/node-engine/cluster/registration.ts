@@ -1,15 +1,12 @@
+import type { ClusterAddress } from '../../contract/host.ts';
 import { readJson, type Warn } from '../../contract/read.ts';
 import { type Dialect, RegistrationAnswer, registrationPath } from '../../contract/registration.ts';
+import { explain } from '../../system/explain.ts';
 import { addressTowards } from '../../system/node-address.ts';
+import { abortable, deadline } from '../../system/wait.ts';
 import { postJson } from '../artifacts/http.ts';
-import { explain } from '../explain.ts';
-import type { Settings } from '../settings.ts';
-import { abortable, deadline } from '../wait.ts';
 import { nodeFieldsMessage } from './messages.ts';
 import type { NodeFacts } from './node-facts.ts';
-
-/** Where a cluster's API is. */
-export type ClusterAddress = NonNullable<Settings['cluster']>;
 
 /** What the worker is to its cluster. */
 export type Registration = {

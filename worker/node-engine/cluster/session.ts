@@ -1,11 +1,11 @@
 import type { MqttClient } from 'mqtt';
 import type { JobStatusMessage } from '../../contract/job.ts';
 import { engineTopics } from '../../contract/topics.ts';
+import { explain } from '../../system/explain.ts';
 import type { Log } from '../../system/log.ts';
 import { acknowledgeMs, endMqtt } from '../../system/mqtt.ts';
-import { explain } from '../explain.ts';
+import { abortable, deadline, settlesWithin } from '../../system/wait.ts';
 import type { Engine } from '../instances/engine.ts';
-import { abortable, deadline, settlesWithin } from '../wait.ts';
 import { readOrder } from './inbox.ts';
 import { nodeFieldsMessage, resourcesMessage } from './messages.ts';
 import type { NodeFacts } from './node-facts.ts';

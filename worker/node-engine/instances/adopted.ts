@@ -6,9 +6,9 @@ import { outputMark } from '../process/output.ts';
 import { processesMarked } from '../process/proc.ts';
 import { undoNetwork } from './deploy.ts';
 import { type Duty, dutyOf, type Entry, ended, nothing, ordered } from './entry.ts';
-import { holderMark, stopHolder } from './holder.ts';
 import { type Instance, newInstance } from './instance.ts';
 import type { Journal } from './journal.ts';
+import { holderMark, stopHolder } from './network/holder.ts';
 import type { Node } from './node.ts';
 import { wordOf } from './words.ts';
 

@@ -1,7 +1,8 @@
 import type { DeployRequest } from '../../contract/job.ts';
 import { taskId } from '../../contract/names.ts';
+import { explain } from '../../system/explain.ts';
+import { userOf } from '../../system/users.ts';
 import type { Artifact } from '../artifacts/artifacts.ts';
-import { explain } from '../explain.ts';
 import { keepFilter } from '../process/filter.ts';
 import {
   EarlyExit,
@@ -16,10 +17,9 @@ import {
 import { newLog } from '../process/log-folder.ts';
 import { ownLimits } from '../process/own-limits.ts';
 import { withLastLines } from '../process/tail.ts';
-import { userOf } from '../process/users.ts';
 import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
-import { startHolder, stopHolder } from './holder.ts';
-import { type Attachment, type NetClient, NetworkError } from './net-client.ts';
+import { startHolder, stopHolder } from './network/holder.ts';
+import { type Attachment, type NetClient, NetworkError } from './network/net-client.ts';
 import { logFile, type Node } from './node.ts';
 import { firstResponse, started } from './readiness.ts';
 import type { UndoStack } from './undo.ts';

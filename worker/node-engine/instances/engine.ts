@@ -1,16 +1,16 @@
 import type { DeleteRequest, DeployRequest } from '../../contract/job.ts';
 import { isServiceName, taskId } from '../../contract/names.ts';
-import type { InstanceUsage } from '../cluster/messages.ts';
-import { explain } from '../explain.ts';
+import { explain } from '../../system/explain.ts';
+import { settlesWithin } from '../../system/wait.ts';
 import { pruneLogs } from '../process/log-folder.ts';
 import { recordedExit } from '../process/record.ts';
-import { settlesWithin } from '../wait.ts';
 import { type Adopted, adoptInstances } from './adopted.ts';
 import { deployInstance } from './deploy.ts';
 import { begun, deleted, forgone, owed, type Word } from './entry.ts';
 import { checkHere, EngineStopping, type Instance, JobRejected, newInstance } from './instance.ts';
 import type { Node } from './node.ts';
 import { Supervisor } from './supervisor.ts';
+import type { InstanceUsage } from './usage.ts';
 import { type Report, teller, wordOf } from './words.ts';
 
 /** How long an engine that stops takes deployments back, in ms. */

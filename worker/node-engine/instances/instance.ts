@@ -1,8 +1,8 @@
 import type { DeployRequest } from '../../contract/job.ts';
 import { isServiceName } from '../../contract/names.ts';
-import type { InstanceUsage } from '../cluster/messages.ts';
 import { checkJob } from '../runtime/command.ts';
 import { UndoStack } from './undo.ts';
+import type { InstanceUsage } from './usage.ts';
 
 /** One instance of a job, on its way up, running or on its way down. */
 export type Instance = {

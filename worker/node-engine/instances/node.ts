@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import type { Log } from '../../system/log.ts';
 import type { ArtifactCache } from '../artifacts/artifacts.ts';
-import type { Membership } from '../cluster/membership.ts';
 import type { NativeCode } from '../native/native-code.ts';
 import type { Groups } from '../process/limits.ts';
 import type { LogFolder } from '../process/log-folder.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Serving } from '../runtime/serving.ts';
 import type { Journal } from './journal.ts';
-import type { NetClient } from './net-client.ts';
+import type { Membership } from './network/membership.ts';
+import type { NetClient } from './network/net-client.ts';
 
 /** What this node has for running instances. */
 export type Node = {

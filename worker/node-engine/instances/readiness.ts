@@ -1,9 +1,9 @@
 import { maxHeadBytes, maxReadyMs } from '../../contract/limits.ts';
+import { explain } from '../../system/explain.ts';
+import { deadline, retry } from '../../system/wait.ts';
 import { send } from '../artifacts/http.ts';
-import { explain } from '../explain.ts';
 import { EarlyExit, type Exit, LaunchError, type Running } from '../process/launch.ts';
 import type { Program, Runtime } from '../runtime/runtime.ts';
-import { deadline, retry } from '../wait.ts';
 
 const pauses = { first: 10, growth: 1.2, most: 250 };
 

@@ -3,9 +3,9 @@ import { basename, join } from 'node:path';
 import type { Static, TSchema } from 'typebox';
 import { parseJson } from '../../contract/check.ts';
 import { replaceFile } from '../../system/atomic-file.ts';
-import { keyedMutex } from '../../system/keyed-mutex.ts';
+import { explain } from '../../system/explain.ts';
+import { keyedMutex } from '../../system/locks/keyed-mutex.ts';
 import type { Log } from '../../system/log.ts';
-import { explain } from '../explain.ts';
 
 /** How often it is tried whether a folder that could not be written can be again, in ms. */
 const againMs = 5000;

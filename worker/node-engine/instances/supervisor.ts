@@ -1,13 +1,13 @@
 import type { DeleteRequest } from '../../contract/job.ts';
-import { keyedMutex } from '../../system/keyed-mutex.ts';
-import type { InstanceUsage } from '../cluster/messages.ts';
-import { explain } from '../explain.ts';
+import { explain } from '../../system/explain.ts';
+import { keyedMutex } from '../../system/locks/keyed-mutex.ts';
+import { settlesWithin } from '../../system/wait.ts';
 import type { Exit, Running } from '../process/launch.ts';
-import { settlesWithin } from '../wait.ts';
 import { ended, gone, type Word } from './entry.ts';
 import { EngineStopping, type Instance } from './instance.ts';
+import { networkLost } from './network/reachability.ts';
 import { logFile, type Node } from './node.ts';
-import { networkLost } from './reachability.ts';
+import type { InstanceUsage } from './usage.ts';
 import { usageMeter } from './usage.ts';
 import { endOf, wordOf } from './words.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { explain } from '../../system/explain.ts';
 import type { Log } from '../../system/log.ts';
-import { explain } from '../explain.ts';
 
 type Undo = (signal: AbortSignal) => Promise<void>;
 type Step = { readonly what: string; readonly undo: Undo };

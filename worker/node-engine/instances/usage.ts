@@ -1,8 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import type { DeployRequest } from '../../contract/job.ts';
-import type { InstanceUsage } from '../cluster/messages.ts';
 import { type ProcessId, procStat } from '../process/proc.ts';
 import { tail } from '../process/tail.ts';
+
+/** What one running instance uses: CPU in percent of one core, memory in percent of the node's. */
+export type InstanceUsage = {
+  readonly job: string;
+  readonly instance: number;
+  readonly virtualization: string;
+  readonly cpuPercent: number;
+  readonly memoryPercent: number;
+  readonly logs: string;
+};
 
 /** Clock ticks a second in /proc (USER_HZ, proc(5)): 100 on every architecture that Node runs on. */
 const ticksPerSecond = 100;

@@ -1,7 +1,7 @@
 import type { DeleteRequest, DeployRequest, JobStatus } from '../../contract/job.ts';
+import { maxDetail } from '../../contract/limits.ts';
 import { taskId } from '../../contract/names.ts';
-import { maxDetail } from '../cluster/messages.ts';
-import { explain } from '../explain.ts';
+import { explain } from '../../system/explain.ts';
 import type { Exit } from '../process/launch.ts';
 import { withLastLines } from '../process/tail.ts';
 import { told, type Word } from './entry.ts';

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { maxCompileMs } from '../../contract/limits.ts';
-import { dropPrivileges } from '../process/users.ts';
-import { deadline } from '../wait.ts';
+import { dropPrivileges } from '../../system/users.ts';
+import { deadline } from '../../system/wait.ts';
 
 /** A component could not be compiled. The message has what the compiler said. */
 export class CompileError extends Error {

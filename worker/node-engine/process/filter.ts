@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { explain } from '../../system/explain.ts';
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
-import { explain } from '../explain.ts';
+import { dropPrivileges } from '../../system/users.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { systemCallFilter } from './seccomp.ts';
-import { dropPrivileges } from './users.ts';
 
 const tryMs = 60_000;
 

@@ -2,13 +2,13 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { dropPrivileges } from '../../system/users.ts';
+import { deadline, retry } from '../../system/wait.ts';
 import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
-import { deadline, retry } from '../wait.ts';
 import { openOutput, writerEnded } from './output.ts';
 import type { OwnLimits } from './own-limits.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
 import { recorded, recordedExit } from './record.ts';
-import { dropPrivileges } from './users.ts';
 
 /** How a process ended; `code` and `signal` are both null when nobody could see it end. */
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };

@@ -2,8 +2,8 @@ import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { DeployRequest } from '../../contract/job.ts';
+import { explain } from '../../system/explain.ts';
 import type { Log } from '../../system/log.ts';
-import { explain } from '../explain.ts';
 
 const megabyte = 1024 * 1024;
 

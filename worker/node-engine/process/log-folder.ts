@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { explain } from '../../system/explain.ts';
 import type { Log } from '../../system/log.ts';
-import { explain } from '../explain.ts';
-import { hasUsers, nobody } from './users.ts';
+import { hasUsers, nobody } from '../../system/users.ts';
 
 /** Where the output of instances is kept: in `folder`, and under the same names in `shown` when that is another one. */
 export type LogFolder = { readonly folder: string; readonly shown: string };

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { deadline, retry } from '../wait.ts';
+import { dropPrivileges } from '../../system/users.ts';
+import { deadline, retry } from '../../system/wait.ts';
 import { isRunning, type ProcessId } from './proc.ts';
-import { dropPrivileges } from './users.ts';
 
 /** The most bytes that one file of an instance's output may have; there are two of them. */
 export const maxLogBytes = 10_000_000;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { deadline, retry } from '../wait.ts';
+import { deadline, retry } from '../../system/wait.ts';
 import type { Exit } from './launch.ts';
 
 /**

@@ -11,7 +11,7 @@ import { findAccount } from '../../../../worker/node-engine/artifacts/oci/accoun
 import { readChallenges, tokenUrl } from '../../../../worker/node-engine/artifacts/oci/challenge.ts';
 import { componentLayer, inOrder, readManifest } from '../../../../worker/node-engine/artifacts/oci/manifest.ts';
 import { maxBytes } from '../../../../worker/node-engine/artifacts/save.ts';
-import { explain } from '../../../../worker/node-engine/explain.ts';
+import { explain } from '../../../../worker/system/explain.ts';
 import { fewInputs } from '../../../support/inputs.ts';
 import { withoutOtherUser } from '../../../support/other-user.ts';
 import { type Answer, component, digest, ownServer, setUp, startServer, whole } from '../support/artifact-server.ts';

@@ -10,13 +10,13 @@ import { selectEvictions } from '../../../../worker/node-engine/artifacts/evicti
 import { nodeFieldsMessage, resourcesMessage } from '../../../../worker/node-engine/cluster/messages.ts';
 import { busyPercent, nodeFacts } from '../../../../worker/node-engine/cluster/node-facts.ts';
 import { Outbox } from '../../../../worker/node-engine/cluster/outbox.ts';
-import { explain } from '../../../../worker/node-engine/explain.ts';
 import { UndoStack } from '../../../../worker/node-engine/instances/undo.ts';
 import { memoryBytes } from '../../../../worker/node-engine/instances/usage.ts';
 import { findGroups, limitFiles } from '../../../../worker/node-engine/process/limits.ts';
 import { parseProcStat, procStat } from '../../../../worker/node-engine/process/proc.ts';
 import { tail } from '../../../../worker/node-engine/process/tail.ts';
-import { hasUsers } from '../../../../worker/node-engine/process/users.ts';
+import { explain } from '../../../../worker/system/explain.ts';
+import { hasUsers } from '../../../../worker/system/users.ts';
 import { job } from '../support/jobs.ts';
 
 const seeded = { seed: 20_260_803, numRuns: 1000 };

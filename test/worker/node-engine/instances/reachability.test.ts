@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { firstAddress, networkLost } from '../../../../worker/node-engine/instances/reachability.ts';
+import { firstAddress, networkLost } from '../../../../worker/node-engine/instances/network/reachability.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 
 const ip = (...args: readonly string[]) => promisify(execFile)('ip', args);

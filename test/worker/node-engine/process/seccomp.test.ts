@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { installFilter } from '../../../../worker/node-engine/process/filter.ts';
 import { calls, systemCallFilter } from '../../../../worker/node-engine/process/seccomp.ts';
-import { dropPrivileges } from '../../../../worker/node-engine/process/users.ts';
 import { CommandFailed, run } from '../../../../worker/system/run.ts';
+import { dropPrivileges } from '../../../../worker/system/users.ts';
 import { inputs } from '../../../support/inputs.ts';
 import { noWasmtime, wasmtime } from '../support/daemon.ts';
 

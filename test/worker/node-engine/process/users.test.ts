@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { compilerUsers, hasUsers, instanceUsers } from '../../../../worker/node-engine/process/users.ts';
+import { compilerUsers, hasUsers, instanceUsers } from '../../../../worker/system/users.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { startCluster } from '../support/cluster.ts';
 import { createDaemon, fetchText, noWasmtime, wasmtime } from '../support/daemon.ts';

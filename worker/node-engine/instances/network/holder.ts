@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { run } from '../../system/run.ts';
-import { LaunchError } from '../process/launch.ts';
-import { isRunning, type ProcessId, procStat, signalProcess } from '../process/proc.ts';
-import { dropPrivileges } from '../process/users.ts';
-import { deadline, retry } from '../wait.ts';
+import { run } from '../../../system/run.ts';
+import { dropPrivileges } from '../../../system/users.ts';
+import { deadline, retry } from '../../../system/wait.ts';
+import { LaunchError } from '../../process/launch.ts';
+import { isRunning, type ProcessId, procStat, signalProcess } from '../../process/proc.ts';
 
 /**
  * Marks a process that holds a network namespace for an instance, so that a later engine finds it: its value is the

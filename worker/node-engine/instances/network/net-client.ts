@@ -1,13 +1,15 @@
-import { taskId } from '../../contract/names.ts';
-import { readDeployAnswer } from '../../contract/net-http.ts';
-import { formatPorts, parsePorts } from '../../contract/ports.ts';
-import type { Log } from '../../system/log.ts';
-import { postJson } from '../artifacts/http.ts';
-import { explain } from '../explain.ts';
-import type { ProcessId } from '../process/proc.ts';
-import type { NetTarget } from '../settings.ts';
-import { deadline, retry } from '../wait.ts';
+import { taskId } from '../../../contract/names.ts';
+import { readDeployAnswer } from '../../../contract/net-http.ts';
+import { formatPorts, parsePorts } from '../../../contract/ports.ts';
+import { explain } from '../../../system/explain.ts';
+import type { Log } from '../../../system/log.ts';
+import { deadline, retry } from '../../../system/wait.ts';
+import { postJson } from '../../artifacts/http.ts';
+import type { ProcessId } from '../../process/proc.ts';
 import { namespaceFileOf, openLowPorts } from './holder.ts';
+
+/** Where NetManager listens. */
+export type NetTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
 
 /** The addresses of an instance, without prefix lengths, and the file of its namespace, as nsenter(1) takes it. */
 export type Attachment = { readonly v4: string; readonly v6: string; readonly namespace: string };

@@ -4,7 +4,7 @@ import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { replaceFile } from './atomic-file.ts';
+import { replaceFile } from '../atomic-file.ts';
 
 /** Another daemon works with the same state. */
 class StateInUse extends Error {

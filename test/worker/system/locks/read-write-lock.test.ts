@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import t from 'tap';
-import { ReadWriteLock } from '../../../worker/system/read-write-lock.ts';
+import { ReadWriteLock } from '../../../../worker/system/locks/read-write-lock.ts';
 
 const work = fc.record({ writes: fc.boolean(), turns: fc.nat(5), fails: fc.boolean(), after: fc.nat(3) });
 

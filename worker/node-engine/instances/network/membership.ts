@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { replaceFile } from '../../system/atomic-file.ts';
-import type { Log } from '../../system/log.ts';
-import { explain } from '../explain.ts';
-import type { NetClient } from '../instances/net-client.ts';
-import type { ClusterAddress } from './registration.ts';
+import type { ClusterAddress } from '../../../contract/host.ts';
+import { replaceFile } from '../../../system/atomic-file.ts';
+import { explain } from '../../../system/explain.ts';
+import type { Log } from '../../../system/log.ts';
+import type { NetClient } from './net-client.ts';
 
 /** The id under which NetManager knows this worker, in a file, so that a later engine can say who it was. */
 export type Membership = {

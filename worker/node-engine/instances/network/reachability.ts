@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProcessId } from '../process/proc.ts';
+import type { ProcessId } from '../../process/proc.ts';
 
 /** How often an instance's network is looked at, and how often it has to be missing: others repair it in 5 s. */
 const lookMs = 4000;
