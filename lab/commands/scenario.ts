@@ -7,9 +7,8 @@ import {
   imageKinds,
   type MachineKind,
   type MachineOptions,
-  machineKind,
-  machineNames,
-} from '../machine/machines.ts';
+} from '../machine/kind.ts';
+import { machineKind, machineNames } from '../machine/machines.ts';
 import { writeReport } from '../report/folder.ts';
 import { terminal } from '../report/formats/terminal.ts';
 import { joinRuns } from '../report/model/replicates.ts';
@@ -56,7 +55,7 @@ const list = async (json: boolean): Promise<void> => {
 
 /** What the user chose about the machine. Throws a usage fault where it has no image to choose. */
 const machineOptions = ({ wasmtime, qemu, image, boot }: ScenarioFlags, kind: MachineKind): MachineOptions => {
-  if (kind.fidelity === 'emulated') return { wasmtime, qemu, image, boot };
+  if (kind.bootsImages) return { wasmtime, qemu, image, boot };
   if (qemu !== undefined || image !== 'debian' || boot !== 'direct')
     throw usageFault(`${kind.name} is not emulated: leave out --image, --boot and --qemu`);
   return { wasmtime };

@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander';
 import { execa } from 'execa';
 import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
-import { type ImageKind, imageKinds, type MachineKind, machineKind, machineNames } from '../machine/machines.ts';
+import { type ImageKind, imageKinds, type MachineKind } from '../machine/kind.ts';
+import { machineKind, machineNames } from '../machine/machines.ts';
 import { Results } from '../report/model/results.ts';
 import {
   countedEntries,
@@ -48,7 +49,7 @@ const runOne = async (
 ): Promise<SuiteEntry> => {
   const began = performance.now();
   const options = ['--machine', kind.name, '--duration', `${flags.duration}`, '--replicates', `${flags.replicates}`];
-  if (kind.fidelity === 'emulated') options.push('--image', flags.image);
+  if (kind.bootsImages) options.push('--image', flags.image);
   const mark = newId();
   const child = await execa(
     process.execPath,
@@ -86,7 +87,7 @@ const runOne = async (
 
 const suite = async (wanted: readonly string[], flags: SuiteFlags, context: CommandContext): Promise<void> => {
   const kinds = flags.machine.map(machineKind);
-  if (flags.image !== 'debian' && !kinds.some(({ fidelity }) => fidelity === 'emulated'))
+  if (flags.image !== 'debian' && !kinds.some(({ bootsImages }) => bootsImages))
     throw usageFault('no machine here is emulated: leave out --image');
   const names = wanted.length > 0 ? wanted : await scenarioNames();
   const scenarios = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));

@@ -1,4 +1,4 @@
-import type { MachineKind, MachineOptions } from '../machine/machines.ts';
+import type { MachineKind, MachineOptions } from '../machine/kind.ts';
 import type { App } from '../wasm/app.ts';
 import type { Scenario, ScenarioOptions } from './scenario.ts';
 import type { WantedAnswer } from './targets/answer.ts';

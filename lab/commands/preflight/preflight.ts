@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
+import type { MachineKind } from '../../machine/kind.ts';
 import { isInNamespaces } from '../../machine/local/namespaces.ts';
-import type { MachineKind } from '../../machine/machines.ts';
 import { labFault } from '../../system/errors.ts';
 import { cachePath } from '../../system/files/cache.ts';
 import type { Finding } from '../../system/finding.ts';
@@ -37,7 +37,7 @@ const downloadsFor = async (kind: MachineKind, wasmtime: string | undefined): Pr
     ...(wasmtime === undefined
       ? [['wasmtime', cachePath('wasmtime', `${pinnedVersion}-${kind.architecture}`)] as const]
       : []),
-    ...(kind.fidelity === 'emulated' ? [['mirror', cachePath('packages')] as const] : []),
+    ...(kind.needs.includes('mirror') ? [['mirror', cachePath('packages')] as const] : []),
   ];
   const missing = await Promise.all(folders.map(async ([need, file]) => ((await isThere(file)) ? [] : [need])));
   return missing.flat();
@@ -45,8 +45,8 @@ const downloadsFor = async (kind: MachineKind, wasmtime: string | undefined): Pr
 
 const needsOf = async (kind: MachineKind, wasmtime: string | undefined): Promise<readonly Need[]> => [
   'board files',
-  ...(kind.fidelity === 'native' ? (['namespaces'] as const) : []),
-  ...(kind.fidelity === 'hardware' ? (['ssh'] as const) : []),
+  // what lies in the cache already is needed of no mirror
+  ...kind.needs.filter((need) => need !== 'mirror'),
   ...(await downloadsFor(kind, wasmtime)),
 ];
 

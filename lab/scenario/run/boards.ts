@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import pLimit from 'p-limit';
-import type { Prepared } from '../../machine/machines.ts';
+import type { Prepared } from '../../machine/kind.ts';
 import { joinSegment } from '../../machine/segment/join.ts';
 import { openSegment, type Segment } from '../../machine/segment/segment.ts';
 import { LabError, labFault } from '../../system/errors.ts';

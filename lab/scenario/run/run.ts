@@ -1,4 +1,4 @@
-import type { MachineKind, Prepared } from '../../machine/machines.ts';
+import type { MachineKind, Prepared } from '../../machine/kind.ts';
 import type { Segment } from '../../machine/segment/segment.ts';
 import type { ExtraFile } from '../../report/folder.ts';
 import { worstVerdict } from '../../report/model/replicates.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { MachineKind } from '../../../lab/machine/machines.ts';
+import type { MachineKind } from '../../../lab/machine/kind.ts';
 import { Results } from '../../../lab/report/model/results.ts';
 import { allOrFirst } from '../../../lab/scenario/run/boards.ts';
 import { runScenario } from '../../../lab/scenario/run/run.ts';
@@ -19,6 +19,7 @@ const runOn = async (
   const kind: MachineKind = {
     ...{ name: 'nowhere', about: 'stand-ins', architecture: 'aarch64', fidelity: 'emulated' },
     capabilities: new Set(['bridge']),
+    needs: [],
     prepare: async () => ({
       unlocked: [],
       start: async (_run, _signal, _note, port) => {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { MachineKind } from '../../../lab/machine/machines.ts';
+import type { MachineKind } from '../../../lab/machine/kind.ts';
 import { runScenario } from '../../../lab/scenario/run/run.ts';
 import { scenario } from '../../../lab/scenario/scenario.ts';
 import { labFault } from '../../../lab/system/errors.ts';
@@ -13,6 +13,7 @@ const kind = (prepare: MachineKind['prepare']): MachineKind => ({
   architecture: 'aarch64',
   fidelity: 'emulated',
   capabilities: new Set(['bridge']),
+  needs: [],
   openKept: async () => undefined,
   prepare,
 });

@@ -1,0 +1,22 @@
+import type { MachineKind } from '../kind.ts';
+import { readMachine } from './definition.ts';
+import { hardwareCapabilities, startHardware } from './hardware.ts';
+
+/** A board of the user's own, by its machine file; undefined when there is none of that name. */
+export const hardwareKind = (name: string): MachineKind | undefined => {
+  const definition = readMachine(name);
+  if (!definition) return undefined;
+  return {
+    name,
+    about: `a board reached by ssh: ${definition.ssh}`,
+    architecture: definition.architecture ?? 'aarch64',
+    fidelity: 'hardware',
+    capabilities: hardwareCapabilities,
+    needs: ['ssh'],
+    alone: 'it is one board, and boards of your own are not joined by the lab',
+    prepare: async ({ wasmtime }, say) => ({
+      unlocked: [],
+      start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, say, note, signal }),
+    }),
+  };
+};

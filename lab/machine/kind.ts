@@ -1,0 +1,68 @@
+import type { Fidelity } from '../report/model/results.ts';
+import type { Architecture } from '../system/elf.ts';
+import type { RunFolder } from '../system/runs.ts';
+import type { KeptMachine } from './kept.ts';
+import type { Capability, Machine } from './machine.ts';
+import type { SegmentPort } from './segment/segment.ts';
+
+/** What an emulated board can boot. */
+export const imageKinds = ['debian', 'buildroot'] as const;
+export type ImageKind = (typeof imageKinds)[number];
+
+export const bootSources = ['direct', 'sd'] as const;
+export type BootSource = (typeof bootSources)[number];
+
+/** What the user chose about a machine. */
+export type MachineOptions = {
+  /** A wasmtime version or path; the pinned version when left out. */
+  readonly wasmtime?: string | undefined;
+  /** A QEMU of the user's own. */
+  readonly qemu?: string | undefined;
+  /** Which image an emulated board boots; the quick one when left out. */
+  readonly image?: ImageKind | undefined;
+  /** How it gets at the image: kernel and layers are handed to it, or it has an SD card as the real board does. */
+  readonly boot?: BootSource | undefined;
+};
+
+/** A machine whose parts are all there: it can be started. */
+export type Prepared = {
+  /** Packages whose locked version the mirror no longer had. */
+  readonly unlocked: readonly string[];
+  /**
+   * Starts it; `note` is told, as long as it lives, what a person has to know about it. Of several boards on a segment
+   * each is given its place there.
+   */
+  readonly start: (
+    run: RunFolder,
+    signal: AbortSignal,
+    note: (text: string) => void,
+    port?: SegmentPort,
+  ) => Promise<Machine>;
+};
+
+/** A kind of machine, before anything of it exists. */
+export type MachineKind = {
+  readonly name: string;
+  readonly about: string;
+  readonly architecture: Architecture;
+  readonly fidelity: Fidelity;
+  readonly capabilities: ReadonlySet<Capability>;
+  /** What of this computer a run on it needs, beside what every run does: the preflight looks for it. */
+  readonly needs: readonly ('namespaces' | 'ssh' | 'mirror')[];
+  /** Set when the user chooses what it boots, and by which emulator. */
+  readonly bootsImages?: true;
+  /** Why a scenario of several boards cannot run on it; left out where it can. */
+  readonly alone?: string;
+  /**
+   * Puts this process where such a machine can be made. It may be started anew for that: nothing that has to be undone
+   * may have happened before.
+   */
+  readonly enter?: (options: MachineOptions, signal: AbortSignal) => Promise<void>;
+  /** Makes or fetches its parts; `say` is told how far that has come, and the start too. */
+  readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
+  /**
+   * Reaches one that was left running, by its run's folder; undefined when that run's machine is of another kind. A kind
+   * without it is put back as it was after each run and cannot be left running.
+   */
+  readonly openKept?: (folder: string) => Promise<KeptMachine | undefined>;
+};

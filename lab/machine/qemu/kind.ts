@@ -1,0 +1,48 @@
+import { openBuildrootImage } from '../../image/buildroot/boot.ts';
+import { buildDebianImage } from '../../image/debian/build.ts';
+import type { BoardName } from '../../image/debian/parts.ts';
+import type { BootImage } from '../../image/image.ts';
+import { buildEmulatedCard } from '../../image/sd/emulated.ts';
+import { usageFault } from '../../system/errors.ts';
+import { fetchTools } from '../../system/packages/tools.ts';
+import type { MachineKind, MachineOptions } from '../kind.ts';
+import type { MachineDefinition } from './definitions.ts';
+import { keptEmulator } from './kept.ts';
+import { emulatedCapabilities, startEmulated } from './qemu.ts';
+
+/** The image that the user chose for a board, built or opened. */
+const imageFor = (
+  board: BoardName,
+  { image, boot, wasmtime }: MachineOptions,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<BootImage> => {
+  const fromCard = boot === 'sd';
+  if (fromCard && board !== 'raspi4') throw usageFault('only the machine raspi4b boots from an SD card');
+  if (image === 'buildroot' && wasmtime !== undefined)
+    throw usageFault('the Buildroot image has the wasmtime that it was built with: leave out --wasmtime');
+  if (image === 'buildroot') return openBuildrootImage({ board, fromCard, signal });
+  if (!fromCard) return buildDebianImage({ board, wasmtime, say, signal });
+  return buildEmulatedCard({ wasmtime, say, signal });
+};
+
+/** A machine of QEMU's that boots a board's quick image. */
+export const emulatedKind = (definition: MachineDefinition, board: BoardName): MachineKind => ({
+  name: definition.machine,
+  about: `QEMU, machine ${definition.machine}, aarch64, emulated`,
+  architecture: 'aarch64',
+  fidelity: 'emulated',
+  capabilities: emulatedCapabilities,
+  needs: ['mirror'],
+  bootsImages: true,
+  openKept: keptEmulator,
+  prepare: async (options, say, signal) => {
+    const { qemu } = options;
+    const image = await imageFor(board, options, say, signal);
+    const emulator = qemu === undefined ? await fetchTools('qemu', undefined, signal) : { unlocked: [] };
+    return {
+      unlocked: [...image.unlocked, ...emulator.unlocked],
+      start: (run, started, _note, port) => startEmulated({ definition, image, run, qemu, port, signal: started }),
+    };
+  },
+});
