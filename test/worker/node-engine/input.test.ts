@@ -90,7 +90,14 @@ t.test('images', async (t) => {
   t.match(parseReference('[fd00::5]:5000/app'), { registry: '[fd00::5]:5000', repository: 'app' });
   t.match(parseReference('localhost/app'), { registry: 'localhost', repository: 'app' });
   t.match(parseReference('/srv/components/../../etc/shadow'), { kind: 'file', path: '/etc/shadow' });
+  t.match(parseReference('docker://r.io/x:2'), { registry: 'r.io', repository: 'x', tag: '2' }, 'as skopeo writes it');
+  t.match(parseReference(` http://h/f.wasm#SHA256:${digest}\n`), { kind: 'http', digest: digest.toLowerCase() });
+  t.match(parseReference('\tr.io/x:2 '), { registry: 'r.io', repository: 'x', tag: '2' });
   for (const [image, reason] of [
+    ['ghcr.io/Org/app:1', /a repository's name and a digest are in lower case/],
+    [`r.io/a@sha256:${'A'.repeat(64)}`, /in lower case/],
+    ['r.io/ä', /sha256:…\]$/],
+    ['http://h/f#', /64 hex digits/],
     ['http://h/f#sha256=12', /64 hex digits/],
     ['ftp://h/f', /scheme 'ftp' is unknown/],
     ['file://host/f', /three slashes/],

@@ -34,7 +34,11 @@ const ociReference = (text: string, digest: string | undefined, whole: string): 
   const named = registryPattern.test(first);
   const registry = named ? first.toLowerCase().replace(/^index\.docker\.io$/, dockerHub) : dockerHub;
   const match = repositoryPattern.exec(named ? text.slice(slash + 1) : text);
-  if (!hostPattern.test(registry) || text.length > 512 || !match?.groups) return fail(whole, expected);
+  if (!hostPattern.test(registry) || text.length > 512) return fail(whole, expected);
+  if (!match?.groups) {
+    const isCase = repositoryPattern.test((named ? text.slice(slash + 1) : text).toLowerCase());
+    return fail(whole, isCase ? `${expected}; a repository's name and a digest are in lower case` : expected);
+  }
   if (!URL.canParse(`https://${registry}/`)) return fail(whole, `'${registry}' is no host`);
   const { repository = '', tag = 'latest', manifest } = match.groups;
   const official = registry === dockerHub && !repository.includes('/');
@@ -48,17 +52,19 @@ const ociReference = (text: string, digest: string | undefined, whole: string): 
 };
 
 /**
- * Reads a job's `image`: http(s) or file URL, absolute path, or OCI reference (`oci://` may stand before it; without a
- * registry it is Docker Hub's), each with an optional `#sha256=<64 hex digits>`. Throws {@link InvalidData}.
+ * Reads a job's `image`: http(s) or file URL, absolute path, or OCI reference (`oci://`, or `docker://` as skopeo writes
+ * it, may stand before it; without a registry it is Docker Hub's), each with an optional `#sha256=<64 hex digits>`.
+ * Blanks around it are ignored. Throws {@link InvalidData}.
  */
-export const parseReference = (text: string): Reference => {
+export const parseReference = (image: string): Reference => {
+  const text = image.trim();
   const [bare = '', fragment] = text.split('#', 2);
-  const digest = fragment === undefined ? undefined : /^sha256=([0-9a-fA-F]{64})$/.exec(fragment)?.[1]?.toLowerCase();
+  const digest = /^sha256[=:]([0-9a-f]{64})$/i.exec(fragment ?? '')?.[1]?.toLowerCase();
   if (fragment !== undefined && digest === undefined) return fail(text, 'after # stands sha256= and 64 hex digits');
   if (bare.startsWith('/')) return { kind: 'file', path: normalize(bare), digest };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(bare)?.[1]?.toLowerCase();
   if (scheme === undefined) return ociReference(bare, digest, text);
-  if (scheme === 'oci') return ociReference(bare.slice('oci://'.length), digest, text);
+  if (scheme === 'oci' || scheme === 'docker') return ociReference(bare.slice(`${scheme}://`.length), digest, text);
   if (!URL.canParse(bare)) return fail(text, 'this is no URL');
   const url = new URL(bare);
   if (scheme === 'http' || scheme === 'https') return { kind: 'http', url, digest };
