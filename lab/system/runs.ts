@@ -183,12 +183,17 @@ export const newId = (): string => {
   return `${stamp}-${randomBytes(3).toString('hex')}`;
 };
 
+/** Unix sockets live in a run's folder, and their paths may be 107 bytes at most (unix(7)). */
+const longestTemporary = 60;
+
+/** Where the folders of runs are made: TMPDIR, unless its path is too long. */
+export const runsPlace = (): string => (os.tmpdir().length > longestTemporary ? '/tmp' : os.tmpdir());
+
 /** Opens a run. Disposing of it removes everything that carries its mark, unless it is kept. */
 export const openRun = async (what: string): Promise<RunFolder> => {
   await fs.mkdir(recordsFolder(), { recursive: true });
   const id = newId();
-  // unix sockets live here, and their paths may be 107 bytes at most
-  const folder = path.join(os.tmpdir().length > 60 ? '/tmp' : os.tmpdir(), `lab-${id}`);
+  const folder = path.join(runsPlace(), `lab-${id}`);
   const entry = process.env[entryMark];
   const record: RunRecord = {
     ...{ id, folder, kept: false, what },

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { LabError } from '../../system/errors.ts';
 import { cacheRoot } from '../../system/files/cache.ts';
 import { openLock } from '../../system/files/file-lock.mjs';
+import { runsPlace } from '../../system/runs.ts';
 import { systemReason } from '../../system/system-errors.ts';
 import { bad, type Check, good, type Look, remark } from './check.ts';
 
@@ -116,15 +117,17 @@ const temporaryFolder: Check = {
   look: async () => {
     const [folder, remedy] = [os.tmpdir(), 'export TMPDIR=/a/folder/of/yours, which has to be absolute'];
     if (!path.isAbsolute(folder)) return bad(`TMPDIR is '${folder}', which is not an absolute path`, remedy);
-    try {
-      await tryToWrite(folder);
-      const { bavail, bsize } = await fs.statfs(folder);
-      const free = bavail * bsize;
-      if (free < leastTemporary) return bad(`only ${(free / 1e6).toFixed(1)} MB are free at ${folder}`, remedy);
-      return good(folder);
-    } catch (error) {
-      return troubleOf(folder, error, remedy);
-    }
+    for (const place of new Set([folder, runsPlace()]))
+      try {
+        await tryToWrite(place);
+        const { bavail, bsize } = await fs.statfs(place);
+        const free = bavail * bsize;
+        if (free < leastTemporary) return bad(`only ${(free / 1e6).toFixed(1)} MB are free at ${place}`, remedy);
+      } catch (error) {
+        const shorter = place === folder ? remedy : `${remedy}, and is not as long as ${folder}`;
+        return troubleOf(place, error, shorter);
+      }
+    return good(folder);
   },
 };
 

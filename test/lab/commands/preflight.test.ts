@@ -48,6 +48,7 @@ t.test('what a run needs and is not there is said before the run, in a sentence'
   const place = quote(folder);
   const file = path.join(folder, 'file');
   const run = ['scenario', 'bridged', '--machine', 'local'];
+  const long = 'long'.repeat(20);
   const cases: readonly (readonly [Surroundings, readonly string[], RegExp])[] = [
     [
       { mounts: `mount -t tmpfs -o noexec t ${place}`, env: { XDG_CACHE_HOME: folder } },
@@ -78,6 +79,15 @@ t.test('what a run needs and is not there is said before the run, in a sentence'
       { mounts: `mount -t tmpfs -o size=200k t ${place}`, env: { TMPDIR: folder } },
       ['up'],
       /^lab: temporary files: only 0\.2 MB are free at \S+\n {2}export TMPDIR=/,
+    ],
+    [
+      // a path that is too long for sockets is passed over
+      {
+        mounts: `mount -t tmpfs t ${place} && mkdir ${place}/${long} && mount --bind ${place} /mnt && mount -t tmpfs -o ro t /tmp`,
+        env: { TMPDIR: `/mnt/${long}` },
+      },
+      ['up'],
+      /^lab: temporary files: \/tmp cannot be written: .*\(EROFS\)\n {2}export TMPDIR=.* and is not as long as \/mnt/,
     ],
     [
       { mounts: `mount -t tmpfs t ${place}`, env: { TMPDIR: 'here' } },
