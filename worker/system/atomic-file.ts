@@ -36,3 +36,9 @@ export const replaceFile = async (
   }
   if (durable) await syncFolder(dirname(path));
 };
+
+/** Removes the file at `path`, and what a {@link replaceFile} that was broken off has left of it. */
+export const removeFile = async (path: string): Promise<void> => {
+  await rm(path, { force: true });
+  await rm(`${path}.new`, { force: true });
+};

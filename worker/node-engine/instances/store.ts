@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Static, TSchema } from 'typebox';
 import { parseJson } from '../../contract/check.ts';
-import { replaceFile } from '../../system/atomic-file.ts';
+import { removeFile, replaceFile } from '../../system/atomic-file.ts';
 import { explain } from '../../system/explain.ts';
 import { keyedMutex } from '../../system/locks/keyed-mutex.ts';
 import type { Log } from '../../system/log.ts';
@@ -109,9 +109,9 @@ export class Store<T extends TSchema> {
     const value = this.#values.get(name);
     const spare = join(this.#spare, `${name}.json`);
     try {
-      if (value === undefined) await rm(this.file(name), { force: true });
+      if (value === undefined) await removeFile(this.file(name));
       else await replaceFile(this.file(name), `${JSON.stringify(value)}\n`, { mode: 0o600, durable: true });
-      if (this.#unsaved.delete(name)) await rm(spare, { force: true });
+      if (this.#unsaved.delete(name)) await removeFile(spare);
       // a full disk lets files be removed
       if (!this.#troubled || value === undefined) return;
       this.#troubled = false;

@@ -1,3 +1,4 @@
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -129,4 +130,16 @@ t.test('an order that cannot be written down takes nothing along that came meanw
   void journal.update(task, entries.deleted);
   await begun;
   t.same(journal.entry(task), { ready: false, undeploy: true }, 'what was told is not owed again, the delete is');
+});
+
+t.test('what is forgotten leaves nothing, not even of a write that was broken off', async (t) => {
+  const folder = t.testdir({});
+  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const journal = new Journal(join(folder, 'state/instances'), join(folder, 'spare'), silent);
+  const task = 'app.appns.svc.svcns.instance.0';
+  await journal.begin(task, order);
+  // as a disk leaves it that becomes read-only before the new file is in its place
+  await writeFile(`${journal.file(task)}.new`, '{');
+  await journal.update(task, entries.gone(word('UNDEPLOYED')));
+  t.same(await readdir(join(folder, 'state/instances')), []);
 });
