@@ -46,11 +46,10 @@ const settle = async (what: string, world: World, planned: readonly Planned[]): 
   }
 };
 
-/** Wrong whenever it is seen. An instance that has ended may still be in a message that was on its way. */
+/** Wrong whenever it is seen. */
 const checkSaid = ({ cluster, parts }: World): void => {
-  const said = cluster.violations().filter(({ problem }) => !problem.includes('the ended instance'));
   const troubles = [
-    ...said.map(({ topic, problem }) => `${topic}: ${problem}`),
+    ...cluster.violations().map(({ topic, problem }) => `${topic}: ${problem}`),
     ...parts.flatMap((part) => part.troubles),
   ];
   if (troubles.length > 0) throw new NotInOrder(`what no fault explains:\n  - ${troubles.join('\n  - ')}`);

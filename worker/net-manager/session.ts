@@ -93,6 +93,7 @@ export const openSession = async (
       const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
       if (!known) await checkOverlap(settings, config.tunnel.HostTunnelDeviceName);
       const owner = isInherited() ? {} : { subnetOf: registration.client_id };
+      closing.signal.throwIfAborted();
       await journal.update((contents) => ({
         ...contents,
         ...owner,
@@ -110,7 +111,7 @@ export const openSession = async (
   const make = async (): Promise<Network> => {
     closing.signal.throwIfAborted();
     const settings = await findSettings();
-    await setUpNode(settings, journal);
+    await setUpNode(settings, journal, closing.signal);
     const { uplink } = settings;
     if (uplink !== undefined && !(await linkNames()).includes(uplink))
       log.warn(

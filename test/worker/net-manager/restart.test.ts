@@ -2,6 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
+import { readConfig } from '../../../worker/net-manager/config.ts';
+import { type Journal, openJournal } from '../../../worker/net-manager/journal.ts';
+import { createManager } from '../../../worker/net-manager/manager.ts';
+import { consoleLog } from '../../../worker/system/log.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
 import { attachLab, footprint, get, run, serve } from './kernel.ts';
@@ -18,6 +22,30 @@ const forwarding = async () =>
 
 inSandbox(import.meta.url, () => {
   t.before(attachLab);
+  t.test('a net manager that stops while it sets its network up leaves nothing of it', async (t) => {
+    const before = await footprint();
+    await using cluster = await startCluster();
+    const folder = t.testdir({ 'netcfg.json': JSON.stringify({ ClusterMqttPort: String(cluster.port) }) });
+    const log = consoleLog(false);
+    const written = Promise.withResolvers<void>();
+    const real = await openJournal(join(folder, 'state'), log);
+    const update: Journal['update'] = async (change) => {
+      const saving = real.update(change);
+      if (real.contents.subnet) await written.promise;
+      return await saving;
+    };
+    const journal: Journal = Object.create(real, { update: { value: update } });
+    const manager = createManager(await readConfig(folder, log.warn), journal, log);
+    const refused = t.rejects(manager.register(registration));
+    await until(() => journal.contents.subnet, deadline(backWithinMs, 'addresses'));
+    await manager.leave();
+    await manager.stop();
+    written.resolve();
+    await refused;
+    t.same(await footprint(), before);
+    t.equal(journal.contents.subnet, undefined);
+  });
+
   for (const WasmTopology of ['bridged', 'veth'])
     t.test(`a killed net manager's successor takes over, ${WasmTopology}`, async (t) => {
       const bare = await footprint();

@@ -88,7 +88,9 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
   return { lost, plan, repair: repairPlan(plan, await observe(plan, within)) };
 };
 
-const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
+const setUp = async (settings: Settings, journal: Journal, signal: AbortSignal | undefined): Promise<void> => {
+  // By now the board may have been given back.
+  signal?.throwIfAborted();
   if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
     throw new RequestError(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
   const { plan, repair } = await look(settings, journal, 'all');
@@ -104,9 +106,12 @@ const setUp = async (settings: Settings, journal: Journal): Promise<void> => {
   await acceptInstances(settings, journal);
 };
 
-/** Makes the node's part of the network or completes what is there; running instances don't notice. */
-export const setUpNode = (settings: Settings, journal: Journal): Promise<void> =>
-  journal.lock.withWriteLock(() => setUp(settings, journal));
+/**
+ * Makes the node's part of the network or completes what is there; running instances don't notice. Rejects when `signal`
+ * has aborted before its turn.
+ */
+export const setUpNode = (settings: Settings, journal: Journal, signal?: AbortSignal): Promise<void> =>
+  journal.lock.withWriteLock(() => setUp(settings, journal, signal));
 
 /** What a look at the board found and did. */
 export type Repaired = {
