@@ -36,18 +36,6 @@ t.test('a worker registers and is answered its id and the broker', async (t) => 
   t.strictSame(cluster.violations, []);
 });
 
-t.test('a wrong type is refused, the other dialect accepted, and both are violations', async (t) => {
-  await using stack = new AsyncDisposableStack();
-  const cluster = await open(stack);
-  t.equal((await postRegistration(cluster, { ...fields403, memory: '900' })).status, 500);
-  t.match(cluster.violations[0]?.problem, /memory must be integer/);
-  const { vcpus: _, ...without } = fields403;
-  t.equal((await postRegistration(cluster, without)).status, 200);
-  t.match(cluster.violations.at(-1)?.problem, /vcpus/);
-  t.equal((await postRegistration(cluster, { ...fields403, host: 'another' })).status, 500);
-  t.match(cluster.violations.at(-1)?.problem, /has its worker already: 'board'/);
-});
-
 t.test('a deployment from deploy to undeploy', async (t) => {
   await using stack = new AsyncDisposableStack();
   const seen: ClusterMessage[] = [];
@@ -225,27 +213,6 @@ t.test('a broker that was lost comes back on its port and the worker with it', a
   await cluster.networkReady(soon());
   cluster.deploy({ service, instance: 0, image: 'x' });
   t.match(await engine.next(engineTopic.deploy), { job_name: service });
-});
-
-t.test('a cluster of the older dialect checks the older keys', async (t) => {
-  await using stack = new AsyncDisposableStack();
-  const cluster = await open(stack, { dialect: '400' });
-  await postRegistration(cluster, fields403);
-  t.match(cluster.violations.map(({ problem }) => problem).join('\n'), /free_cores.*memory_free_in_MB.*technology/s);
-  const { cpu_percent: cpu, memory_percent: memory, vcpus, memory: free, virtualization, ...rest } = fields403;
-  const gpus = { gpu_cores: 0, gpu_mem_used: 0, gpu_tot_mem: 0 };
-  const from = cluster.violations.length;
-  const older = {
-    ...rest,
-    ...gpus,
-    cpu,
-    memory,
-    free_cores: vcpus,
-    memory_free_in_MB: free,
-    technology: virtualization,
-  };
-  t.equal((await postRegistration(cluster, older)).status, 200);
-  t.strictSame(cluster.violations.slice(from), []);
 });
 
 t.test('a filter covers a topic as MQTT says', async (t) => {

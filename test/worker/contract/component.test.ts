@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import fc from 'fast-check';
 import t from 'tap';
 import { inspectComponent, UnusableBinary, worldOf } from '../../../worker/contract/component.ts';
 import { inputs } from '../../support/inputs.ts';
+import { component, header, largeSection, module, section, text, wide } from './binary.ts';
 
 const fixture = new URL('../../../fixtures/hello-wasi-http/hello-wasi-http.wasm', import.meta.url);
 const noFixture = existsSync(fixture) ? false : 'the fixture hello-wasi-http is not built';
@@ -37,12 +37,6 @@ type ModuleReader = (new (
 };
 const { Module } = Reflect.get(globalThis, 'WebAssembly') as { readonly Module: ModuleReader };
 
-const header = [0x00, 0x61, 0x73, 0x6d];
-const text = (value: string): number[] => [value.length, ...Buffer.from(value)];
-const section = (id: number, ...content: number[]): number[] => [id, content.length, ...content];
-const component = (...sections: number[]): Uint8Array =>
-  Uint8Array.from([...header, 0x0d, 0x00, 0x01, 0x00, ...sections]);
-
 t.test('a command and a component that nothing can start', async (t) => {
   const exporting = (name: string) => component(...section(11, 1, 0x00, ...text(name), 0x05, 0x00, 0x00));
   t.equal(worldOf(inspectComponent(exporting('wasi:cli/run@0.2.6'))), 'command');
@@ -58,24 +52,6 @@ t.test('a component that can be both is run as the job asks', async (t) => {
   const info = inspectComponent(component(...section(11, 2, ...both)));
   t.equal(worldOf(info), 'proxy');
   t.equal(worldOf(info, true), 'command');
-});
-
-t.test('every description of an import is passed over', async (t) => {
-  const descriptions = [
-    [0x00, 0x11, 0],
-    [0x01, 1],
-    [0x02, 0x01, 0x7f],
-    [0x03, 0x00, 2],
-    [0x03, 0x01],
-    [0x04, 3],
-    [0x05, 4],
-  ];
-  const imports = descriptions.flatMap((description, index) => [0x00, ...text(`a:b/i${index}`), ...description]);
-  const info = inspectComponent(component(...section(10, descriptions.length, ...imports)));
-  t.same(
-    info.imports,
-    descriptions.map((_, index) => `a:b/i${index}`),
-  );
 });
 
 t.test('core modules are read as the JavaScript engine reads them', async (t) => {
@@ -105,12 +81,6 @@ t.test('other files are refused with the reason', async (t) => {
 });
 
 /** A number as LEB128 in five bytes. */
-const wide = (value: number): number[] =>
-  [0, 7, 14, 21, 28].map((shift) => (Math.floor(value / 2 ** shift) & 0x7f) | (shift < 28 ? 0x80 : 0));
-const largeSection = (id: number, content: Uint8Array): Uint8Array =>
-  Buffer.concat([Buffer.from([id, ...wide(content.length)]), content]);
-const module = (...sections: Uint8Array[]): Uint8Array =>
-  Buffer.concat([Buffer.from([...header, 1, 0, 0, 0]), ...sections]);
 t.test('a valid module is read whatever it is full of', async (t) => {
   const named = (name: string) => Buffer.concat([Buffer.from(wide(Buffer.byteLength(name))), Buffer.from(name)]);
   const exporting = (names: readonly string[]) =>
@@ -147,100 +117,6 @@ t.test('more than any engine reads is a limit and no fault of the file', async (
 });
 
 /** Imports of a core module in every form that the specification and its proposals have, each from a module of its own. */
-const importForms: readonly (readonly number[])[] = [
-  [0x00, 0],
-  [0x20, 0],
-  [0x01, 0x70, 0x00, 1],
-  [0x01, 0x69, 0x01, 1, 2],
-  [0x01, 0x63, 0x80, 0x01, 0x05, 1, 0x80, 0x80, 0x80, 0x80, 0x10],
-  [0x01, 0x64, 0x65, 0x6e, 0x00, 1],
-  [0x01, 0x63, 0x62, 0x05, 0x00, 1],
-  [0x01, 0x65, 0x70, 0x00, 1],
-  [0x02, 0x00, 1],
-  [0x02, 0x03, 1, 2],
-  [0x02, 0x05, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
-  [0x02, 0x09, 1, 2, 0],
-  [0x03, 0x7f, 0x00],
-  [0x03, 0x64, 0x05, 0x01],
-  [0x03, 0x7b, 0x02],
-  [0x04, 0x00, 3],
-];
-
-t.test('imports of every form are read, and what a form of the future hides is not missed with it', async (t) => {
-  const form = fc.nat(importForms.length - 1);
-  fc.assert(
-    fc.property(fc.array(form, { maxLength: 20 }), fc.boolean(), (forms, compact) => {
-      const entries = forms.map((one, index) => [...text(`m${index}`), ...text('x'), ...(importForms[one] ?? [])]);
-      const groups = [
-        [...text('c1'), 0, 0x7f, 2, ...text('a'), 0x00, 0, ...text('b'), 0x02, 0x00, 1],
-        [...text('c2'), 0, 0x7e, 0x03, 0x7f, 0x00, 2, ...text('a'), ...text('b')],
-      ];
-      const all = compact ? [...groups, ...entries] : entries;
-      const content = Buffer.from([...wide(all.length), ...all.flat()]);
-      const exported = Buffer.from(section(7, 1, ...text('_start'), 0, 0));
-      const info = inspectComponent(Buffer.concat([module(largeSection(2, content)), exported]));
-      const expected = [...(compact ? ['c1', 'c2'] : []), ...forms.map((_, index) => `m${index}`)];
-      return JSON.stringify(info.imports) === JSON.stringify(expected) && worldOf(info) === 'module';
-    }),
-    seeded,
-  );
-  const future = module(
-    Buffer.from(section(2, 2, ...text('a'), ...text('x'), 0x55, 1, 2)),
-    Buffer.from(section(7, 1, ...text('_start'), 0, 0)),
-  );
-  t.match(inspectComponent(future), { imports: ['a'], exports: ['_start'] });
-});
-
-t.test('names of a component in each of their forms', async (t) => {
-  const instance = [0x05, 0];
-  const exported = [0x05, 0, 0];
-  const suffixed = [0x02, ...text('wasi:http/handler@0.3'), 1, 0x01, ...text('.2')];
-  const labelled = [0x02, ...text('store'), 2, 0x00, ...text('wasi:keyvalue/store'), 0x02, ...text('id')];
-  const info = inspectComponent(
-    component(
-      ...section(
-        10,
-        3,
-        0x00,
-        ...text('a:b/c'),
-        ...instance,
-        0x01,
-        ...text('a:b/d'),
-        ...instance,
-        ...labelled,
-        ...instance,
-      ),
-      ...section(11, 1, ...suffixed, ...exported),
-    ),
-  );
-  t.same(info.imports, ['a:b/c', 'a:b/d', 'store']);
-  t.same(info.exports, ['wasi:http/handler@0.3.2']);
-  t.equal(worldOf(info), 'proxy');
-});
-
-t.test('an import that holds nothing but types needs nobody to provide it', async (t) => {
-  const binary = await parse(`(component
-    (type $record (instance
-      (type (record (field "a" string) (field "b" (list (tuple u8 f64)))))
-      (export "point" (type (eq 0)))
-      (type (variant (case "x" (option u32)) (case "y")))
-      (export "choice" (type (eq 2)))
-      (type (flags "p" "q")) (type (enum "r" "s")) (type (result string (error u8)))
-      (type (stream u8)) (type (future))
-      (type (list u8 4))))
-    (type $function (instance (type (func (param "a" string) (result u32))) (export "f" (func (type 0)))))
-    (type $resource (instance (export "r" (type (sub resource)))))
-    (import "a:types/only" (instance $only (type $record)))
-    (alias export $only "point" (type $point))
-    (import "a:needs/function" (instance (type $function)))
-    (import "a:needs/resource" (instance (type $resource)))
-    (import "point" (type (eq $point)))
-    (import "plain" (func)))`);
-  const info = inspectComponent(binary);
-  t.same(info.imports, ['a:types/only', 'a:needs/function', 'a:needs/resource', 'point', 'plain']);
-  t.same(info.needs, ['a:needs/function', 'a:needs/resource', 'plain']);
-});
-
 t.test('a truncated component never gains a name', { skip: noFixture }, async () => {
   const bytes = readFileSync(fixture);
   const whole = inspectComponent(bytes);

@@ -1,126 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import type { TSchema } from 'typebox';
 import { InvalidData } from '../../../worker/contract/check.ts';
-import { EngineConfig, NetConfig, TunnelConfig } from '../../../worker/contract/config.ts';
-import { ControlError, DeleteRequest, readDeployRequest } from '../../../worker/contract/job.ts';
-import {
-  NetDeployRequest,
-  NetUndeployRequest,
-  RegisterRequest,
-  readDeployAnswer,
-} from '../../../worker/contract/net-http.ts';
-import { SubnetResult, TableResult, UpdateAvailable } from '../../../worker/contract/net-mqtt.ts';
-import { read, readJson, type Warn } from '../../../worker/contract/read.ts';
-import { RegistrationAnswer } from '../../../worker/contract/registration.ts';
+import { EngineConfig, NetConfig } from '../../../worker/contract/config.ts';
+import { DeleteRequest, readDeployRequest } from '../../../worker/contract/job.ts';
+import { NetDeployRequest, readDeployAnswer } from '../../../worker/contract/net-http.ts';
+import { TableResult } from '../../../worker/contract/net-mqtt.ts';
+import { read, type Warn } from '../../../worker/contract/read.ts';
 import { parseConfig } from '../../../worker/net-manager/config.ts';
 import { planRun } from '../../../worker/node-engine/runtime/command.ts';
 import { defaultServing } from '../../../worker/node-engine/runtime/serving.ts';
 import { parseSettings } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
-
-type Document = Record<string, unknown>;
-
-/** A message as its sender writes it, and which keys nothing can be done without. */
-type Known = {
-  readonly good: Document;
-  readonly needed: readonly string[];
-  /** Keys whose value, if it cannot be used, is no less than a refusal. */
-  readonly refused?: readonly string[];
-  readonly read: (text: string, note: Warn) => unknown;
-};
-
-const document = (name: string): Document =>
-  JSON.parse(readFileSync(new URL(`documents/${name}.json`, import.meta.url), 'utf8')) as Document;
-
-const as = (schema: TSchema) => (text: string, note: Warn) => readJson(schema, text, 'it', note);
-
-const jobRefused = ['cmd', 'environment', 'port', 'memory', 'vcpus', 'one_shot'];
-const confRefused = ['cluster_ssl', 'mqtt_cert_file', 'mqtt_key_file'];
-const answer = { serviceName: 'a.b.c.d', nsAddress: '10.18.0.2/26' };
-const known: Readonly<Record<string, Known>> = {
-  'conf.json of the development branch': {
-    ...{ good: document('develop-default'), needed: ['cluster_address'], refused: confRefused },
-    read: as(EngineConfig),
-  },
-  'conf.json with a storage driver': {
-    ...{ good: document('with-csi-driver'), needed: ['cluster_address'], refused: confRefused },
-    read: as(EngineConfig),
-  },
-  'netcfg.json': {
-    good: {
-      ...{ NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterUrl: '0.0.0.0', ClusterMqttPort: '10003' },
-      ...{ DefaultInterface: 'eth0', Debug: false, PublicIPNetworking: false, MqttCert: '', MqttKey: '', MqttCa: '' },
-      ...{ WasmTopology: 'veth', Egress: ['10.0.0.0/8', 'fd00::/8'], OnStop: 'keep' },
-    },
-    needed: [],
-    refused: ['NodePublicAddress', 'ClusterUrl', 'MqttCert', 'MqttKey', 'MqttCa', 'Egress'],
-    read: as(NetConfig),
-  },
-  'tuncfg.json': {
-    good: {
-      ...{ HostTunnelDeviceName: 'tun', TunnelIP: '10.19.1.1', ProxySubnetwork: '10.31.0.0', TunnelPort: 50_104 },
-      ...{ ProxySubnetworkMask: '255.255.0.0', MTUsize: 1400, TunNetIPv6: 'fcef::1', ProxySubnetworkIPv6: 'fdff::' },
-      ProxySubnetworkIPv6Prefix: 16,
-    },
-    needed: [],
-    read: as(TunnelConfig),
-  },
-  'the answer to a registration': {
-    good: { id: 'a'.repeat(24), MQTT_BROKER_PORT: '1883' },
-    needed: ['id'],
-    read: as(RegistrationAnswer),
-  },
-  'a job of the dashboard': {
-    good: document('job-as-the-dashboard-sends-it'),
-    ...{ needed: ['job_name', 'instance_number', 'image'], refused: jobRefused },
-    read: readDeployRequest,
-  },
-  'a job with everything': {
-    good: {
-      ...document('job-as-the-dashboard-sends-it'),
-      ...{ cmd: ['serve', '--fast'], environment: ['A=1', 'B=2', 'C='], one_shot: true, memory: 64.5 },
-    },
-    ...{ needed: ['job_name', 'instance_number', 'image'], refused: jobRefused },
-    read: readDeployRequest,
-  },
-  'control/delete': {
-    good: { job_name: 'a.b.c.d', instance_number: 3, virtualization: 'wasm' },
-    needed: ['job_name', 'instance_number'],
-    read: as(DeleteRequest),
-  },
-  'control/error': { good: { message: 'Node not registered' }, needed: [], read: as(ControlError) },
-  'a subnet': {
-    good: { address: '10.18.0.0', addressv6: 'fc00::' },
-    needed: ['address', 'addressv6'],
-    read: as(SubnetResult),
-  },
-  'a service table': { good: document('table-result-not-deployed'), needed: [], read: as(TableResult) },
-  'an update': { good: { type: 'DEPLOYMENT' }, needed: [], read: as(UpdateAvailable) },
-  '/register': {
-    good: { client_id: 'node1', cluster_address: '192.0.2.1' },
-    needed: ['client_id'],
-    read: as(RegisterRequest),
-  },
-  '/container/deploy': {
-    good: { pid: 7, serviceName: 'a.b.c.d', instanceNumber: 0, portMappings: '80:80' },
-    ...{ needed: ['serviceName', 'instanceNumber'], refused: ['pid', 'portMappings'] },
-    read: as(NetDeployRequest),
-  },
-  '/container/undeploy': {
-    good: { serviceName: 'a.b.c.d', instanceNumber: 0 },
-    needed: ['serviceName', 'instanceNumber'],
-    read: as(NetUndeployRequest),
-  },
-  "a net manager's answer": {
-    good: { ...answer, nsAddressv6: 'fc00::2' },
-    needed: ['nsAddress'],
-    read: readDeployAnswer,
-  },
-  "pull 205's answer": { good: { ...answer, nsAddressV6: 'fc00::2' }, needed: ['nsAddress'], read: readDeployAnswer },
-};
+import { attempt, type Document } from './attempt.ts';
+import { document, known } from './known-messages.ts';
 
 type Change = 'none' | 'deleted' | 'null' | 'wrong';
 const change = fc.oneof(
@@ -155,15 +48,6 @@ const changed = (good: Document) =>
       }
       return { made, changes };
     });
-
-const attempt = (read: () => unknown): Document | InvalidData => {
-  try {
-    return read() as Document;
-  } catch (error) {
-    if (error instanceof InvalidData) return error;
-    throw error;
-  }
-};
 
 /** True for a row without which a list means something else: a command has to have all its words. */
 const isNeeded = (key: string, row: unknown): boolean =>
@@ -295,57 +179,4 @@ t.test('the job of the dashboard runs without its blank rows, and what is not mo
   t.same(left.environment, ['A=1']);
   t.match(notes, [/environment\.3 must be string/, /'B' is not K=V; left out/]);
   t.match(planRun(left, info, host).notes, ['volumes are not mounted on this node: v2, a volume']);
-});
-
-t.test('a host is written in more ways than one, and never with a scheme, a path or a port', async (t) => {
-  const host = (cluster_address: string) =>
-    parseSettings(JSON.stringify({ cluster_address }), 'conf.json', undefined, () => undefined).cluster?.host;
-  for (const [written, meant] of [
-    ['[2001:db8::10]', '2001:db8::10'],
-    [' [2001:db8::10] ', '2001:db8::10'],
-    ['\tcluster.example.org\n', 'cluster.example.org'],
-    ['192.0.2.10', '192.0.2.10'],
-    ['fe80::1%eth0', 'fe80::1%eth0'],
-    ['my_cluster', 'my_cluster'],
-    ['', undefined],
-    [' 0.0.0.0', undefined],
-  ] as const)
-    t.equal(host(written), meant, written);
-  for (const [written, sentence] of [
-    ['http://192.0.2.10:10100/', /has a scheme: write '192\.0\.2\.10', and 10100 into cluster_port/],
-    ['https://user@cluster.example.org', /has a scheme: write 'cluster\.example\.org'/],
-    ['192.0.2.10:10100', /has a port: write '192\.0\.2\.10', and 10100 into cluster_port/],
-    ['[2001:db8::10]:10100', /has a port: write '2001:db8::10', and 10100 into cluster_port/],
-    ['cluster/api', /has a path: write 'cluster'/],
-    ['a b', /is no host/],
-    ['[cluster]', /is no host/],
-  ] as const)
-    t.throws(() => host(written), sentence, written);
-  const netcfg = (more: Document) => () => parseConfig('/n', JSON.stringify(more), undefined, () => undefined).net;
-  t.match(netcfg({ NodePublicAddress: ' [2001:db8::7] ' })(), { NodePublicAddress: '2001:db8::7' });
-  t.throws(
-    netcfg({ NodePublicAddress: '203.0.113.7:50103' }),
-    /NodePublicAddress.*has a port.*50103 into NodePublicPort/,
-  );
-  t.throws(netcfg({ ClusterUrl: 'tcp://192.0.2.10' }), /ClusterUrl: 'tcp:\/\/192\.0\.2\.10' has a scheme/);
-});
-
-t.test('any text is a host or a refusal', async () => {
-  const word = fc.constantFrom('http://', '[', ']', ':', '/', '@', '80', '::1', 'host', '.', ' ', '%', '?');
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        fc.string(),
-        fc.array(word).map((words) => words.join('')),
-      ),
-      (cluster_address) => {
-        const text = JSON.stringify({ cluster_address });
-        const read = attempt(() => parseSettings(text, 'conf.json', undefined, () => undefined) as unknown as Document);
-        return (
-          read instanceof InvalidData || !/[\s/[\]@?]/.test(String((read['cluster'] as Document | undefined)?.['host']))
-        );
-      },
-    ),
-    inputs(20_261_202),
-  );
 });
