@@ -3,7 +3,7 @@ import type { Deployment, InstanceAddress } from '../cluster/deployment.ts';
 import type { LoadResult } from '../load/load.ts';
 import type { Expected } from '../load/tally.ts';
 import type { Capability, Endpoint, Machine } from '../machine/machine.ts';
-import type { LinkConditions } from '../machine/segment/conditions.ts';
+import type { LinkConditions, LinkCounts } from '../machine/segment/conditions.ts';
 import type { Metric, Place } from '../report/model/results.ts';
 import type { App } from '../wasm/app.ts';
 import type { Snapshot } from './board/snapshot.ts';
@@ -36,8 +36,11 @@ export type Board = ExecTarget & {
   readonly changes: (before: Snapshot) => Promise<readonly string[]>;
   /** Makes one of its TCP ports reachable from the lab. */
   readonly forward: (boardPort: number) => Promise<Endpoint>;
-  /** Makes its link to the other boards as `conditions` say and nothing else: whole again when they are empty. */
-  readonly link: (conditions: LinkConditions) => Promise<void>;
+  /**
+   * Makes its link to the other boards as `conditions` say and nothing else: whole again when they are empty. Resolves
+   * with what has crossed it so far, and what was lost on it.
+   */
+  readonly link: (conditions: LinkConditions) => Promise<LinkCounts>;
   /** Switches it off as a power cut does. What stood there is gone; the cluster is not told. */
   readonly powerOff: () => Promise<void>;
 };

@@ -24,7 +24,7 @@ export const scenarioBoard = (
     forward: (boardPort) => machine.forward(boardPort, signal),
     link: async (conditions) => {
       if (segment === undefined || name === undefined) throw new Error('a board that is alone has no link to others');
-      await segment.change(name, conditions);
+      return await segment.change(name, conditions);
     },
     powerOff: () => board.powerOff(),
   };
