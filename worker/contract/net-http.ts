@@ -5,15 +5,16 @@ import { workerId } from './names.ts';
 import { orNumber, readJson, refused, type Warn } from './read.ts';
 
 /**
- * `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. Two
+ * `POST /register`: the worker's id and the address of its cluster, as the node engine was told them. Three
  * keys are this worker's own: `former_id`, the id that its cluster knew the worker by before it gave it this one, and
- * `cluster_port`, the port that the cluster registers workers at.
+ * `cluster_port` and `broker_port`, where the cluster registers workers and where it said that its broker is.
  */
 export const RegisterRequest = Type.Object({
   client_id: Type.String({ pattern: workerId }),
   cluster_address: Type.Optional(Type.String({ maxLength: 1000 })),
   former_id: Type.Optional(Type.String({ pattern: workerId })),
   cluster_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+  broker_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
 });
 export type RegisterRequest = Static<typeof RegisterRequest>;
 

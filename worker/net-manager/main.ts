@@ -12,6 +12,7 @@ import { type Options, parseOptions, UsageError, usage } from './options.ts';
 import { strangerAt } from './peer.ts';
 import { parseSubnet } from './plan/addresses.ts';
 import { settingsOf } from './plan/settings.ts';
+import { portsOf } from './registration.ts';
 import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
 
 /** The longest that the net manager takes to end, in ms, and to remove its instances first where that is configured. */
@@ -31,7 +32,7 @@ const serve = async (options: Options): Promise<void> => {
   const journal = await openJournal(options.state, log);
   const { subnet, topology, cluster: addresses = [], registration } = journal.contents;
   if (subnet) {
-    const cluster = { addresses, port: registration?.cluster_port };
+    const cluster = { addresses, ports: registration === undefined ? [] : portsOf(registration) };
     await reconcile(settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster), journal, log);
   }
   const manager = createManager(config, journal, log);

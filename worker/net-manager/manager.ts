@@ -40,9 +40,9 @@ type Current = {
   confirmed: boolean;
 };
 
-/** True when a request says nothing new. Oakestra's own engine never tells the port of the cluster's API. */
-const isKnown = (known: Registration, { cluster_port = known.cluster_port, ...request }: Registration): boolean =>
-  isDeepStrictEqual(known, { ...request, ...(cluster_port !== undefined && { cluster_port }) });
+/** True when a request says nothing new. Oakestra's own engine never tells the ports of the cluster's API and broker. */
+const isKnown = (known: Registration, request: Registration): boolean =>
+  isDeepStrictEqual(known, { ...known, ...request });
 
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {

@@ -15,7 +15,7 @@ import { type Network, openNetwork } from './network.ts';
 import { networkOf, parseSubnet } from './plan/addresses.ts';
 import { bridge } from './plan/instance.ts';
 import { type Settings, settingsOf } from './plan/settings.ts';
-import type { Registration } from './registration.ts';
+import { portsOf, type Registration } from './registration.ts';
 import { RequestError } from './request-error.ts';
 
 /** A registration with a cluster, and the network that its addresses made possible. */
@@ -89,7 +89,7 @@ export const openSession = async (
     try {
       const found = await addressesOf(registration.cluster_address);
       const addresses = found.length > 0 ? [...found] : (journal.contents.cluster ?? []);
-      const cluster = { addresses, port: registration.cluster_port };
+      const cluster = { addresses, ports: portsOf(registration) };
       const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
       if (!known) await checkOverlap(settings, config.tunnel.HostTunnelDeviceName);
       const owner = isInherited() ? {} : { subnetOf: registration.client_id };

@@ -89,7 +89,7 @@ export const work = async (
     const before = registration;
     const joined = before === undefined ? await joinFirst() : await joinAgain(before);
     registration = joined;
-    follow?.(joined.id);
+    follow?.(joined.id, joined.brokerPort);
     if (before?.id !== joined.id) await networkStands();
     const tls = settings.certificate && { client: settings.certificate };
     const address = { host: cluster.host, port: joined.brokerPort, tls };

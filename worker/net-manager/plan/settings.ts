@@ -27,8 +27,8 @@ export type Settings = {
 
 type Topology = Settings['topology'];
 
-/** The cluster's addresses, and the port of its API if that is known. */
-type Cluster = { readonly addresses: readonly string[]; readonly port: number | undefined };
+/** The cluster's addresses, and the ports of its API and its broker as far as they are known. */
+type Cluster = { readonly addresses: readonly string[]; readonly ports: readonly number[] };
 
 /** The ports that Oakestra's control planes publish, databases included (10000 root, 10100 cluster, 10003 broker, …). */
 const controlPlane = '10000-10199';
@@ -67,16 +67,14 @@ export const settingsOf = (
   { net, tunnel }: Config,
   subnet: Subnet,
   standing?: Topology,
-  cluster: Cluster = { addresses: [], port: undefined },
+  cluster: Cluster = { addresses: [], ports: [] },
 ): Settings => ({
   topology: standing ?? net.WasmTopology ?? 'bridged',
   egress: net.Egress ?? 'on',
   access: net.InstanceAccess ?? [],
   cluster: {
     addresses: cluster.addresses.map(withoutZone),
-    ports: [
-      ...new Set([controlPlane, net.ClusterMqttPort, ...(cluster.port === undefined ? [] : [`${cluster.port}`])]),
-    ],
+    ports: [...new Set([controlPlane, net.ClusterMqttPort, ...cluster.ports.map(String)])],
   },
   services: [
     ...(isIPv4(tunnel.ProxySubnetwork) && isIPv4(tunnel.ProxySubnetworkMask)

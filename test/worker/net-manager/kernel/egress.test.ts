@@ -99,13 +99,14 @@ inSandbox(import.meta.url, () => {
       await run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet');
       const registration = { client_id: 'node1', cluster_address: '192.168.50.2' };
       t.equal((await daemon.post('/register', registration)).status, 200);
-      t.equal((await daemon.post('/register', { ...registration, cluster_port: 443 })).status, 200);
+      t.equal((await daemon.post('/register', { ...registration, cluster_port: 443, broker_port: 8883 })).status, 200);
       await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 });
       using _broker = await serve('lab', cluster.port, 'open');
       using _registration = await serve('lab', 10100, 'open');
       using _other = await serve('lab', 443, 'open');
+      using _named = await serve('lab', 8883, 'open');
       using _app = await serve('lab', 9000, 'app');
-      for (const port of [cluster.port, 10100, 443]) {
+      for (const port of [cluster.port, 10100, 443, 8883]) {
         const answer = await get(task, `http://192.168.50.2:${port}/`);
         if (InstanceAccess.length > 0) t.equal(answer, 'open');
         else t.match(answer, /^failed.*connect/, `port ${port}`);

@@ -11,7 +11,7 @@ const fixed = inputs(20_261_123);
 
 t.test('a cluster on the link is named to the rules without its zone', async (t) => {
   const config = parseConfig('/n', undefined, undefined, () => undefined);
-  const known = { addresses: ['fe80::1%eth0', '192.0.2.1'], port: 443 };
+  const known = { addresses: ['fe80::1%eth0', '192.0.2.1'], ports: [443] };
   const { cluster } = settingsOf(config, parseSubnet('10.18.0.0', 'fc00::'), undefined, known);
   t.same(cluster.addresses, ['fe80::1', '192.0.2.1']);
   t.same(cluster.ports, ['10000-10199', '10003', '443']);

@@ -15,7 +15,8 @@ inSandbox(import.meta.url, () => {
     await cluster.until(() => cluster.registrations[0], 'registration');
     await using network = await startNetManager(daemon.socket);
     await cluster.subscribed();
-    t.match(network.calls, [{ path: '/register', body: { client_id: 'a'.repeat(24), cluster_address: '127.0.0.1' } }]);
+    const body = { client_id: 'a'.repeat(24), cluster_address: '127.0.0.1', broker_port: Number };
+    t.match(network.calls, [{ path: '/register', body }]);
 
     const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
     await cluster.send('deploy', job(image));

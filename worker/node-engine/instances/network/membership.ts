@@ -24,12 +24,15 @@ export const openMembership = (file: string): Membership => ({
 /** How often NetManager is told again who the worker is: one that was restarted may have forgotten it. */
 const againMs = 20_000;
 
+/** Where the cluster is, and the port of the broker that it has named. */
+type Cluster = ClusterAddress & { readonly brokerPort: number };
+
 /** Keeps NetManager registered as worker `id` until `signal` aborts. Never rejects. */
 const stayRegistered = async (
   network: NetClient,
   membership: Membership,
   id: string,
-  cluster: ClusterAddress,
+  cluster: Cluster,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -55,13 +58,14 @@ export const followWith = (
   cluster: ClusterAddress,
   log: Log,
   signal: AbortSignal,
-): ((id: string) => void) => {
-  let current: { readonly id: string; readonly over: AbortController } | undefined;
-  return (id) => {
-    if (current?.id === id) return;
-    current?.over.abort(new Error(`the cluster knows this worker as ${id} now`));
+): ((id: string, brokerPort: number) => void) => {
+  let current: { readonly id: string; readonly brokerPort: number; readonly over: AbortController } | undefined;
+  return (id, brokerPort) => {
+    if (current?.id === id && current.brokerPort === brokerPort) return;
+    current?.over.abort(new Error(`the cluster knows this worker as ${id} now, with its broker at port ${brokerPort}`));
     const over = new AbortController();
-    current = { id, over };
-    void stayRegistered(network, membership, id, cluster, log, AbortSignal.any([signal, over.signal]));
+    current = { id, brokerPort, over };
+    const ends = AbortSignal.any([signal, over.signal]);
+    void stayRegistered(network, membership, id, { ...cluster, brokerPort }, log, ends);
   };
 };

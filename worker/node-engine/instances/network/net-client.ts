@@ -80,6 +80,7 @@ export class NetClient {
         readonly client_id: string;
         readonly cluster_address: string;
         readonly cluster_port: number;
+        readonly broker_port: number;
         readonly former_id?: string;
       }
     | undefined;
@@ -116,7 +117,7 @@ export class NetClient {
    */
   async register(
     id: string,
-    cluster: { readonly host: string; readonly port: number },
+    cluster: { readonly host: string; readonly port: number; readonly brokerPort: number },
     former: string | undefined,
     signal: AbortSignal,
   ): Promise<void> {
@@ -127,6 +128,7 @@ export class NetClient {
       client_id: id,
       cluster_address: cluster.host,
       cluster_port: cluster.port,
+      broker_port: cluster.brokerPort,
       ...(former === undefined || former === id ? {} : { former_id: former }),
     };
     const attempt = async () => accepted(await this.#post('/register', this.#registration), '/register');
