@@ -39,7 +39,7 @@ export const EngineConfig = Type.Object({
 });
 export type EngineConfig = Static<typeof EngineConfig>;
 
-/** `netcfg.json` of the net manager. `WasmTopology`, `Egress`, `InstanceAccess` and `OnStop` are this worker's own keys. */
+/** `netcfg.json` of the net manager. `WasmTopology`, `Egress`, `Overlay`, `InstanceAccess` and `OnStop` are this worker's own keys. */
 export const NetConfig = Type.Object({
   NodePublicAddress: Type.String({ ...refused, default: '0.0.0.0' }),
   NodePublicPort: Type.String({ pattern: portPattern, default: '50103' }),
@@ -53,6 +53,8 @@ export const NetConfig = Type.Object({
   MqttCa: Type.Optional(Type.String(refused)),
   WasmTopology: Type.Optional(Type.Enum(['bridged', 'veth'])),
   Egress: Type.Optional(Type.Union([Type.Enum(['on', 'off']), Type.Array(Type.String())], refused)),
+  /** Whether there is an overlay, or the networks of service addresses that instances may open connections to. */
+  Overlay: Type.Optional(Type.Union([Type.Enum(['on', 'off']), Type.Array(Type.String())], refused)),
   /** What instances may reach beside what `Egress` opens: nothing of it unless it is named. */
   InstanceAccess: Type.Optional(Type.Array(Type.Enum(['board', 'cluster', 'link-local']), refused)),
   OnStop: Type.Optional(Type.Enum(['keep', 'remove'])),

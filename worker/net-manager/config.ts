@@ -30,12 +30,14 @@ const isNetwork = (text: string): boolean => {
 
 /** What the schema can't say of values that become part of rules and commands. */
 const checkValues = (net: NetConfig, path: string): NetConfig => {
-  const { DefaultInterface = '', Egress, MqttCert, MqttKey, NodePublicAddress } = net;
-  const networks = typeof Egress === 'object' ? Egress : [];
-  const problems = [
-    ...networks
+  const { DefaultInterface = '', Egress, Overlay, MqttCert, MqttKey, NodePublicAddress } = net;
+  const wrongNetworks = (key: string, listed: NetConfig['Egress'], example: string) =>
+    (typeof listed === 'object' ? listed : [])
       .filter((network) => !isNetwork(network))
-      .map((network) => `Egress: '${network}' is not a network such as 192.168.0.0/16 or fd00::/8`),
+      .map((network) => `${key}: '${network}' is not a network such as ${example}`);
+  const problems = [
+    ...wrongNetworks('Egress', Egress, '192.168.0.0/16 or fd00::/8'),
+    ...wrongNetworks('Overlay', Overlay, '10.30.0.0/24 or fdff:2000::/32'),
     // The kernel's own rule for names (dev_valid_name), less quotation marks and backslashes.
     ...(/^[^\s/:"\\]{0,15}$/.test(DefaultInterface)
       ? []

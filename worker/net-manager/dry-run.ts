@@ -2,7 +2,10 @@ import { NetDeployRequest } from '../contract/net-http.ts';
 import { readJson, type Warn } from '../contract/read.ts';
 import type { Config } from './config.ts';
 import type { Contents } from './journal.ts';
+import { changeOverlay, planOverlay } from './overlay/plan.ts';
+import { wantedOf } from './overlay/wanted.ts';
 import { freeSlot, parseSubnet, slots } from './plan/addresses.ts';
+import type { Instance } from './plan/instance.ts';
 import { planText } from './plan/plan.ts';
 import { planInstance, planNode } from './plan/planner.ts';
 import { targetsOf } from './plan/port-maps.ts';
@@ -17,15 +20,27 @@ const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };
  * alone. Throws `InvalidData` or `Refusal` for a request that would be refused.
  */
 export const dryRun = (request: string, config: Config, journal: Contents, note: Warn): string => {
-  const wanted = wantedFrom(readJson(NetDeployRequest, request, '--plan', note));
+  const asked = wantedFrom(readJson(NetDeployRequest, request, '--plan', note));
   const subnet = journal.subnet ?? exampleSubnet;
   const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.topology);
   const instances = journal.entries.map(({ instance }) => instance);
   const slot = freeSlot(instances.map((instance) => instance.slot)) ?? slots.last;
-  const node = planNode(settings, { instances, advertised: [] });
+  const services = journal.overlay?.services ?? [];
+  const overlaid = settings.overlay !== 'off' && journal.overlay?.trouble === undefined;
+  const wanted = (all: readonly Instance[]) => wantedOf(settings, services, all);
+  const node = [
+    ...planNode(settings, { instances, advertised: [] }),
+    ...(overlaid ? planOverlay(settings, wanted(instances)) : []),
+  ];
   const once = journal.subnet
     ? '# the node stands already\n'
     : `# once a node; the cluster has given no addresses, ${subnet.address} is an example\n${planText(node)}`;
   const mapped = instances.flatMap((instance) => targetsOf(settings, instance));
-  return `${once}# the instance\n${planText(planInstance(settings, instanceAt(slot, wanted)), mapped)}`;
+  const instance = instanceAt(slot, asked);
+  const plan = [
+    ...planInstance(settings, instance),
+    ...(overlaid ? changeOverlay(settings, wanted(instances), wanted([...instances, instance])) : []),
+  ];
+  const later = overlaid ? "# the overlay leads to it once the cluster's answer has its own address\n" : '';
+  return `${once}# the instance\n${planText(plan, mapped)}${later}`;
 };

@@ -9,6 +9,7 @@ import { type KeyedMutex, keyedMutex } from '../system/locks/keyed-mutex.ts';
 import { ReadWriteLock } from '../system/locks/read-write-lock.ts';
 import type { Log } from '../system/log.ts';
 import { spareFolder } from '../system/spare-folder.ts';
+import { Service } from './overlay/rows.ts';
 import { Instance } from './plan/instance.ts';
 import { Registration } from './registration.ts';
 
@@ -35,6 +36,8 @@ export const Contents = Type.Object({
     { additionalProperties: false },
   ),
   entries: Type.Array(Entry),
+  /** The services that the overlay leads to, or what keeps this node from having one; none where it is off. */
+  overlay: Type.Optional(Type.Object({ services: Type.Array(Service), trouble: Type.Optional(Type.String()) })),
 });
 export type Contents = Static<typeof Contents>;
 

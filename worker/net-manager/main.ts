@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { lockState } from '../system/locks/state-lock.ts';
 import { consoleLog } from '../system/log.ts';
 import { stopSignal } from '../system/stopping.ts';
-import { readConfig } from './config.ts';
+import { type Config, readConfig } from './config.ts';
 import { dryRun } from './dry-run.ts';
-import { openJournal } from './journal.ts';
+import { type Contents, openJournal } from './journal.ts';
 import { lockBoard } from './kernel/board-lock.ts';
 import { reconcile } from './kernel/node.ts';
 import { createManager } from './manager.ts';
@@ -14,12 +14,20 @@ import { parseSubnet } from './plan/addresses.ts';
 import { settingsOf } from './plan/settings.ts';
 import { portsOf } from './registration.ts';
 import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
+import { statusText } from './status.ts';
 
 /** The longest that the net manager takes to end, in ms, and to remove its instances first where that is configured. */
 const stopMs = 2500;
 const removeMs = 60_000;
 /** The longest that requests under way may take then, in ms. */
 const answerMs = 1500;
+
+/** The settings of a node that has addresses already, by its journal. */
+const recordedSettings = (config: Config, { subnet, topology, cluster: addresses = [], registration }: Contents) => {
+  if (!subnet) return undefined;
+  const cluster = { addresses, ports: registration === undefined ? [] : portsOf(registration) };
+  return settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
+};
 
 const serve = async (options: Options): Promise<void> => {
   const config = await readConfig(options.config, consoleLog(false).warn);
@@ -30,11 +38,8 @@ const serve = async (options: Options): Promise<void> => {
   await using _state = await lockState(options.state, 'NetManager');
   await refuseSecond(options.socket);
   const journal = await openJournal(options.state, log);
-  const { subnet, topology, cluster: addresses = [], registration } = journal.contents;
-  if (subnet) {
-    const cluster = { addresses, ports: registration === undefined ? [] : portsOf(registration) };
-    await reconcile(settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster), journal, log);
-  }
+  const settings = recordedSettings(config, journal.contents);
+  if (settings) await reconcile(settings, journal, log);
   const manager = createManager(config, journal, log);
   manager.resume();
 
@@ -57,6 +62,11 @@ const main = async (): Promise<number> => {
     const config = await readConfig(options.config, log.warn);
     const { contents } = await openJournal(options.state, log);
     process.stdout.write(dryRun(options.plan, config, contents, log.warn));
+  } else if (options.status) {
+    const log = consoleLog(false);
+    const config = await readConfig(options.config, log.warn);
+    const { contents } = await openJournal(options.state, log);
+    process.stdout.write(await statusText(recordedSettings(config, contents), contents));
   } else await serve(options);
   return 0;
 };

@@ -146,8 +146,8 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
           const addresses = network.addressesOf(instance);
           log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
           if (warning !== undefined) log.warn(warning);
-          void session.announcer.deployed([{ instance, addresses }]);
-          session.table.follow(instance.service);
+          // The cluster's answer has this instance in it only when it knows of it.
+          void session.announcer.deployed([{ instance, addresses }]).then(() => session.table.follow(instance.service));
           return { ...addresses, warning };
         } finally {
           deploying -= 1;

@@ -8,8 +8,10 @@ import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
 import { instanceIntact, instanceIsGone, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
 import { acceptInstances } from './kernel/node.ts';
+import { isOverlaid } from './kernel/overlay.ts';
 import { type Mapped, readMappings } from './kernel/port-owners.ts';
 import { forwardingTrial } from './kernel/probe.ts';
+import { type DataPath, openDataPath } from './overlay/data-path.ts';
 import type { Firewalls } from './plan/accepts.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
 import { type Instance, namespaceOf } from './plan/instance.ts';
@@ -21,6 +23,8 @@ import { instanceAt, type Wanted } from './request.ts';
 import { notDeployed, RequestError } from './request-error.ts';
 
 export type Network = Disposable & {
+  /** The overlay's data path; undefined where this node has none. */
+  readonly path: DataPath | undefined;
   readonly instances: readonly Instance[];
   readonly addressesOf: (instance: Instance) => AddressPair;
   /** Makes an instance's network; `warning` names what may keep its traffic from flowing. */
@@ -64,9 +68,12 @@ const refuseTaken = ({ ports }: Wanted, { busy, mapped }: Taken): void => {
 };
 
 /** Deploys into a node's network that stands already; the journal says what is in it. */
-export const openNetwork = (settings: Settings, journal: Journal, log: Log): Network => {
+export const openNetwork = async (settings: Settings, journal: Journal, log: Log): Promise<Network> => {
   const keeper = keepNode(settings, journal, log);
   const tryForwarding = forwardingTrial();
+  const path = isOverlaid(journal.contents)
+    ? await openDataPath(settings, journal, () => keeper.look(), log)
+    : undefined;
   const entries = () => journal.contents.entries;
   const find = (name: string): Entry | undefined => entries().find((entry) => namespaceOf(entry.instance) === name);
 
@@ -96,6 +103,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   /** The address and the ports are given back only when what used them is gone. */
   const remove = async (instance: Instance, done = planInstance(settings, instance)): Promise<void> => {
     const name = namespaceOf(instance);
+    await path?.settle(instance);
     try {
       await undoPlan(done);
     } catch (error) {
@@ -145,6 +153,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
       ...now,
       entries: now.entries.map((entry) => (entry.instance === instance ? { instance, ready: true } : entry)),
     }));
+    await path?.settle();
     return instance;
   };
 
@@ -173,6 +182,7 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
   };
 
   return {
+    path,
     get instances() {
       return entries().flatMap(({ instance, ready }) => (ready ? [instance] : []));
     },
@@ -184,7 +194,9 @@ export const openNetwork = (settings: Settings, journal: Journal, log: Log): Net
         const instance = await journal.lock.withReadLock(() => deploy(wanted, taken));
         const unread = unreadWarning(taken.mapped);
         const passing = await passOthers(instance, firewalls);
-        const warnings = [...passing, ...(unread === undefined ? [] : [unread]), ...keeper.troubles];
+        const trouble = journal.contents.overlay?.trouble;
+        const told = [unread, trouble].filter((text) => text !== undefined);
+        const warnings = [...passing, ...told, ...keeper.troubles];
         return { instance, warning: warnings.length > 0 ? warnings.join('; ') : undefined };
       }),
     undeploy: (which) =>

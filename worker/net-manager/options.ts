@@ -8,6 +8,7 @@ export type Options = {
   readonly port: number | undefined;
   readonly state: string;
   readonly plan: string | undefined;
+  readonly status: boolean;
   readonly help: boolean;
 };
 
@@ -19,6 +20,7 @@ export class UsageError extends Error {
 export const usage = `NetManager: the network of an Oakestra worker's instances
 
   NetManager [--config DIR] [--socket PATH] [--port N] [--state DIR]
+  NetManager --status [--config DIR] [--state DIR]
   NetManager --plan '{"serviceName":"app.ns.svc.ns","instanceNumber":0,"portMappings":"80:8080"}'
 
   --config DIR   folder of netcfg.json and tuncfg.json (default /etc/netmanager)
@@ -26,6 +28,7 @@ export const usage = `NetManager: the network of an Oakestra worker's instances
   --port N       answer on 127.0.0.1:N too, to processes of root and of this program's user
   --state DIR    folder of the journal (default /var/lib/oakestra/netmanager)
   --plan JSON    print the commands that a deployment would run, and run nothing
+  --status       print instances, services, other nodes and counters as JSON; needs no running NetManager
   --help         this text
 `;
 
@@ -42,7 +45,15 @@ export const parseOptions = (args: readonly string[]): Options => {
   try {
     const { values } = parseArgs({
       args: [...args],
-      options: { config: text, socket: text, port: text, state: text, plan: text, help: { type: 'boolean' } },
+      options: {
+        config: text,
+        socket: text,
+        port: text,
+        state: text,
+        plan: text,
+        status: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
     });
     const config = values.config ?? '/etc/netmanager';
     return {
@@ -51,6 +62,7 @@ export const parseOptions = (args: readonly string[]): Options => {
       port: portOf(values.port),
       state: values.state ?? '/var/lib/oakestra/netmanager',
       plan: values.plan,
+      status: values.status ?? false,
       help: values.help ?? false,
     };
   } catch (error) {

@@ -12,6 +12,7 @@ import { bridgeExists, linkNames } from './kernel/kernel.ts';
 import { setUpNode } from './kernel/node.ts';
 import { checkOverlap } from './kernel/overlap.ts';
 import { type Network, openNetwork } from './network.ts';
+import { type Overlay, openOverlay } from './overlay/overlay.ts';
 import { networkOf, parseSubnet } from './plan/addresses.ts';
 import { bridge } from './plan/instance.ts';
 import { type Settings, settingsOf } from './plan/settings.ts';
@@ -53,7 +54,8 @@ export const openSession = async (
     made.instances.map((instance) => ({ instance, addresses: made.addressesOf(instance) }));
   const running = () => (network ? placed(network) : []);
   const announcer = createAnnouncer(config.net, registration, link, running, log);
-  const table = createServiceTable(link, registration.client_id, log);
+  let overlay: Overlay | undefined;
+  const table = createServiceTable(link, registration.client_id, (key, result) => overlay?.answered(key, result), log);
 
   const isInherited = () => {
     const { subnet, subnetOf = registration.client_id } = journal.contents;
@@ -108,6 +110,22 @@ export const openSession = async (
     }
   };
 
+  const startOverlay = (settings: Settings, { path, instances }: Network): Overlay | undefined => {
+    const { trouble } = journal.contents.overlay ?? {};
+    if (trouble !== undefined) log.warn(trouble);
+    if (!path) return undefined;
+    log.info(`the overlay stands: UDP port ${settings.tunnelPort}, service addresses ${settings.services.join(', ')}`);
+    const { NodePublicAddress: told } = config.net;
+    return openOverlay({
+      settings,
+      path,
+      table,
+      instances: () => network?.instances ?? instances,
+      addresses: [told],
+      log,
+    });
+  };
+
   const make = async (): Promise<Network> => {
     closing.signal.throwIfAborted();
     const settings = await findSettings();
@@ -118,7 +136,8 @@ export const openSession = async (
         `DefaultInterface '${uplink}' of netcfg.json is no interface of this board: until it is there, what instances send to others leaves with addresses that nobody answers to`,
       );
     closing.signal.throwIfAborted();
-    network = openNetwork(settings, journal, log);
+    network = await openNetwork(settings, journal, log);
+    overlay = startOverlay(settings, network);
     const { v4, v6 } = networkOf(settings.subnet);
     log.info(`the network stands: ${settings.topology}, ${v4} and ${v6}`);
     await announcer.deployed(running());
@@ -145,6 +164,7 @@ export const openSession = async (
     },
     [Symbol.asyncDispose]: async () => {
       closing.abort(new Error('the registration ended'));
+      overlay?.[Symbol.dispose]();
       network?.[Symbol.dispose]();
       announcer[Symbol.dispose]();
       table[Symbol.dispose]();

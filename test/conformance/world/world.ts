@@ -106,6 +106,8 @@ export const openWorld = async (
       NodePublicPort: '50103',
       ClusterUrl: '0.0.0.0',
       ClusterMqttPort: String(cluster.brokerPort),
+      // In a user namespace no kernel carries one; this worker's own key.
+      Overlay: 'off',
       Debug: false,
       MqttCert: '',
       MqttKey: '',

@@ -22,7 +22,7 @@ const post = (socketPath: string, path: string, body: unknown): Promise<Reply> =
     sent.end(typeof body === 'string' ? body : JSON.stringify(body));
   });
 
-/** A NetManager with its own folders, which stay the same when it is started again. */
+/** A NetManager with its own folders, which stay the same when it is started again; no overlay, which needs real root. */
 export const createDaemon = async (
   netcfg: Record<string, unknown>,
   environment: NodeJS.ProcessEnv = {},
@@ -32,7 +32,7 @@ export const createDaemon = async (
   const socket = join(folder, 'nm.sock');
   await writeFile(
     join(folder, 'netcfg.json'),
-    JSON.stringify({ NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ...netcfg }),
+    JSON.stringify({ NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', Overlay: 'off', ...netcfg }),
   );
   const args = [
     ...nodeOptions('NetManager'),

@@ -1,11 +1,11 @@
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
-import type { Journal } from '../journal.ts';
+import type { Contents, Journal } from '../journal.ts';
+import { hold, peerMark } from '../overlay/names.ts';
 import { acceptCommands } from '../plan/accepts.ts';
 import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type NodeState, planInstance, planNode, routeMark } from '../plan/planner.ts';
-import { repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';
 import { RequestError } from '../request-error.ts';
 import { accept, legacyInUse, readFirewalls } from './accepts.ts';
@@ -21,6 +21,7 @@ import {
   writeSysctl,
 } from './kernel.ts';
 import { observe, settingsMatch, type Within } from './observe.ts';
+import { isOverlaid, overlayPart, prepareOverlay, removeOverlay, withStraysRemoved } from './overlay.ts';
 import { clearProbe } from './probe.ts';
 import { removeTable } from './rules.ts';
 import { rememberRules } from './rules-seen.ts';
@@ -28,7 +29,9 @@ import { rememberRules } from './rules-seen.ts';
 const valuesOf = (plan: Plan): readonly (readonly [string, string])[] =>
   plan.flatMap((step) => (step.tool === 'sysctl' ? Object.entries(step.values) : []));
 
-const isOurs = (key: string): boolean => [bridge, hostLinkMark].some((name) => key.includes(`/${name}`));
+const ourLinks = [bridge, hostLinkMark, peerMark, hold.near, hold.far];
+
+const isOurs = (key: string): boolean => ourLinks.some((name) => key.includes(`/${name}`));
 
 const bootId = async (): Promise<string> => (await readSysctl('kernel/random/boot_id')) ?? '';
 
@@ -52,14 +55,19 @@ const planBoard = (
 ) => [
   ...planNode(settings, { instances: journal.contents.entries.map(({ instance }) => instance), ...found }),
   ...standing.flatMap((instance) => planInstance(settings, instance)),
+  ...overlayPart(settings, journal.contents, standing),
 ];
 
 /** The instances that are whole or can be made whole: what runs in a namespace is lost with it. */
-const split = async (journal: Journal) => {
-  const instances = journal.contents.entries.flatMap(({ instance, ready }) => (ready ? [instance] : []));
+const split = async (contents: Contents) => {
+  const instances = contents.entries.flatMap(({ instance, ready }) => (ready ? [instance] : []));
   const names = new Set(await namespaceNames());
   return Map.groupBy(instances, (instance) => (names.has(namespaceOf(instance)) ? 'standing' : 'lost'));
 };
+
+/** The instances of a journal that stand. */
+export const standingAmong = async (contents: Contents): Promise<readonly Instance[]> =>
+  (await split(contents)).get('standing') ?? [];
 
 /** Firewalls of others know of the instances as long as there are any. */
 const acceptedBy = (settings: Settings, { contents }: Journal): Settings | undefined =>
@@ -77,7 +85,7 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
   const [advertised, off, found, firewalls] = await Promise.all([
     advertisedLinks(),
     readSysctl('net/ipv6/conf/lo/disable_ipv6'),
-    split(journal),
+    split(journal.contents),
     readFirewalls(),
   ]);
   const { standing = [], lost = [] } = Object.fromEntries(found);
@@ -85,21 +93,36 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
     ...planBoard(settings, journal, { advertised, loopbackWithout6: off === '1' }, standing),
     { tool: 'command', commands: acceptCommands(acceptedBy(settings, journal), firewalls) } as const,
   ];
-  return { lost, plan, repair: repairPlan(plan, await observe(plan, within)) };
+  const observed = await observe(plan, within);
+  return { lost, plan, repair: withStraysRemoved(settings, plan, observed) };
 };
 
-const setUp = async (settings: Settings, journal: Journal, signal: AbortSignal | undefined): Promise<void> => {
+const setUp = async (
+  settings: Settings,
+  journal: Journal,
+  signal: AbortSignal | undefined,
+  trouble?: string,
+): Promise<void> => {
   // By now the board may have been given back.
   signal?.throwIfAborted();
   if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
     throw new RequestError(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
+  await prepareOverlay(settings, journal, trouble);
   const { plan, repair } = await look(settings, journal, 'all');
   await recordSettings(repair.plan, journal);
   try {
     await applyPlan(repair.plan.filter(({ tool }) => tool !== 'command'));
   } catch (error) {
     if (error instanceof PlanFailed) await undoPlan(error.done);
-    throw error;
+    if (!isOverlaid(journal.contents)) throw error;
+    // A node without overlay is of use, too.
+    await setUp(
+      settings,
+      journal,
+      signal,
+      `no overlay, services of other boards cannot be reached: ${(error as Error).message}`,
+    );
+    return;
   }
   await rememberRules(plan);
   // What another program's firewall refuses to take is told with the next deployment.
@@ -155,8 +178,7 @@ export const repairNode = async (
 
 /** True when the settings of this board are what the instances need: a look that takes no process. */
 export const settingsIntact = async (settings: Settings, journal: Journal): Promise<boolean> => {
-  const { standing = [] } = Object.fromEntries(await split(journal));
-  const steps = planBoard(settings, journal, { advertised: [] }, standing);
+  const steps = planBoard(settings, journal, { advertised: [] }, await standingAmong(journal.contents));
   return await settingsMatch(steps);
 };
 
@@ -166,12 +188,16 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   };
   for (const failure of await accept(() => undefined)) log.warn(`accepts not removed: ${failure}`);
   await attempt('rules not removed', removeTable());
+  await attempt('overlay not removed', removeOverlay(await linkNames()));
   for (const family of ['-4', '-6'] as const)
     await attempt('routes not removed', run(['ip', family, 'route', 'flush', ...routeMark.split(' ')]));
   if (await bridgeExists()) await attempt('bridge not removed', run(['ip', 'link', 'del', bridge]));
   for (const [key, { was, now }] of Object.entries(journal.contents.changed))
     if ((await readSysctl(key)) === now) await attempt(`${key} not restored`, writeSysctl(key, was));
-  await journal.update(({ subnet: _, subnetOf: __, topology: ___, ...rest }) => ({ ...rest, changed: {} }));
+  await journal.update(({ subnet: _, subnetOf: __, topology: ___, overlay: ____, ...rest }) => ({
+    ...rest,
+    changed: {},
+  }));
 };
 
 /** Gives the node back as it was found, as far as nobody else has changed it since. */
@@ -190,7 +216,7 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
   const { boot } = journal.contents;
   if (boot !== undefined && boot !== (await bootId())) {
     log.info('this board was booted again; starting with no instances');
-    await journal.update(({ subnet: _, subnetOf: __, topology: ___, ...rest }) => ({
+    await journal.update(({ subnet: _, subnetOf: __, topology: ___, overlay: ____, ...rest }) => ({
       ...rest,
       changed: {},
       entries: [],

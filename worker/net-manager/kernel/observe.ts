@@ -1,8 +1,8 @@
 import { run } from '../../system/run.ts';
-import { type Observed, type Place, readLinks, readRoutes } from '../plan/observed.ts';
+import { type Observed, type Place, readLinks, readReceivers, readRoutes } from '../plan/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { namespaceNames, readSysctl } from './kernel.ts';
-import { rulesIntact } from './rules-seen.ts';
+import { intactRules } from './rules-seen.ts';
 
 const json = (text: string): unknown => JSON.parse(text.trim() || '[]');
 
@@ -46,13 +46,21 @@ export const settingsMatch = async (plan: Plan): Promise<boolean> => {
 /** The instances' namespaces that a look goes into: all of them, or those that the kernel has these numbers for. */
 export type Within = 'all' | ReadonlySet<number>;
 
+/** The UDP ports at which the kernel takes packets in datagrams; none where it can't. */
+export const observeReceivers = async (): Promise<ReadonlySet<number>> =>
+  readReceivers(json(await run(['ip', '-j', 'fou', 'show']).catch(() => '')));
+
+const hasReceiver = (plan: Plan): boolean =>
+  plan.some((step) => step.tool === 'ip' && step.changes.some(({ is }) => 'receiver' in is));
+
 /** Looks at all that a plan is about on this board, and into the namespaces of some instances. */
 export const observe = async (plan: Plan, within: Within): Promise<Observed> => {
-  const [place, namespaces, settings, rules] = await Promise.all([
+  const [place, namespaces, settings, rules, receivers] = await Promise.all([
     observePlace(),
     namespaceNames(),
     settingsOf(plan),
-    rulesIntact(plan),
+    intactRules(plan),
+    hasReceiver(plan) ? observeReceivers() : new Set<number>(),
   ]);
   const names = plan.flatMap((step) => {
     if (step.tool !== 'inside') return [];
@@ -61,5 +69,5 @@ export const observe = async (plan: Plan, within: Within): Promise<Observed> => 
   });
   const places = await Promise.all(names.map(observeInside));
   const inside = new Map(names.flatMap((name, at) => (places[at] ? [[name, places[at]] as const] : [])));
-  return { ...place, namespaces: new Set(namespaces), settings, rules, inside };
+  return { ...place, namespaces: new Set(namespaces), settings, rules, receivers, inside };
 };

@@ -1,41 +1,59 @@
 import { run } from '../../system/run.ts';
 import { elementsAfter, type Listing, readListing } from '../plan/listing.ts';
-import type { Plan } from '../plan/plan.ts';
-import { table } from '../plan/ruleset.ts';
+import type { Plan, Rules } from '../plan/plan.ts';
 
-/** The rules that our table was last made with, and what nft lists of them: in other words than it was told. */
-let made: { readonly rules: string; readonly structure: string } | undefined;
+type Whole = Required<Pick<Rules, 'whole'>> & Rules;
 
-const list = async (): Promise<Listing | undefined> => {
+/** The rules that tables were last made with, and what nft lists of them: in other words than it was told. */
+const made = new Map<string, { readonly rules: string; readonly structure: string }>();
+
+const listOne = async (table: string): Promise<Listing> =>
+  readListing(await run(['nft', '-s', '-a', 'list', 'table', ...table.split(' ')]));
+
+const list = async (tables: readonly string[]): Promise<Listing | undefined> => {
   try {
-    return readListing(await run(['nft', '-a', 'list', 'table', ...table.split(' ')]));
+    const listed = await Promise.all(tables.map(listOne));
+    return {
+      structure: listed.map(({ structure }) => structure).join('\n'),
+      elements: new Set(listed.flatMap(({ elements }) => [...elements])),
+    };
   } catch {
     return undefined;
   }
 };
 
-/** The commands that make the whole table. */
-const commandsOf = (plan: Plan): readonly string[] =>
-  plan.flatMap((step) => (step.tool === 'nft' && step.holds !== undefined ? step.do : []));
+/** The steps that make whole tables, with the first table's name, by which they are known. */
+const stepsOf = (plan: Plan): readonly (readonly [string, Whole])[] =>
+  plan.flatMap((step) => (step.tool === 'nft' && step.whole ? [[step.whole[0], { ...step, whole: step.whole }]] : []));
 
 /** What of these commands is no element of a set or map: they depend on the settings, the elements on the instances. */
 const rulesOf = (commands: readonly string[]): string =>
   commands.filter((command) => !command.startsWith('add element ')).join('\n');
 
-/** Takes our table, which has just been made as a plan says, for what it is to be. */
+/** Takes our tables, which have just been made as a plan says, for what they are to be. */
 export const rememberRules = async (plan: Plan): Promise<void> => {
-  const now = await list();
-  made = now && { rules: rulesOf(commandsOf(plan)), structure: now.structure };
+  await Promise.all(
+    stepsOf(plan).map(async ([name, step]) => {
+      const now = await list(step.whole);
+      if (now) made.set(name, { rules: rulesOf(step.do), structure: now.structure });
+      else made.delete(name);
+    }),
+  );
 };
 
-/** True when our table has the parts that a plan gives it, and its sets and maps hold what they are to hold. */
-export const rulesIntact = async (plan: Plan): Promise<boolean> => {
-  const now = await list();
-  const wanted = commandsOf(plan);
-  return (
-    now !== undefined &&
-    now.structure === made?.structure &&
-    rulesOf(wanted) === made.rules &&
-    elementsAfter(wanted).symmetricDifference(now.elements).size === 0
+/** The tables of a plan that have the parts that it gives them, and whose sets and maps hold what they are to hold. */
+export const intactRules = async (plan: Plan): Promise<ReadonlySet<string>> => {
+  const stand = await Promise.all(
+    stepsOf(plan).map(async ([name, step]) => {
+      const now = await list(step.whole);
+      const before = made.get(name);
+      return now !== undefined &&
+        now.structure === before?.structure &&
+        rulesOf(step.do) === before.rules &&
+        elementsAfter(step.do).symmetricDifference(now.elements).size === 0
+        ? [name]
+        : [];
+    }),
   );
+  return new Set(stand.flat());
 };

@@ -108,6 +108,10 @@ export const neighboursIn = (network: string): readonly string[] => {
     .map((value) => (range.family === 4 ? formatV4(Number(value)) : formatV6(value)));
 };
 
+/** An address in the one form that the kernel writes it in. */
+export const canonicalOf = (address: string): string =>
+  isIPv4(address) ? formatV4(parseV4(address)) : formatV6(parseV6(address));
+
 /** The network of `length` that an address is in, in the one form that the kernel's lists have it. */
 export const networkAt = (address: string, length: number): string => {
   const bits = isIPv4(address) ? 32 : 128;

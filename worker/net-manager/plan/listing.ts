@@ -10,18 +10,21 @@ const elementText = (set: string, text: string): string => [set, ...text.trim().
 const split = (set: string, texts: string): readonly string[] =>
   texts.split(',').flatMap((text) => (text.trim() === '' ? [] : [elementText(set, text)]));
 
-/** Reads the output of `nft -a list table`. */
+/** What begins a set or map, says that its elements go by themselves, or lists them, one of them counted. */
+const partOfSet = /^\t(?:set|map) (?<name>\S+) \{|^\t\tflags .*timeout|^\t\telements = \{(?<all>[^}]*)\}\n/gm;
+const count = / counter(?: packets \d+ bytes \d+)?/g;
+
+/** Reads the output of `nft -s -a list table`. What packets put into sets, and what leaves them after a time, is left out. */
 export const readListing = (text: string): Listing => {
   const elements = new Set<string>();
   let set = '';
-  const structure = text.replaceAll(
-    /^\t(?:set|map) (?<name>\S+) \{|^\t\telements = \{(?<all>[^}]*)\}\n/gm,
-    (line: string, name: string | undefined, all: string | undefined) => {
-      if (name !== undefined) set = name;
-      for (const element of split(set, all ?? '')) elements.add(element);
-      return all === undefined ? line : '';
-    },
-  );
+  let lasting = true;
+  const structure = text.replaceAll(partOfSet, (line: string, name: string | undefined, all: string | undefined) => {
+    if (name !== undefined) [set, lasting] = [name, true];
+    else if (all === undefined) lasting = false;
+    if (lasting) for (const element of split(set, (all ?? '').replaceAll(count, ''))) elements.add(element);
+    return all === undefined ? line : '';
+  });
   return { structure, elements };
 };
 

@@ -25,16 +25,23 @@ export type Observed = Place & {
   readonly settings: ReadonlyMap<string, string>;
   /** The insides of instances' namespaces, by name, of those that were looked into. */
   readonly inside: ReadonlyMap<string, Place>;
-  /** Our table is as it was made. */
-  readonly rules: boolean;
+  /** Our tables that are as they were made, by the names that steps make them by. */
+  readonly rules: ReadonlySet<string>;
+  /** The UDP ports at which the kernel takes packets in datagrams of UDP. */
+  readonly receivers: ReadonlySet<number>;
 };
+
+/** What facts are about beside one namespace's links, addresses and routes. */
+export type Board = Partial<Pick<Observed, 'namespaces' | 'receivers'>>;
 
 /** A fact of the kernel that a change makes true. */
 export type Fact =
   | { readonly namespace: string }
   | { readonly link: string; readonly has?: Partial<LinkState> }
   | { readonly address: string }
-  | { readonly route: string };
+  | { readonly route: string }
+  | { readonly receiver: number }
+  | { readonly gone: { readonly link: string } | { readonly route: string } };
 
 /** An address with its prefix length on an interface. */
 export const addressFact = (address: string, link: string): string => `${address} on ${link}`;
@@ -43,9 +50,11 @@ export const addressFact = (address: string, link: string): string => `${address
 export const routeFact = (target: string, where: { readonly link?: string; readonly via?: string }): string =>
   [target, where.via && `via ${where.via}`, where.link && `by ${where.link}`].filter(Boolean).join(' ');
 
-/** True when a fact holds in a namespace; `namespaces` are the names that exist on the board. */
-export const holds = (fact: Fact, place: Place, namespaces: ReadonlySet<string> = new Set()): boolean => {
-  if ('namespace' in fact) return namespaces.has(fact.namespace);
+/** True when a fact holds in a namespace of a board. */
+export const holds = (fact: Fact, place: Place, board: Board = {}): boolean => {
+  if ('gone' in fact) return !holds(fact.gone, place);
+  if ('receiver' in fact) return board.receivers?.has(fact.receiver) === true;
+  if ('namespace' in fact) return board.namespaces?.has(fact.namespace) === true;
   if ('address' in fact) return place.addresses.has(fact.address);
   if ('route' in fact) return place.routes.has(fact.route);
   const link = place.links.get(fact.link);
@@ -55,6 +64,8 @@ export const holds = (fact: Fact, place: Place, namespaces: ReadonlySet<string> 
 
 /** A fact in words, as what another program took away. */
 export const factText = (fact: Fact): string => {
+  if ('gone' in fact) return `no ${factText(fact.gone)}`;
+  if ('receiver' in fact) return `receiver at UDP port ${fact.receiver}`;
   if ('namespace' in fact) return `namespace ${fact.namespace}`;
   if ('address' in fact) return `address ${fact.address}`;
   if ('route' in fact) return `route ${fact.route}`;
@@ -89,6 +100,10 @@ export const readLinks = (json: unknown): Pick<Place, 'links' | 'addresses'> => 
   }
   return { links, addresses };
 };
+
+/** Reads the output of `ip -j fou show`. */
+export const readReceivers = (json: unknown): ReadonlySet<number> =>
+  new Set(objects(json).flatMap(({ port, gue }) => (gue === undefined ? [] : [Number(port)])));
 
 /** Reads the output of `ip -j route show` of one family. */
 export const readRoutes = (json: unknown): readonly string[] =>

@@ -24,8 +24,8 @@ export const asNew = (plan: Plan): Plan =>
 
 /**
  * A step of a network change: data that can be printed, applied and taken back. None needs more than one process;
- * an `nft` step happens whole or not at all. It may make the whole table, whose maps then hold exactly `holds`, or map
- * host ports beside what is mapped already. What is done `inside` an instance's namespace goes with it:
+ * an `nft` step happens whole or not at all. It may make tables anew, which are then `whole`, and the maps of the first of
+ * ours hold exactly `holds`; or map host ports beside what is mapped already. What is done `inside` an instance's namespace goes with it:
  * settings that become 0, then lines for `ip -batch`. Firewalls of other programs have commands of their own.
  */
 export type Step =
@@ -42,6 +42,8 @@ export type Rules = {
   readonly tool: 'nft';
   readonly do: readonly string[];
   readonly undo: readonly string[];
+  /** The tables that it makes anew. */
+  readonly whole?: readonly [string, ...string[]];
   readonly holds?: readonly Target[];
   readonly maps?: readonly Target[];
 };

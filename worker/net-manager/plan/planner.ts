@@ -150,6 +150,7 @@ export const planNode = (settings: Settings, state: NodeState): Plan => {
       tool: 'nft',
       do: ruleset(settings, instances),
       undo: [`delete table ${table}`],
+      whole: [table],
       holds: instances.flatMap((instance) => targetsOf(settings, instance)),
     },
   ];

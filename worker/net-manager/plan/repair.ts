@@ -1,6 +1,5 @@
 import { factText, holds, type Observed, type Place } from './observed.ts';
 import type { Change, Plan, Step } from './plan.ts';
-import { table } from './ruleset.ts';
 
 /** What is to be done so that a plan's facts hold again, and what they are, in words. */
 export type Repair = { readonly plan: Plan; readonly missing: readonly string[] };
@@ -20,7 +19,7 @@ const nowhere: Place = { links: new Map(), addresses: new Set(), routes: new Set
 const partOf = (step: Step, observed: Observed, made: ReadonlySet<string>): Part => {
   switch (step.tool) {
     case 'ip': {
-      const changes = due(step.changes.filter(({ is }) => !holds(is, observed, observed.namespaces)));
+      const changes = due(step.changes.filter(({ is }) => !holds(is, observed, observed)));
       return changes.length === 0
         ? nothing
         : { step: { ...step, changes }, missing: changes.map(({ is }) => factText(is)) };
@@ -43,8 +42,11 @@ const partOf = (step: Step, observed: Observed, made: ReadonlySet<string>): Part
       return changes.length === 0 ? nothing : { step: { ...step, changes }, missing };
     }
     case 'nft': {
-      // An instance's part of the table comes with the whole of it.
-      return step.holds !== undefined && !observed.rules ? { step, missing: [`rules of table ${table}`] } : nothing;
+      // A part of a table comes with the whole of it.
+      const [table] = step.whole ?? [];
+      return table !== undefined && !observed.rules.has(table)
+        ? { step, missing: [`rules of table ${table}`] }
+        : nothing;
     }
     case 'command':
       // Made from a look at what is there: all of it is left to do.

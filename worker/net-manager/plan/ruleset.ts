@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { hold, overlayTable, peerMark, wireTable } from '../overlay/names.ts';
 import { networkOf } from './addresses.ts';
 import { bridge, type Instance, linksOf } from './instance.ts';
 import { portMaps, remapCommands, targetsOf } from './port-maps.ts';
@@ -11,7 +12,7 @@ export const table = 'inet oakestra';
 export const probeTable = 'inet oakestra_probe';
 
 /** The tables of this program: no firewall of somebody else's. */
-export const ownTables: readonly string[] = [table, probeTable];
+export const ownTables: readonly string[] = [table, probeTable, overlayTable, wireTable];
 
 /** The elements of the instances' links, which are in a set where every instance has a link of its own. */
 const linkElements = (settings: Settings, instance: Instance): readonly string[] =>
@@ -64,6 +65,13 @@ const boardRules = ({ egress, access }: Settings): readonly string[] => [
   refuse,
 ];
 
+/** What the overlay's own table lets pass, whatever `Egress` says. */
+const overlayAccepts: readonly string[] = [
+  `iifname "${peerMark}*" oifname @links accept`,
+  `iifname "${hold.far}" accept`,
+  ...[`"${peerMark}*"`, `"${hold.near}"`].map((link) => `iifname @links oifname ${link} accept`),
+];
+
 const chain = (name: string, lines: readonly string[]): readonly string[] => [
   `  chain ${name} {`,
   ...lines.map((line) => `    ${line}`),
@@ -114,6 +122,7 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     ...chain('board', boardRules(settings)),
     ...chain('forward', [
       'type filter hook forward priority filter; policy accept;',
+      ...(settings.overlay === 'off' ? [] : overlayAccepts),
       'iifname @links oifname != @links ct state { new, invalid, untracked } jump egress',
       'iifname != @links oifname @links ct status dnat accept',
       'iifname != @links oifname @links ct state { new, invalid, untracked } drop',

@@ -19,6 +19,10 @@ export type Settings = {
   readonly cluster: { readonly addresses: readonly string[]; readonly ports: readonly string[] };
   /** The networks of service addresses, which only the overlay may carry. */
   readonly services: readonly string[];
+  /** Which service addresses instances may open connections to: all, or those in the listed networks; `off` is no overlay. */
+  readonly overlay: Egress;
+  /** The UDP port of this node that takes other nodes' packets. */
+  readonly tunnelPort: number;
   readonly mtu: number;
   /** The interface that traffic of instances is masqueraded on; any but the instances' own when undefined. */
   readonly uplink: string | undefined;
@@ -83,6 +87,8 @@ export const settingsOf = (
     serviceRange6,
     ...configured6(tunnel, subnet),
   ],
+  overlay: net.Overlay ?? 'on',
+  tunnelPort: tunnel.TunnelPort,
   mtu: tunnel.MTUsize,
   uplink: net.DefaultInterface || undefined,
   subnet,

@@ -18,6 +18,8 @@ const settings = (topology: Settings['topology'], egress: Settings['egress'] = '
   access: [],
   cluster: { addresses: [], ports: ['10003'] },
   services: [],
+  overlay: 'on',
+  tunnelPort: 50_103,
   mtu: 1450,
   uplink: undefined,
   subnet: parseSubnet('10.10.0.0', 'fc00::100'),

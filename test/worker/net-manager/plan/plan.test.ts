@@ -41,6 +41,8 @@ const settingsOf = (topology: Settings['topology'], egress: Settings['egress']):
   access: [],
   cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
   services: ['10.30.0.0/16', 'fdff::/16'],
+  overlay: 'on',
+  tunnelPort: 50_103,
   mtu: 1450,
   uplink: undefined,
   subnet: parseSubnet('10.10.0.0', 'fc00::100'),
@@ -147,11 +149,16 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('--plan prints commands that can be pasted, and runs none', async (t) => {
-    const folder = t.testdir({});
+    const folder = t.testdir({ overlaid: {}, 'netcfg.json': JSON.stringify({ Overlay: 'off' }) });
     const bare = await footprint();
     const request = JSON.stringify({ serviceName: service, instanceNumber: 0, portMappings: '80:8080' });
     const argv = [entry, '--config', folder, '--state', folder, '--plan'];
     const { stdout } = await execute(process.execPath, [...argv, request]);
+    const overlaid = [entry, '--config', join(folder, 'overlaid'), '--state', folder, '--plan', request];
+    t.match(
+      (await execute(process.execPath, overlaid)).stdout,
+      /fou add port 50103 gue[\s\S]*table inet oakestra_overlay/,
+    );
     t.same(await footprint(), bare);
     await mkdir('/run/pasted');
     const script = join('/run/pasted', 'script');
@@ -166,6 +173,7 @@ inSandbox(import.meta.url, () => {
   t.test('configuration that can’t be followed is refused with its reason', async (t) => {
     for (const [netcfg, reason] of [
       [{ Egress: ['10.0.0.0/8 accept; drop'] }, /is not a network/],
+      [{ Overlay: ['10.30.0.0/16 }; flush'] }, /Overlay: .* is not a network/],
       [{ DefaultInterface: 'eth0" accept' }, /no interface's name/],
       [{ WasmTopology: 'star' }, /bridged, veth/],
       [{ ClusterMqttPort: 'many' }, /ClusterMqttPort/],

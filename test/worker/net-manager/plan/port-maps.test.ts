@@ -18,6 +18,8 @@ const settings: Settings = {
   access: [],
   cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
   services: ['10.30.0.0/16', 'fdff::/16'],
+  overlay: 'on',
+  tunnelPort: 50_103,
   mtu: 1450,
   uplink: undefined,
   subnet: parseSubnet('10.10.0.0', 'fc00::100'),

@@ -19,6 +19,8 @@ const settingsOf = (topology: Settings['topology']): Settings => ({
   access: [],
   cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
   services: ['10.30.0.0/16', 'fdff::/16'],
+  overlay: 'on',
+  tunnelPort: 50_103,
   mtu: 1450,
   uplink: undefined,
   subnet: parseSubnet('10.10.0.0', 'fc00::100'),
@@ -56,7 +58,7 @@ const obey = (world: World, namespaces: Set<string>, fact: Fact): void => {
   if ('namespace' in fact) namespaces.add(fact.namespace);
   else if ('address' in fact) world.addresses.add(fact.address);
   else if ('route' in fact) world.routes.add(fact.route);
-  else world.links.set(fact.link, { ...bare, ...world.links.get(fact.link), ...fact.has });
+  else if ('link' in fact) world.links.set(fact.link, { ...bare, ...world.links.get(fact.link), ...fact.has });
 };
 
 const carryOut = (plan: Plan, before?: Observed): Observed => {
@@ -69,18 +71,18 @@ const carryOut = (plan: Plan, before?: Observed): Observed => {
   const namespaces = new Set(before?.namespaces);
   const settings = new Map(before?.settings);
   const inside = new Map([...(before?.inside ?? [])].map(([name, place]) => [name, copy(place)]));
-  let rules = before?.rules ?? false;
+  let rules = before?.rules ?? new Set<string>();
   for (const step of plan) {
     if (step.tool === 'ip') for (const { is } of step.changes) obey(world, namespaces, is);
     else if (step.tool === 'sysctl') for (const [key, value] of Object.entries(step.values)) settings.set(key, value);
-    else if (step.tool === 'nft') rules = true;
+    else if (step.tool === 'nft') rules = new Set([...rules, ...(step.whole ?? [])]);
     else if (step.tool === 'inside') {
       const place = inside.get(step.namespace) ?? empty();
       inside.set(step.namespace, place);
       for (const { is } of step.changes) obey(place, namespaces, is);
     }
   }
-  return { ...world, namespaces, settings, inside, rules };
+  return { ...world, namespaces, settings, inside, rules, receivers: new Set() };
 };
 
 /** Takes parts of what stands away, chosen by numbers. */
@@ -97,7 +99,8 @@ const harm = (whole: Observed, choices: readonly number[]): Observed => {
     namespaces: whole.namespaces,
     settings: new Map(kept(whole.settings, 5)),
     inside: new Map([...whole.inside].map(([name, each], at) => [name, place(each, 11 + at)])),
-    rules: !choices.includes(30),
+    rules: choices.includes(30) ? new Set() : whole.rules,
+    receivers: whole.receivers,
   };
 };
 

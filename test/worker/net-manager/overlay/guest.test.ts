@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { boot, noMachine } from '../../../lab/machine/qemu/boot.ts';
+import { privateCache } from '../../../support/private.ts';
+import { addresses, startTableCluster } from './cluster.ts';
+import { setUpBoards } from './guest.ts';
+
+const reason = await noMachine();
+const service = (number: number) => `app.ns.s${number}.ns`;
+const task = (number: number, instance = 0) => `${service(number)}.instance.${instance}`;
+
+/** Counts datagrams of the overlay that carry one bare packet between these inner addresses, byte by byte. */
+const wireRule = (source: string, destination: string): string => {
+  const word = (address: string) =>
+    `0x${address
+      .split('.')
+      .map((part) => Number(part).toString(16).padStart(2, '0'))
+      .join('')}`;
+  return `udp dport 50103 @th,64,8 0x45 @th,160,32 ${word(source)} @th,192,32 ${word(destination)} counter`;
+};
+
+t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) => {
+  await using stack = new AsyncDisposableStack();
+  stack.use(await privateCache());
+  const bundle = await mkdtemp(join(tmpdir(), 'overlay-'));
+  stack.defer(() => rm(bundle, { recursive: true }));
+  const cluster = stack.use(await startTableCluster());
+  const { machine } = stack.use(await boot());
+  const boards = await setUpBoards(machine, cluster.port, bundle);
+  stack.defer(async () => {
+    if (!t.passing()) for (const name of ['a', 'b'] as const) t.comment(await boards.log(name));
+  });
+  await boards.inNode('b', `nft 'table ip wire { chain seen { type filter hook prerouting priority -400; }; }'`);
+  for (const [source, destination] of [
+    ['10.30.1.1', '10.18.0.66'],
+    ['10.30.1.1', '10.30.2.1'],
+  ] as const)
+    await boards.inNode('b', `nft 'add rule ip wire seen ${wireRule(source, destination)}'`);
+  await boards.start('a');
+  await boards.start('b', { WasmTopology: 'veth' });
+  for (const name of ['a', 'b'] as const)
+    for (let status = ''; !status.endsWith('200'); ) status = (await boards.register(name)).trim();
+  t.match(await boards.deploy('a', service(1), 0), /200$/);
+  t.match(await boards.deploy('b', service(2), 0), /200$/);
+  await boards.serve('a', task(1), 'one');
+  await boards.serve('b', task(2), 'two');
+  const get = (url: string) => boards.get('a', task(1), url);
+
+  await t.test('answer each other by service address and by instance address, in both families', async (t) => {
+    const { any, of } = addresses(2);
+    for (const host of [any.v4, of(0).v4, `[${any.v6}]`, `[${of(0).v6}]`])
+      t.equal(await get(`http://${host}/`), 'two', host);
+    t.equal(await boards.get('b', task(2), `http://${addresses(1).any.v4}/`), 'one', 'and the other way round');
+    t.equal(await get(`http://${addresses(1).any.v4}/`), 'one', 'an instance reaches its own service');
+  });
+
+  await t.test('send bare packets from an instance address to a namespace address', async (t) => {
+    const counts = (await boards.inNode('b', 'nft list chain ip wire seen')).match(/packets \d+/g) ?? [];
+    t.not(counts[0], 'packets 0', 'as the contract has it');
+    t.same(counts.slice(1), ['packets 0'], 'and in no other way');
+  });
+});

@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildWorker } from '../../../../lab/image/worker-bundle.ts';
+import { execOk, type Machine } from '../../../../lab/machine/machine.ts';
+import { userNetwork } from '../../../../lab/machine/qemu/command.ts';
+
+/** Two boards on one segment, as network namespaces of a guest whose kernel has what an overlay needs. */
+const segment = `
+set -e
+ip link add seg type bridge
+ip addr add 192.168.77.1/24 dev seg
+ip link set seg up
+echo 1 > /proc/sys/net/ipv4/ip_forward
+nft 'table ip segment { chain out { type nat hook postrouting priority 100; ip saddr 192.168.77.0/24 oifname != "seg" masquerade; }; }'
+for node in a:11 b:12; do
+  name=\${node%:*}
+  ip netns add node-$name
+  ip link add seg-$name type veth peer name eth1 netns node-$name
+  ip link set seg-$name master seg up
+  ip -n node-$name link set lo up
+  ip -n node-$name addr add 192.168.77.\${node#*:}/24 dev eth1
+  ip -n node-$name link set eth1 up
+  ip -n node-$name route add default via 192.168.77.1
+  mkdir -p /root/$name/state
+  ip netns exec node-$name unshare -m sh -c 'mount -t tmpfs none /run && mkdir /run/netns && exec sleep 1000000' </dev/null >/dev/null 2>&1 &
+  echo $! > /root/$name/holder
+done
+`;
+
+const program = `
+const http = require('node:http'), dgram = require('node:dgram');
+const [text, port] = process.argv.slice(2);
+for (const [host, kind] of [['0.0.0.0', 'udp4'], ['::', 'udp6']]) {
+  http.createServer((request, response) => response.end(text)).listen({ host, port, ipv6Only: host === '::' });
+  const socket = dgram.createSocket({ type: kind, ipv6Only: host === '::' });
+  socket.on('message', (message, { port, address }) => socket.send(text, port, address));
+  socket.bind(Number(port), host);
+}
+`;
+
+export type NodeName = 'a' | 'b';
+
+export const nodeAddress = { a: '192.168.77.11', b: '192.168.77.12' } as const;
+
+/** Makes both nodes in a guest and starts nothing in them yet. */
+export const setUpBoards = async (machine: Machine, clusterPort: number, bundle: string) => {
+  const sh = async (text: string): Promise<string> => await execOk(machine, ['sh', '-c', text]);
+  await buildWorker(bundle);
+  await machine.writeFile('/root/net-manager.cjs', await readFile(join(bundle, 'net-manager.cjs')));
+  await machine.writeFile('/root/serve.cjs', program);
+  await sh(segment);
+
+  /** Runs a command in a node, or in an instance of it. */
+  const inNode = (name: NodeName, text: string, task?: string): Promise<string> => {
+    const inner = task === undefined ? [] : ['nsenter', `--net=/run/netns/${task}`, '--'];
+    const words = ['nsenter', '-t', `$(cat /root/${name}/holder)`, '-m', '-n', '--', ...inner];
+    return sh(`exec ${words.join(' ')} sh -c '${text.replaceAll("'", `'\\''`)}'`);
+  };
+  const start = async (name: NodeName, netcfg: object = {}, tuncfg: object = {}): Promise<void> => {
+    const net = { NodePublicAddress: nodeAddress[name], ClusterMqttPort: `${clusterPort}`, Debug: true, ...netcfg };
+    await machine.writeFile(`/root/${name}/netcfg.json`, JSON.stringify(net));
+    await machine.writeFile(`/root/${name}/tuncfg.json`, JSON.stringify(tuncfg));
+    const command = `node /root/net-manager.cjs --config /root/${name} --state /root/${name}/state --socket /root/${name}/nm.sock`;
+    await sh(`rm -f /root/${name}/nm.sock`);
+    await inNode(name, `${command} >>/root/${name}/log 2>&1 </dev/null & echo $! > /root/${name}/pid`);
+    await sh(
+      `for i in $(seq 300); do [ -S /root/${name}/nm.sock ] && exit 0; sleep 0.1; done; cat /root/${name}/log; exit 1`,
+    );
+  };
+  const post = async (name: NodeName, path: string, body: object): Promise<string> =>
+    sh(
+      `curl -sS -m 30 --unix-socket /root/${name}/nm.sock -X POST -d '${JSON.stringify(body)}' -w '\\n%{http_code}' http://nm${path}`,
+    );
+  return {
+    sh,
+    inNode,
+    start,
+    post,
+    register: (name: NodeName) => post(name, '/register', { client_id: name, cluster_address: userNetwork.lab }),
+    deploy: (name: NodeName, serviceName: string, instanceNumber: number) =>
+      post(name, '/wasm/deploy', { pid: 0, serviceName, instanceNumber, portMappings: '' }),
+    undeploy: (name: NodeName, serviceName: string, instanceNumber: number) =>
+      post(name, '/wasm/undeploy', { serviceName, instanceNumber }),
+    /** Serves a text in an instance, over HTTP and UDP, in both families. */
+    serve: (name: NodeName, task: string, text: string, port = 80) =>
+      inNode(name, `node /root/serve.cjs ${text} ${port} >/dev/null 2>&1 </dev/null &`, task),
+    /** What an instance gets for a URL, or why not. */
+    get: (name: NodeName, task: string, url: string) => inNode(name, `curl -sS -m 8 ${url} 2>&1; true`, task),
+    kill: (name: NodeName, signal = 'KILL') => sh(`kill -${signal} $(cat /root/${name}/pid)`),
+    log: (name: NodeName) => sh(`cat /root/${name}/log`),
+    status: async (name: NodeName) =>
+      JSON.parse(
+        await inNode(name, `node /root/net-manager.cjs --status --state /root/${name}/state --config /root/${name}`),
+      ) as Record<string, unknown>,
+  };
+};

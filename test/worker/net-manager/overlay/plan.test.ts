@@ -1,0 +1,251 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { TableResult } from '../../../../worker/contract/net-mqtt.ts';
+import { withLearnt } from '../../../../worker/net-manager/overlay/data-path.ts';
+import { changeOverlay, planOverlay, strays } from '../../../../worker/net-manager/overlay/plan.ts';
+import { readAnswer, type Service } from '../../../../worker/net-manager/overlay/rows.ts';
+import { type Wanted, wantedOf } from '../../../../worker/net-manager/overlay/wanted.ts';
+import { parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
+import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
+import type { Plan } from '../../../../worker/net-manager/plan/plan.ts';
+import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
+import { inputs } from '../../../support/inputs.ts';
+
+const fixed = inputs(20_261_130);
+
+const settings: Settings = {
+  topology: 'bridged',
+  egress: 'off',
+  access: [],
+  cluster: { addresses: [], ports: ['10003'] },
+  services: ['10.30.0.0/16', 'fdff::/16'],
+  overlay: 'on',
+  tunnelPort: 50_103,
+  mtu: 1450,
+  uplink: undefined,
+  subnet: parseSubnet('10.18.0.0', 'fc00::'),
+};
+const own = new Set(['192.168.77.11']);
+
+const names = ['app.ns.s1.ns', 'app.ns.s2.ns', 'app.ns.s3.ns'] as const;
+
+const instance = (service: string, number: number): Instance => ({
+  ...{ service, instance: number, pid: 0, slot: 2 + 2 * Number(/s(\d)/.exec(service)?.[1]) + number, ports: [] },
+});
+
+/** Answers about few services, nodes and addresses, so that they collide: most rows are usable. */
+const answer = fc
+  .record({
+    name: fc.constantFrom(...names),
+    rows: fc.array(
+      fc.record({
+        number: fc.integer({ min: 0, max: 3 }),
+        node: fc.constantFrom('192.168.77.11', '192.168.77.12', '192.168.77.13', '224.0.0.1', '', '127.0.0.1'),
+        port: fc.constantFrom(50_103, 50_104, 0),
+        inner: fc.integer({ min: 0, max: 3 }),
+        own: fc.integer({ min: 1, max: 5 }),
+        six: fc.boolean(),
+      }),
+      { maxLength: 5 },
+    ),
+    any: fc.integer({ min: 1, max: 5 }),
+  })
+  .map(
+    ({ name, rows, any }): TableResult => ({
+      app_name: name,
+      query_key: name,
+      instance_list: rows.map((row) => ({
+        instance_number: row.number,
+        namespace_ip: `10.18.1.${row.inner}`,
+        namespace_ip_v6: row.six ? `fc00::10${row.inner}` : '',
+        host_ip: row.node,
+        host_port: row.port,
+        instance_ip: `10.30.8.${row.own}`,
+        instance_ip_v6: `fdff::${row.own}`,
+        service_ip: [
+          { IpType: 'RR', Address: `10.30.0.${any}`, Address_v6: `fdff:2000::${any}` },
+          { IpType: 'instance_ip', Address: `10.30.8.${row.own}`, Address_v6: `fdff::${row.own}` },
+        ],
+      })),
+    }),
+  );
+
+const step = fc.record({
+  answer,
+  instances: fc.subarray(names.flatMap((name) => [0, 1].map((number) => instance(name, number)))),
+});
+
+type Kernel = { links: Set<string>; routes: Map<string, string>; elements: Map<string, string | undefined> };
+
+/** What a kernel holds after a plan, and how many transactions of nft it took. Throws where a kernel would refuse. */
+const carryOut = (kernel: Kernel, plan: Plan): number => {
+  let transactions = 0;
+  for (const each of plan) {
+    if (each.tool === 'nft') {
+      transactions += 1;
+      for (const command of each.do) {
+        const [, verb, set = '', text = ''] = /^(add|delete) element \S+ \S+ (\S+) \{ (.*) \}$/.exec(command) ?? [];
+        if (verb === undefined || set.startsWith('refused')) continue;
+        const [key = '', value] = text.split(' : ');
+        const at = `${set} ${key}`;
+        if (verb === 'delete' && !kernel.elements.delete(at)) throw new Error(`${command}: no such element`);
+        if (verb === 'add' && kernel.elements.has(at)) throw new Error(`${command}: there already`);
+        if (verb === 'add') kernel.elements.set(at, value);
+      }
+    }
+    if (each.tool !== 'ip') continue;
+    for (const { do: line } of each.changes) {
+      const [object, verb, ...rest] = line.split(' ');
+      const after = (word: string) => rest[rest.indexOf(word) + 1] ?? '';
+      if (object === 'route' && verb === 'replace') {
+        if (!kernel.links.has(after('dev')) && after('dev').startsWith('oaknode'))
+          throw new Error(`${line}: no such link`);
+        kernel.routes.set(rest[0] ?? '', after('dev'));
+      } else if (object === 'route') kernel.routes.delete(rest[0] ?? '');
+      else if (object === 'link' && verb === 'add' && kernel.links.has(after('name')))
+        throw new Error(`${line}: exists`);
+      else if (object === 'link' && verb === 'add') kernel.links.add(after('name'));
+      else if (object === 'link' && verb === 'del') {
+        if (!kernel.links.delete(rest[0] ?? '')) throw new Error(`${line}: no such link`);
+        for (const [target, link] of kernel.routes) if (link === rest[0]) kernel.routes.delete(target);
+      }
+    }
+  }
+  return transactions;
+};
+
+const empty = (): Kernel => ({ links: new Set(), routes: new Map(), elements: new Map() });
+const sorted = ({ links, routes, elements }: Kernel) => ({
+  links: [...links].toSorted(),
+  routes: [...routes].toSorted(),
+  elements: [...elements].toSorted(),
+});
+const whole = (wanted: Wanted): Kernel => {
+  const kernel = empty();
+  carryOut(kernel, planOverlay(settings, wanted));
+  return kernel;
+};
+const none = wantedOf(settings, [], []);
+
+t.test('however the table changes, the kernel holds what the last state calls for', async (t) => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
+      const kernel = whole(none);
+      let services: readonly Service[] = [];
+      let before = none;
+      for (const { answer: given, instances } of steps) {
+        const { service } = readAnswer(given, { settings, own });
+        if (service) services = withLearnt(services, { service });
+        const next = wantedOf(settings, services, instances);
+        const transactions = carryOut(kernel, changeOverlay(settings, before, next));
+        if (transactions > 1) return false;
+        before = next;
+      }
+      t.same(sorted(kernel), sorted(whole(before)));
+      carryOut(kernel, changeOverlay(settings, before, none));
+      t.same(sorted(kernel), sorted(whole(none)), 'and nothing is left when nothing is called for');
+      return true;
+    }),
+    fixed,
+  );
+});
+
+t.test('the order in which services are learnt makes no difference', async (t) => {
+  fc.assert(
+    fc.property(fc.array(answer, { maxLength: 4 }), (answers) => {
+      const services = new Map(
+        answers.flatMap((given) => {
+          const { service } = readAnswer(given, { settings, own });
+          return service ? [[service.name, service]] : [];
+        }),
+      );
+      const all = [...services.values()];
+      const [one, other] = [all, all.toReversed()].map((each) => wantedOf(settings, each, [instance(names[0], 0)]));
+      t.same([...(one?.elements ?? [])].toSorted(), [...(other?.elements ?? [])].toSorted());
+    }),
+    fixed,
+  );
+});
+
+t.test('what a killed process left is found beside what belongs there', async (t) => {
+  const row = (address: string) => ({
+    ...{ number: 0, instance: { v4: '10.30.8.1' }, inner: { v4: '10.18.1.2' }, node: { address, port: 50_103 } },
+  });
+  const service = (address: string): Service => ({ name: names[0], addresses: ['10.30.0.1'], rows: [row(address)] });
+  const plan = planOverlay(settings, wantedOf(settings, [service('192.168.77.12')], []));
+  const link = { up: true, mtu: 1450, mac: '', master: undefined, hairpin: false, peerSpace: undefined };
+  const observed = {
+    links: new Map(
+      ['oaknodec0a84d0c', 'oaknodec0a84d0d', 'oakhold0', 'oakhold1', 'eth0', 'oaknodetry'].map((name) => [name, link]),
+    ),
+    routes: new Set([
+      '10.30.8.1 by oaknodec0a84d0c',
+      '10.30.8.7 by oaknodec0a84d0d',
+      '10.30.8.9 by goProxyBridge',
+      '10.30.8.10 by eth0',
+      '10.30.0.0/16 by oakhold0',
+      '10.18.0.0/26 by goProxyBridge',
+    ]),
+  };
+  t.same(
+    strays(settings, plan, observed).map((change) => change.do.replace(' proto 79', '')),
+    [
+      'route del 10.30.8.7 dev oaknodec0a84d0d',
+      'route del 10.30.8.9 dev goProxyBridge',
+      'link del oaknodec0a84d0d',
+      'link del oaknodetry',
+    ],
+  );
+});
+
+t.test('rows of an answer are read one by one', async (t) => {
+  const good = {
+    ...{ instance_number: 1, namespace_ip: '10.18.0.66', namespace_ip_v6: 'FC00:0::0102', host_ip: '192.168.77.12' },
+    ...{ host_port: 50_103, instance_ip: '10.30.2.2', instance_ip_v6: 'fdff::2:2' },
+    service_ip: [
+      { IpType: 'RR', Address: '10.30.0.2', Address_v6: 'fdff:2000::2' },
+      { IpType: 'closest', Address: '10.30.0.9' },
+      { IpType: 'instance_ip', Address: '10.30.2.2', Address_v6: 'fdff::2:2' },
+      { IpType: 'RR', Address: '8.8.8.8', Address_v6: 'nonsense' },
+    ],
+  };
+  const read = (...rows: readonly object[]) => {
+    const result = { app_name: names[0], query_key: names[0], instance_list: rows as TableResult['instance_list'] };
+    return readAnswer(result, { settings, own });
+  };
+  t.match(read(good), {
+    service: {
+      addresses: ['10.30.0.2', '10.30.0.9', 'fdff:2000::2'],
+      rows: [
+        {
+          number: 1,
+          instance: { v4: '10.30.2.2', v6: 'fdff::2:2' },
+          inner: { v4: '10.18.0.66', v6: 'fc00::102' },
+          node: { address: '192.168.77.12', port: 50_103 },
+        },
+      ],
+    },
+    left: [],
+  });
+  for (const [what, wrong] of [
+    ['not deployed', { host_ip: undefined, namespace_ip: undefined }],
+    ['a loopback address', { host_ip: '127.0.0.1' }],
+    ['multicast', { host_ip: '239.1.2.3' }],
+    ['a service address as its node', { host_ip: '10.30.0.1' }],
+    ['an instance of ours as its node', { host_ip: '10.18.0.2' }],
+    ['an IPv6 address as its node', { host_ip: '2001:db8::1' }],
+    ['nonsense as its node', { host_ip: '192.168.77.12; reboot' }],
+    ['our own subnet elsewhere', { namespace_ip: '10.18.0.7', namespace_ip_v6: 'fc00::7' }],
+    ['a public address in a namespace', { namespace_ip: '8.8.8.8', namespace_ip_v6: '2001:db8::2' }],
+    ['a service address in a namespace', { namespace_ip: '10.30.7.7', namespace_ip_v6: 'fdff::7' }],
+    ['a foreign instance address', { instance_ip: '10.31.0.1', instance_ip_v6: 'fd00::1' }],
+    ['no port', { host_port: 0 }],
+  ] as const) {
+    const { service, left } = read({ ...good, ...wrong, instance_number: 0 }, good);
+    t.match(service?.rows, [{ number: 1 }], what);
+    t.equal(left.length, 1, left.join());
+  }
+  const loop = read({ ...good, host_ip: '192.168.77.11' }).service;
+  t.equal(wantedOf(settings, loop ? [loop] : [], []).routes.size, 0, 'an instance here that is not here leads nowhere');
+  t.equal(readAnswer({ app_name: 'a/b', instance_list: [] }, { settings, own }).service, undefined);
+});

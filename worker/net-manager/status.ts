@@ -1,0 +1,92 @@
+import { run } from '../system/run.ts';
+import type { Contents } from './journal.ts';
+import { packetsTo } from './kernel/hold.ts';
+import { standingAmong } from './kernel/node.ts';
+import { isOverlaid, wantedBy } from './kernel/overlay.ts';
+import { overlayTable, wireTable } from './overlay/names.ts';
+import { calledBy, type Service } from './overlay/rows.ts';
+import { addressAt, parseSubnet } from './plan/addresses.ts';
+import type { Instance } from './plan/instance.ts';
+import type { Settings } from './plan/settings.ts';
+
+const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
+
+/** Packets by the names of the counters of both tables; those of one name are added up. */
+const countersOf = async (): Promise<ReadonlyMap<string, number>> => {
+  const totals = new Map<string, number>();
+  for (const table of [overlayTable, wireTable]) {
+    const listed = JSON.parse(await run(['nft', '-j', 'list', 'counters', 'table', ...table.split(' ')])) as {
+      nftables?: unknown;
+    };
+    for (const { counter } of objects(listed.nftables)) {
+      const [{ name, packets } = {}] = objects([counter]);
+      if (typeof name === 'string') totals.set(name, (totals.get(name) ?? 0) + Number(packets));
+    }
+  }
+  return totals;
+};
+
+type Traffic = { readonly received: number; readonly sent: number };
+
+/** Packets on the links to other nodes. */
+const trafficOf = async (): Promise<ReadonlyMap<string, Traffic>> => {
+  const listed: unknown = JSON.parse((await run(['ip', '-j', '-s', 'link', 'show', 'type', 'sit'])).trim() || '[]');
+  return new Map(
+    objects(listed).map(({ ifname, stats64 }) => {
+      const [{ rx, tx } = {}] = objects([stats64]);
+      const packets = (side: unknown) => Number(objects([side])[0]?.['packets'] ?? 0);
+      return [String(ifname), { received: packets(rx), sent: packets(tx) }];
+    }),
+  );
+};
+
+const instanceOf = ({ number, instance, node }: Service['rows'][number], here: boolean) => ({
+  ...{ number, ...instance },
+  node: here ? 'here' : (node?.address ?? 'nowhere'),
+});
+
+const overlayOf = async (settings: Settings, contents: Contents, instances: readonly Instance[]) => {
+  const { services = [] } = contents.overlay ?? {};
+  const wanted = wantedBy(settings, contents, instances);
+  const [counters, traffic, packets] = await Promise.all([countersOf(), trafficOf(), packetsTo()]);
+  const isHere = (service: string, number: number) =>
+    instances.some((instance) => instance.service === service && instance.instance === number);
+  return {
+    state: 'on',
+    port: settings.tunnelPort,
+    ranges: settings.services,
+    peers: [...wanted.peers].map(([link, peer]) => ({
+      ...{ ...peer, link },
+      ...(traffic.get(link) ?? { received: 0, sent: 0 }),
+    })),
+    services: services.map((service) => ({
+      name: service.name,
+      addresses: service.addresses,
+      instances: service.rows.map((row) => instanceOf(row, isHere(service.name, row.number))),
+      packets: calledBy(service).reduce((sum, address) => sum + (packets.get(address) ?? 0), 0),
+    })),
+    counters: Object.fromEntries([...counters].toSorted()),
+  };
+};
+
+/**
+ * What this node's network is and does, as a JSON document: what the journal has and what the kernel has counted since
+ * its rules were made. Packets of a service are those that instances here sent to it.
+ */
+export const statusText = async (settings: Settings | undefined, contents: Contents): Promise<string> => {
+  const { registration, overlay, subnet, topology, entries } = contents;
+  const instances = await standingAmong(contents);
+  const addressOf = (slot: number) => subnet && addressAt(parseSubnet(subnet.address, subnet.addressv6), slot);
+  const document = {
+    ...{ registration, subnet, topology },
+    instances: entries.map(({ instance: { service, instance, slot }, ready }) => ({
+      ...{ service, instance, ready, ...addressOf(slot) },
+    })),
+    overlay:
+      settings && isOverlaid(contents)
+        ? await overlayOf(settings, contents, instances)
+        : { state: overlay ? 'unavailable' : 'off', reason: overlay?.trouble },
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+};
