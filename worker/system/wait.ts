@@ -3,12 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Pauses between attempts, in ms: from `first`, growing by `growth` up to `most`. */
 type Backoff = { readonly first: number; readonly growth: number; readonly most: number };
 
-/** `signal` and a time limit in ms in one; its reason says what was waited for. */
+/**
+ * `signal` and a time limit in ms in one, until it is disposed of; its reason says what was waited for. Not by
+ * AbortSignal.any: Node keeps what that makes for ever once somebody has listened to it and not stopped.
+ */
 export const deadline = (signal: AbortSignal, ms: number, what: string): AbortSignal & Disposable => {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(new Error(`${what} took longer than ${ms / 1000} s`)), ms);
-  const combined = AbortSignal.any([signal, controller.signal]);
-  return Object.assign(combined, { [Symbol.dispose]: () => clearTimeout(timer) });
+  const stop = () => controller.abort(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  return Object.assign(controller.signal, {
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+    },
+  });
 };
 
 /**
