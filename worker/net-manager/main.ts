@@ -13,7 +13,7 @@ import { strangerAt } from './peer.ts';
 import { parseSubnet } from './plan/addresses.ts';
 import { settingsOf } from './plan/settings.ts';
 import { portsOf } from './registration.ts';
-import { closed, createApi, listenOnPort, listenOnSocket, refuseSecond } from './server.ts';
+import { answerOnSocket, closed, createApi, listenOnPort, refuseSecond } from './server.ts';
 import { statusText } from './status.ts';
 
 /** The longest that the net manager takes to end, in ms, and to remove its instances first where that is configured. */
@@ -43,14 +43,13 @@ const serve = async (options: Options): Promise<void> => {
   const manager = createManager(config, journal, log);
   manager.resume();
 
-  const onSocket = createApi(manager, log);
+  const onSocket = await answerOnSocket(() => createApi(manager, log), options.socket, log);
   const onPort = createApi(manager, log, strangerAt);
-  await listenOnSocket(onSocket, options.socket);
   if (options.port !== undefined) await listenOnPort(onPort, options.port);
   log.info(`answering on ${options.socket}`);
   if (!stop.aborted) await once(stop, 'abort');
   log.info(`${stop.reason}: stopping`);
-  await Promise.all([closed(onSocket, answerMs), closed(onPort, answerMs), manager.leave()]);
+  await Promise.all([onSocket.close(answerMs), closed(onPort, answerMs), manager.leave()]);
   await manager.stop();
 };
 

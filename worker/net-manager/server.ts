@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
@@ -137,11 +137,44 @@ export const refuseSecond = async (socket: string): Promise<void> => {
 };
 
 /** Listens on a unix socket, in the place of one that a killed process left. */
-export const listenOnSocket = async (server: Server, socket: string): Promise<void> => {
+const listenOnSocket = async (server: Server, socket: string): Promise<void> => {
   await mkdir(dirname(socket), { recursive: true });
   await rm(socket, { force: true });
   await listening(server, socket);
   await chmod(socket, 0o660);
+};
+
+/** How often it is looked whether the socket's file is still there, in ms. */
+const socketLookMs = 2000;
+
+/** Something that answers requests; `close` is {@link closed}. */
+type Answering = { readonly close: (ms: number) => Promise<void> };
+
+/** Answers on a unix socket with a server that `make` makes, and with another one when a program removes its file. */
+export const answerOnSocket = async (make: () => Server, socket: string, log: Log): Promise<Answering> => {
+  let server = make();
+  await listenOnSocket(server, socket);
+  const look = async (): Promise<void> => {
+    const isThere = await lstat(socket).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+    log.warn(`another program removed ${socket}: it is made anew`);
+    // first, because it removes the file whose name it has
+    server.close();
+    server = make();
+    await listenOnSocket(server, socket);
+  };
+  const timer = setInterval(() => {
+    look().catch((error: unknown) => log.error(`nobody is answered on ${socket}: ${(error as Error).message}`));
+  }, socketLookMs).unref();
+  return {
+    close: async (ms) => {
+      clearInterval(timer);
+      await closed(server, ms);
+    },
+  };
 };
 
 /** Listens on a TCP port of the loopback interface. */

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
+import { rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { deadline, until } from '../../../lab/system/wait.ts';
 import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
 import { footprint, inNamespace, run } from './kernel.ts';
@@ -38,6 +40,20 @@ inSandbox(import.meta.url, () => {
       await daemon.start();
       t.equal(await daemon.end('SIGTERM'), 0, 'a killed one keeps nobody out');
     });
+
+  t.test('a net manager whose socket is removed is answering again', async (t) => {
+    await using cluster = await startCluster();
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
+    const register = () => daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
+    for (const _ of [1, 2]) {
+      t.equal((await register()).status, 200);
+      await rm(daemon.socket);
+      await until(() => stat(daemon.socket).catch(() => undefined), deadline(20_000, 'the socket'));
+      t.equal((await stat(daemon.socket)).mode & 0o777, 0o660);
+    }
+    t.match(daemon.log(), /another program removed .*nm\.sock: it is made anew/);
+    t.equal(await daemon.end('SIGTERM'), 0);
+  });
 
   t.test('a second net manager in a network namespace of its own leaves the state of the first alone', async (t) => {
     await using cluster = await startCluster();

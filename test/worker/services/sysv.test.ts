@@ -1,4 +1,5 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import t from 'tap';
 import { startCluster } from '../../../lab/cluster/cluster.ts';
 import { withoutInit } from '../../support/orphans.ts';
@@ -51,6 +52,15 @@ inSandbox(import.meta.url, async () => {
     t.match(await netManager('status'), { code: 3, text: /not running/ });
     t.match(await netManager('stop'), { code: 0, text: /not running/ });
     t.match(await netManager('dance'), { code: 64, text: /usage/ });
+    await mkdir('/run/oakestra', { recursive: true });
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $! >/run/oakestra/NetManager.pid; exec sleep 60']);
+    t.teardown(() => parent.kill());
+    const isZombie = async () => {
+      const pid = (await readFile('/run/oakestra/NetManager.pid', 'utf8').catch(() => '')).trim();
+      return pid !== '' && /^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''));
+    };
+    await until(isZombie, 'a process that nobody waits for', signal);
+    t.match(await netManager('stop'), { code: 0, text: /not running/ });
 
     const subnet = { address: '10.10.0.0', addressv6: 'fc00::100' };
     await using cluster = await startCluster({ listen: '127.0.0.1', advertise: '127.0.0.1', subnet, signal });

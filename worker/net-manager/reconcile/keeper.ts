@@ -39,7 +39,7 @@ const lostText = ({ lost }: Repaired): string =>
     .join('; ');
 
 /** What the log is told of repairs: every change once, and one line for a fight about the same thing. */
-const teller = (log: Log) => {
+export const teller = (log: Log) => {
   const times = new Map<string, { readonly row: number; readonly at: number }>();
   let row = 0;
   let troubles: readonly string[] = [];
@@ -59,10 +59,12 @@ const teller = (log: Log) => {
       return troubles;
     },
     tell: (found: Repaired): void => {
-      const rows = Map.groupBy(found.missing, count);
+      const { missing, left } = found;
+      const rows = Map.groupBy(missing, count);
       row = Math.max(0, ...rows.keys());
-      const calm = [...rows].flatMap(([each, texts]) => (each < patience.repairs ? texts : []));
-      const fight = rows.get(patience.repairs) ?? [];
+      const isBack = (text: string) => !left.includes(text);
+      const calm = [...rows].flatMap(([each, texts]) => (each < patience.repairs ? texts.filter(isBack) : []));
+      const fight = (rows.get(patience.repairs) ?? []).filter(isBack);
       if (calm.length > 0) log.warn(`another program changed what instances need; put back: ${list(calm)}`);
       if (fight.length > 0)
         log.warn(

@@ -27,6 +27,15 @@ const usualBudget: Budget = { bytes: 4 * maxBytes, unusedMs: 30 * day };
 /** How many downloads are under way at the same time on a node; the others wait. */
 const maxDownloads = 4;
 
+/** How long a server may take until an answer begins, or a registry until it has said what to fetch, in ms. */
+const answerMs = 60_000;
+
+const openSoon = async (found: Located, signal: AbortSignal): Promise<Incoming> => {
+  using limit = deadline(signal, answerMs, "the server's answer");
+  // what then comes is read for as long as `signal` lets it
+  return await found.open(AbortSignal.any([signal, limit]));
+};
+
 /** What has to be left free for others on the disk of the cache, in bytes. */
 const leftFree = 32 * 1024 * 1024;
 
@@ -74,8 +83,11 @@ export class ArtifactCache {
     const find = (limit: AbortSignal) => locate(reference, this.#sources, limit);
     const load = async (found: Located) => this.#limited(signal, (limit) => this.#receive(reference, found, limit));
     if (digest !== undefined)
-      return this.#serial(digest, async () => (await this.#cached(digest)) ?? load(await this.#limited(signal, find)));
-    const found = await this.#limited(signal, find);
+      return this.#serial(
+        digest,
+        async () => (await this.#cached(digest)) ?? load(await this.#limited(signal, find, answerMs)),
+      );
+    const found = await this.#limited(signal, find, answerMs);
     const { digest: said } = found;
     if (said === undefined) return load(found);
     return this.#serial(said, async () => (await this.#cached(said)) ?? load(found));
@@ -93,9 +105,9 @@ export class ArtifactCache {
   }
 
   /** Does one of the few things that may be under way with servers at a time, within the time for it. */
-  async #limited<T>(signal: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
+  async #limited<T>(signal: AbortSignal, work: (limit: AbortSignal) => Promise<T>, ms = maxFetchMs): Promise<T> {
     using _slot = await this.#downloads.take(signal);
-    using limit = deadline(signal, maxFetchMs, 'the download');
+    using limit = deadline(signal, ms, 'the download');
     try {
       return await work(limit);
     } catch (error) {
@@ -108,7 +120,7 @@ export class ArtifactCache {
     await mkdir(this.#folder, { recursive: true, mode: 0o755 });
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
-    const incoming = await found.open(signal);
+    const incoming = await openSoon(found, signal);
     try {
       using _room = await this.#reserve(incoming.size ?? 0);
       const expected = [reference.digest, found.digest].filter((digest) => digest !== undefined);

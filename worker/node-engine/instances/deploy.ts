@@ -133,12 +133,16 @@ const start = async (
 /** The most that is told of why a component could not be compiled, in characters: compilers quote what they are given. */
 const maxReason = 1000;
 
+/** How a process ends whose native code this processor cannot run. */
+const crash = / was ended by SIG(?:ILL|SEGV|BUS)\b/;
+
 /**
- * True when a start failed for native code that the runtime does not take. A command may have done its work in part when it
- * ended for another reason: it is not begun a second time.
+ * True when a start failed for its native code: the runtime does not take it, or a service crashed on it. What ends for
+ * another reason would end so a second time, and a command may have done its work in part.
  */
-const isRefusal = (error: unknown, plan: RunPlan, { refusesCode }: Runtime): boolean =>
-  error instanceof EarlyExit && (plan.port !== undefined || refusesCode(error.message));
+const isRefusal = (error: unknown, plan: RunPlan, native: Program, { refusesCode }: Runtime): boolean =>
+  error instanceof EarlyExit &&
+  (refusesCode(error.message, native) || (plan.port !== undefined && crash.test(error.message)));
 
 /** Starts native code when there is some, and the component itself when there is none or the runtime refuses it. */
 const startBest = async (deployment: Deployment, artifact: Artifact, attachment: Attachment): Promise<Deployed> => {
@@ -160,7 +164,7 @@ const startBest = async (deployment: Deployment, artifact: Artifact, attachment:
   try {
     return await start(deployment, plan, native, attachment);
   } catch (error) {
-    if (!isRefusal(error, plan, node.runtime)) throw error;
+    if (!isRefusal(error, plan, native, node.runtime)) throw error;
     const deployed = await startPortable(`precompiled code was refused, compiled anew (${explain(error)})`);
     await node.native.discard(native);
     return deployed;

@@ -39,6 +39,6 @@ export type Runtime = {
   readonly compileArgv: (component: string, options: readonly string[], output: string) => readonly string[];
   /** A function that tells whether a command's process has linked its program and begun with it; ask it repeatedly. */
   readonly hasBegun: (pid: number, program: Program) => () => Promise<boolean>;
-  /** True when what a process said tells that its runtime does not take this native code. */
-  readonly refusesCode: (said: string) => boolean;
+  /** True when what a process said tells that its runtime does not take this native code, of which nothing has run then. */
+  readonly refusesCode: (said: string, native: Program) => boolean;
 };

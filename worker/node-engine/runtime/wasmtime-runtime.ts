@@ -4,8 +4,8 @@ import { planHere } from './command.ts';
 import type { Runtime } from './runtime.ts';
 import { findWasmtime, type Wasmtime } from './wasmtime.ts';
 
-/** What wasmtime says of a file that it does not run. */
-const notLoaded = /failed to (?:load code|parse|read)|incompatible|compiled (?:with|for|without)/;
+/** How wasmtime begins what it says of a file that it does not run; it names the file, which no component knows. */
+const notLoaded = /(?:^|: )Error: (?:failed to (?:load code|parse|read)|expected `\()/;
 
 /** wasmtime keeps a pool of memories for services, far larger than any limit. */
 const withoutPool = ['-O', 'pooling-allocator=n'];
@@ -28,7 +28,7 @@ export const wasmtimeRuntime = (wasmtime: Wasmtime): Runtime => ({
     ...[...options, component, '-o', output],
   ],
   hasBegun: (pid, { file }) => hasBegun(pid, file),
-  refusesCode: (said) => notLoaded.test(said),
+  refusesCode: (said, { file }) => notLoaded.test(said) && said.includes(file),
 });
 
 /** The runtime of this node, wasmtime at `path`, tried just as an instance will run it. Throws when it cannot be run. */

@@ -9,6 +9,7 @@ import type { Plan } from '../../../../worker/net-manager/plan/plan.ts';
 import { planInstance, planNode } from '../../../../worker/net-manager/plan/planner.ts';
 import { repairPlan } from '../../../../worker/net-manager/plan/repair.ts';
 import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
+import { teller } from '../../../../worker/net-manager/reconcile/keeper.ts';
 import { inputs } from '../../../support/inputs.ts';
 
 const fixed = inputs(20_261_129);
@@ -189,4 +190,15 @@ t.test('a listed table holds what its commands gave it', async (t) => {
     'add element inet oakestra links { goProxyBridge }',
   ];
   t.same(listing.elements, elementsAfter(given));
+});
+
+t.test('the log does not say that something is back that could not be put back', async (t) => {
+  const said: string[] = [];
+  const say = (text: string) => void said.push(text);
+  const told = teller({ debug: say, info: say, warn: say, error: say });
+  told.tell({ missing: ['the link a', 'the route b'], left: ['the link a'], failures: ['it is busy'], lost: [] });
+  t.same(said, [
+    'another program changed what instances need; put back: the route b',
+    'cannot put back: the link a: it is busy',
+  ]);
 });

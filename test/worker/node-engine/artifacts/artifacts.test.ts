@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { open, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setInterval as every } from 'node:timers/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
 import { ArtifactCache } from '../../../../worker/node-engine/artifacts/artifacts.ts';
-import { maxBytes } from '../../../../worker/node-engine/artifacts/save.ts';
+import { maxBytes, save } from '../../../../worker/node-engine/artifacts/save.ts';
 import { defaultSources } from '../../../../worker/node-engine/artifacts/sources.ts';
 import { type Answer, component, digest, ownServer, setUp, startServer, whole } from '../support/artifact-server.ts';
 
@@ -25,6 +27,22 @@ t.test('a component is fetched once, checked, and shared by its digest', async (
   await writeFile(first.file, 'damaged');
   t.same(await cache.fetch(image, signal), first, 'a damaged copy is not used');
   t.same(await readdir(folder), [`${digest}.wasm`]);
+});
+
+t.test('a source that sends too little at a time is given up, and one that sends enough is not', async (t) => {
+  const drops = async function* (bytes: number) {
+    let left = 60;
+    for await (const _ of every(20)) {
+      yield Buffer.alloc(bytes);
+      left -= 1;
+      if (left === 0) return;
+    }
+  };
+  await using file = await open(join(t.testdir({}), 'part'), 'w');
+  const pace = { bytes: 1000, ms: 500 };
+  const from = (bytes: number) => save({ bytes: Readable.from(drops(bytes)) }, file, pace);
+  await t.rejects(from(1), { name: 'FetchError', message: /sent less than 2 KB\/s for 0\.5 s/ });
+  t.match(await from(20_000), /^[0-9a-f]{64}$/);
 });
 
 t.test('redirects are followed, but not for ever', async (t) => {

@@ -151,3 +151,22 @@ t.test('without control groups a process limits itself, and what does not hold i
     notes: [],
   });
 });
+
+t.test('only what wasmtime says of the native code itself is a refusal of it', async (t) => {
+  const { refusesCode } = wasmtimeRuntime({ path: 'wasmtime', version: '1.2.3', user: undefined, separate: false });
+  const native = { file: '/var/lib/oakestra/precompiled/ab.cwasm', precompiled: true };
+  const refuses = (said: string) => refusesCode(`wasmtime exited with 1 before it answered: ${said}`, native);
+  for (const said of [
+    `Error: failed to load code for: ${native.file}\n\nCaused by:\n    Module was compiled with incompatible`,
+    `Error: failed to parse \`${native.file}\`: input bytes aren't valid utf-8`,
+    `Error: expected \`(\`\n     --> ${native.file}:1:1`,
+  ])
+    t.ok(refuses(said), said);
+  for (const said of [
+    'Error: failed to parse config.toml',
+    'incompatible data',
+    'Error: component imports instance `acme:foo/bar`, but a matching implementation was not found in the linker',
+    `Error: failed to run main module \`${native.file}\``,
+  ])
+    t.notOk(refuses(said), said);
+});

@@ -4,8 +4,13 @@ RUN=/run/oakestra
 PIDFILE=$RUN/$DAEMON.pid
 LOG=/var/log/oakestra/$DAEMON.log
 
+# A process that has ended and that nobody has waited for (a zombie) can still be sent signals.
+lives() {
+	kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status" 2>/dev/null
+}
+
 running() {
-	pid=$(cat "$RUN/$1.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+	pid=$(cat "$RUN/$1.pid" 2>/dev/null) && lives "$pid"
 }
 
 # Without the address of a cluster there is nothing to work for.
@@ -44,7 +49,7 @@ stop() {
 	pid=$(cat "$PIDFILE")
 	kill -TERM "$pid"
 	waited=0
-	while kill -0 "$pid" 2>/dev/null; do
+	while lives "$pid"; do
 		if [ "$waited" -ge 300 ]; then
 			echo "$DAEMON does not end"
 			return 1
