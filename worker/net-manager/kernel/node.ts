@@ -23,6 +23,7 @@ import {
 import { observe, settingsMatch, type Within } from './observe.ts';
 import { isOverlaid, overlayPart, prepareOverlay, removeOverlay, withStraysRemoved } from './overlay.ts';
 import { clearProbe } from './probe.ts';
+import { renameBack } from './renamed.ts';
 import { removeTable } from './rules.ts';
 import { rememberRules } from './rules-seen.ts';
 
@@ -97,6 +98,9 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
   return { lost, plan, repair: withStraysRemoved(settings, plan, observed) };
 };
 
+const renameStanding = async (journal: Journal): Promise<readonly string[]> =>
+  renameBack((await split(journal)).get('standing') ?? []);
+
 const setUp = async (
   settings: Settings,
   journal: Journal,
@@ -108,6 +112,7 @@ const setUp = async (
   if ((await readSysctl('net/ipv6/conf/all/forwarding')) === undefined)
     throw new RequestError(500, 'this kernel has no IPv6, and instances need it; boot it without ipv6.disable=1');
   await prepareOverlay(settings, journal, trouble);
+  await renameStanding(journal);
   const { plan, repair } = await look(settings, journal, 'all');
   await recordSettings(repair.plan, journal);
   try {
@@ -160,9 +165,13 @@ export const repairNode = async (
   return await journal.lock.withWriteLock(async () => {
     // By now the board may have been given back.
     if (signal.aborted) return { ...nothing, lost: [] };
-    const first = await look(settings, journal, within);
-    if (first.repair.missing.length === 0) return { ...nothing, lost: first.lost };
     const failures: string[] = [];
+    const renamed = await renameStanding(journal).catch((error: unknown) => {
+      failures.push((error as Error).message);
+      return [];
+    });
+    const first = await look(settings, journal, within);
+    if (first.repair.missing.length === 0) return { ...nothing, missing: renamed, lost: first.lost };
     let now = first;
     // What the kernel makes by itself of what was put back is seen by the second time.
     for (let round = 0; round < 2 && now.repair.missing.length > 0; round++) {
@@ -172,7 +181,8 @@ export const repairNode = async (
       if (plan.some(({ tool }) => tool === 'nft')) await rememberRules(now.plan);
       now = await look(settings, journal, within);
     }
-    return { missing: first.repair.missing, left: now.repair.missing, failures, lost: now.lost };
+    const missing = [...renamed, ...first.repair.missing];
+    return { missing, left: now.repair.missing, failures, lost: now.lost };
   });
 };
 

@@ -18,6 +18,8 @@ export const callOfLink = (line: string): Call => {
     return lost && /^\d+$/.test(space) ? { board: false, space: Number(space) } : undefined;
   }
   if (/^inet6? \S+ forwarding on/.test(event)) return undefined;
+  // A link under another name is known by the namespace that it leads into.
+  if (/ link-netns \S+\.instance\.\d+\b/.test(event)) return { board: true };
   return ours.test(event) || /^inet6? all forwarding off/.test(event) ? { board: true } : undefined;
 };
 

@@ -148,6 +148,8 @@ t.test('events that call for a look', async (t) => {
     ['[nsid current]inet all forwarding on', undefined],
     ['[nsid current]Deleted 9: docker0    inet 172.17.0.1/16', undefined],
     ['[nsid current]7: veth00oak2@if2: <BROADCAST,MULTICAST> mtu 1450', board],
+    ['[nsid current]7: other0@if2: <BROADCAST,MULTICAST> mtu 1450 link-netns a.b.c.d.instance.0', board],
+    ['[nsid current]8: veth4@if2: <BROADCAST,MULTICAST> mtu 1450 link-netns cni-5', undefined],
     ['[nsid 3]Deleted 2: goProxyBridge    inet 10.10.0.2/26 scope global veth01oak2', { board: false, space: 3 }],
     ['[nsid 3]2: goProxyBridge    inet 10.10.0.2/26 scope global veth01oak2', undefined],
     ['[nsid 3]2: veth01oak2@if7: <BROADCAST,MULTICAST> mtu 1450 state DOWN', { board: false, space: 3 }],

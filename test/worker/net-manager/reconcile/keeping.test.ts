@@ -66,6 +66,10 @@ inSandbox(import.meta.url, () => {
         'the link is down': () => run('ip', 'link', 'set', link, 'down'),
         'the MTU is another': () => run('ip', 'link', 'set', link, 'mtu', '1300'),
         'the link is deleted': () => run('ip', 'link', 'del', link),
+        'the link of an instance has another name': async () => {
+          await run('ip', 'link', 'set', 'veth00oak2', 'down');
+          await run('ip', 'link', 'set', 'veth00oak2', 'name', 'other0');
+        },
         'all rules are flushed': () => run('nft', 'flush', 'ruleset'),
         'the default route inside is gone': () => inNamespace(task(0), 'ip', 'route', 'del', 'default'),
         // What is the same with either topology is tried with one of them.
