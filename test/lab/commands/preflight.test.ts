@@ -80,15 +80,19 @@ t.test('what a run needs and is not there is said before the run, in a sentence'
       ['up'],
       /^lab: temporary files: only 0\.2 MB are free at \S+\n {2}export TMPDIR=/,
     ],
-    [
-      // a path that is too long for sockets is passed over
-      {
-        mounts: `mount -t tmpfs t ${place} && mkdir ${place}/${long} && mount --bind ${place} /mnt && mount -t tmpfs -o ro t /tmp`,
-        env: { TMPDIR: `/mnt/${long}` },
-      },
-      ['up'],
-      /^lab: temporary files: \/tmp cannot be written: .*\(EROFS\)\n {2}export TMPDIR=.* and is not as long as \/mnt/,
-    ],
+    // a path that is too long for sockets is passed over; a clone below /tmp would be covered
+    ...(repository.startsWith('/tmp/')
+      ? []
+      : [
+          [
+            {
+              mounts: `mount -t tmpfs t ${place} && mkdir ${place}/${long} && mount --bind ${place} /mnt && mount -t tmpfs -o ro t /tmp`,
+              env: { TMPDIR: `/mnt/${long}` },
+            },
+            ['up'],
+            /^lab: temporary files: \/tmp cannot be written: .*\(EROFS\)\n {2}export TMPDIR=.* and is not as long as \/mnt/,
+          ] as const,
+        ]),
     [
       { mounts: `mount -t tmpfs t ${place}`, env: { TMPDIR: 'here' } },
       ['up'],
