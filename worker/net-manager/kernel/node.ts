@@ -99,7 +99,7 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
 };
 
 const renameStanding = async (journal: Journal): Promise<readonly string[]> =>
-  renameBack((await split(journal)).get('standing') ?? []);
+  renameBack(await standingAmong(journal.contents));
 
 const setUp = async (
   settings: Settings,
