@@ -137,14 +137,22 @@ export class Supervisor {
     clearTimeout(late);
   }
 
-  /** What the running instances use; one that has ended is never among them. `memoryTotal` is the node's, in bytes. */
+  /**
+   * What the running instances use, `memoryTotal` being the node's memory in bytes. One that has ended is never among
+   * them, nor one of which the cluster has to be told something first.
+   */
   async usage(memoryTotal: number): Promise<readonly InstanceUsage[]> {
     const measured = await Promise.all(
-      [...this.#instances.values()].map(async (instance) => ({ instance, usage: await instance.usage?.(memoryTotal) })),
+      [...this.#instances].map(async ([task, instance]) => ({
+        task,
+        instance,
+        usage: await instance.usage?.(memoryTotal),
+      })),
     );
     // one may have ended while another one was measured
-    return measured.flatMap(({ instance, usage }) =>
-      usage === undefined || instance.usage === undefined || !instance.reachable ? [] : [usage],
-    );
+    return measured.flatMap(({ task, instance, usage }) => {
+      const isOwed = this.#node.journal.entry(task).words !== undefined;
+      return usage === undefined || instance.usage === undefined || !instance.reachable || isOwed ? [] : [usage];
+    });
   }
 }

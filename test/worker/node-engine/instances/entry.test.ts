@@ -4,7 +4,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { JobStatus } from '../../../../worker/contract/job.ts';
 import * as entries from '../../../../worker/node-engine/instances/entry.ts';
+import { newInstance } from '../../../../worker/node-engine/instances/instance.ts';
 import { Journal } from '../../../../worker/node-engine/instances/journal.ts';
+import type { Node } from '../../../../worker/node-engine/instances/node.ts';
+import { Supervisor } from '../../../../worker/node-engine/instances/supervisor.ts';
 import { job } from '../support/jobs.ts';
 
 const order = { ...job('file:///x'), cmd: [] };
@@ -142,4 +145,21 @@ t.test('what is forgotten leaves nothing, not even of a write that was broken of
   await writeFile(`${journal.file(task)}.new`, '{');
   await journal.update(task, entries.gone(word('UNDEPLOYED')));
   t.same(await readdir(join(folder, 'state/instances')), []);
+});
+
+t.test('a report names an instance only when the cluster has been told of it', async (t) => {
+  const folder = t.testdir({});
+  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const journal = new Journal(join(folder, 'state/instances'), join(folder, 'spare'), silent);
+  const supervisor = new Supervisor({ journal, log: silent } as unknown as Node, () => undefined);
+  const task = 'app.appns.svc.svcns.instance.0';
+  const instance = newInstance(order);
+  const usage = { job: order.job_name, instance: 0, virtualization: 'wasm', cpuPercent: 0, memoryPercent: 0, logs: '' };
+  instance.usage = async () => usage;
+  await journal.begin(task, order);
+  supervisor.add(task, instance);
+  await journal.update(task, entries.begun(word('CREATED')));
+  t.same(await supervisor.usage(1), []);
+  await journal.update(task, entries.told(word('CREATED')));
+  t.same(await supervisor.usage(1), [usage]);
 });
