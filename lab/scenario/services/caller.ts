@@ -1,0 +1,32 @@
+import { isIPv6 } from 'node:net';
+import type { Endpoint } from '../../machine/machine.ts';
+import { type App, fixtureApp } from '../../wasm/app.ts';
+
+/**
+ * A component that calls another service: asked for `/HOST`, it requests `http://HOST/` and answers with the status and
+ * the body that come; 502 when the request fails.
+ */
+export const callerApp = (): Promise<App> => fixtureApp('egress-wasi-http');
+
+/** The URL that makes the caller at `endpoint` call `address`. */
+export const callOf = ({ host, port }: Endpoint, address: string): string =>
+  `http://${host}:${port}/${isIPv6(address) ? `[${address}]` : address}`;
+
+const inARow = 10;
+
+/**
+ * Milliseconds until calls are answered rightly again: `ask` says of one call whether it was. The first of ten right ones
+ * in a row counts. Rejects with the reason of `signal` when they never come.
+ */
+export const msUntilSteady = async (ask: () => Promise<boolean>, signal: AbortSignal): Promise<number> => {
+  const began = performance.now();
+  let steady = began;
+  for (let right = 0; right < inARow; ) {
+    signal.throwIfAborted();
+    const asked = performance.now();
+    const isRight = await ask();
+    if (isRight && right === 0) steady = asked;
+    right = isRight ? right + 1 : 0;
+  }
+  return steady - began;
+};

@@ -1,0 +1,86 @@
+import { scenario } from '../lab/scenario/scenario.ts';
+import { callerApp, callOf, msUntilSteady } from '../lab/scenario/services/caller.ts';
+import { deadline } from '../lab/system/wait.ts';
+import { helloApp } from '../lab/wasm/app.ts';
+
+/** After the cluster's update calls have to go on within this time, on native hardware. */
+const recoveryMs = 2_000;
+
+export default scenario({
+  description:
+    'How many calls are lost, and how soon do they go on, when an instance and then a whole board dies under load?',
+  requires: ['bridge', 'nft', 'serve', 'port-forward'],
+  network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
+  machines: 2,
+  ownApps: true,
+  seconds: 240,
+
+  async run({ step, board: one, boardNumber, lab, cluster, precompile, deploy, undeploy, load, record }) {
+    const two = boardNumber(2);
+    const before = await step("record the first board's state", one, one.snapshot);
+    const app = await helloApp();
+    const right = { status: 200, body: Buffer.from(app.body ?? '') };
+
+    const instances = { service: 'lab.test.called.test', app };
+    const near = await step('deploy an instance on the first board', lab, () => deploy(instances));
+    await step('deploy one on the second', lab, () => deploy({ ...instances, instance: 1, on: two }));
+    const third = await step('and another one', lab, () => deploy({ ...instances, instance: 2, on: two }));
+    const caller = await step('deploy one that calls them on the first', lab, async () => {
+      const forwarder = await callerApp();
+      await precompile(forwarder);
+      return deploy({ service: 'lab.test.caller.test', app: forwarder, port: '8080:80' });
+    });
+    const url = callOf(await step('reach the caller', lab, () => one.forward(8080)), near.serviceAddress.v4);
+
+    /** Loads the service while something happens, and finds how many calls were lost and how soon all are right again. */
+    const during = async (what: string, happens: () => Promise<unknown>, signal: AbortSignal) => {
+      const under = load(what, url, right, { mayFail: true });
+      await happens();
+      const ends = deadline(10 * recoveryMs * one.machine.timeoutFactor, 'the recovery', signal);
+      const ms = await msUntilSteady(async () => {
+        const answer = await lab.get(url).catch(() => undefined);
+        return answer?.status === 200;
+      }, ends);
+      const { sent, responses, wrongStatus, wrongBody } = await under;
+      const dimensions = { what };
+      record({ name: 'failover.recovery', unit: 'ms', kind: 'performance', where: 'lab', dimensions, samples: [ms] });
+      const lost = sent - responses + wrongStatus;
+      record({ name: 'failover.lost', unit: '1', kind: 'count', where: 'lab', dimensions, samples: [lost] });
+      return { ms, wrongBody };
+    };
+    const most = recoveryMs * one.machine.timeoutFactor;
+
+    await step('an instance dies: calls go on', two, async ({ $, signal, expect }) => {
+      const { ms, wrongBody } = await during(
+        'an instance dies',
+        async () => {
+          await $`ip netns pids ${third.task} | xargs kill -KILL`;
+          await third.deployment.status('DEAD', deadline(most, 'status DEAD', signal));
+        },
+        signal,
+      );
+      expect.ok(`they go on within ${most} ms`, ms <= most, `${Math.round(ms)} ms`);
+      expect.equal('wrong bodies', wrongBody, 0);
+    });
+    await step('delete it, as a cluster does', lab, () => undeploy(third));
+
+    await step('the second board dies: calls go on', lab, async ({ signal, expect }) => {
+      const { ms, wrongBody } = await during(
+        'a board dies',
+        async () => {
+          await two.powerOff();
+          cluster.workerLost(two.name);
+        },
+        signal,
+      );
+      expect.ok(`they go on within ${most} ms`, ms <= most, `${Math.round(ms)} ms`);
+      expect.equal('wrong bodies', wrongBody, 0);
+    });
+
+    await step('undeploy the caller', lab, () => undeploy(caller));
+    await step('undeploy the last instance', lab, () => undeploy(near));
+    await step("compare the first board's state", one, async ({ expect }) => {
+      expect.equal('what is left or missing', await one.changes(before), []);
+    });
+  },
+});
