@@ -43,7 +43,12 @@ const byItself = ' (dynamic)';
 const ruleLines = (text: string): readonly string[] =>
   text
     .split('\n')
-    .map((line) => line.replace(/ # handle \d+/g, '').replace(/counter packets \d+ bytes \d+/g, 'counter'))
+    .map((line) =>
+      line
+        .replace(/ # handle \d+/g, '')
+        .replace(/\bpackets \d+ bytes \d+/g, 'packets')
+        .replace(/ expires \w+/g, ''),
+    )
     .filter((line) => line.trim() !== '');
 
 const lines = (text: string): readonly string[] =>

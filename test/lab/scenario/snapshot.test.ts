@@ -11,7 +11,8 @@ const quiet = {
   'ip netns': '',
   'ip -json': links,
   'ip route': 'default via 10.0.2.2 dev eth0\n',
-  'nft list': 'table inet x {\n\tcounter packets 3 bytes 180 # handle 4\n}\n',
+  'nft list':
+    'table inet x {\n\tcounter packets 3 bytes 180 # handle 4\n\tcounter named {\n\t\tpackets 3 bytes 180\n\t}\n}\n',
   'ps -e':
     '    0 init\n    2 [kworker/0:0]\n    1 /usr/bin/node /usr/lib/oakestra/net-manager.cjs\n  200 ps -e -o ppid=,args=\n',
   'find /etc': '/etc/hosts\n/run/netns\n',
@@ -32,7 +33,7 @@ const difference = async (answers: Readonly<Record<string, string>>) =>
 
 t.test('a board on which nothing stayed is as it was', async (t) => {
   t.strictSame(await difference({}), []);
-  const counted = quiet['nft list'].replace('3 bytes 180', '9 bytes 999').replace('handle 4', 'handle 7');
+  const counted = quiet['nft list'].replaceAll('3 bytes 180', '9 bytes 999').replace('handle 4', 'handle 7');
   t.strictSame(await difference({ 'nft list': counted }), [], 'counters and handles do not matter');
   const ending = `${quiet['ps -e']}  311 [nft]\n  200 [ip] <defunct>\n`;
   t.strictSame(await difference({ 'ps -e': ending }), [], 'a process that is just ending is nothing that stayed');
