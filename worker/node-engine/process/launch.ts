@@ -62,18 +62,25 @@ const start = async (
   descriptors: StdioOptions,
 ): Promise<Started> => {
   const [command = '', ...args] = words;
-  const child = spawn(command, args, {
-    cwd: '/',
-    detached: true,
-    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin', ...environment },
-    stdio: descriptors,
-  });
+  const failed = (error: unknown) =>
+    notStarted(command, [...words, ...Object.values(environment)], error as NodeJS.ErrnoException);
+  let child: ChildProcess;
+  try {
+    child = spawn(command, args, {
+      cwd: '/',
+      detached: true,
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin', ...environment },
+      stdio: descriptors,
+    });
+  } catch (error) {
+    throw failed(error); // some errors are thrown, others are events
+  }
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (error) => reject(notStarted(command, [...words, ...Object.values(environment)], error)));
+    child.once('error', (error) => reject(failed(error)));
   });
   return { child, exited };
 };

@@ -3,6 +3,7 @@ import t from 'tap';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { startCluster } from '../support/cluster.ts';
 import { createDaemon, noWasmtime } from '../support/daemon.ts';
+import { startEngine } from '../support/engine.ts';
 import { job, processes } from '../support/jobs.ts';
 import { startNetManager } from '../support/net-manager.ts';
 import { type Program, writeProgram } from '../support/programs.ts';
@@ -73,4 +74,19 @@ inSandbox(import.meta.url, () => {
     t.match(await cluster.status('DEAD'), { status_detail: 'wasmtime was ended by SIGKILL' });
     t.same(cluster.statuses(), ['CREATING', 'CREATED', 'DEAD']);
   });
+
+  for (const more of [{ cmd: ['x'.repeat(140_000)] }, { environment: [`A=${'x'.repeat(140_000)}`] }])
+    t.test(
+      `a job is told that its ${Object.keys(more).join()} is too long for a program`,
+      { skip: noWasmtime },
+      async (t) => {
+        await using worker = await startEngine();
+        const { cluster, daemon, run } = worker;
+        await run(0, 'echo', more);
+        const { status_detail: detail } = await cluster.status('FAILED');
+        t.match(detail, /has 1400\d\d bytes, all together \d+; a program takes 131071 for one.*: shorten them/);
+        t.notMatch(detail, /E2BIG/);
+        t.same(await processes(daemon.folder), []);
+      },
+    );
 });
