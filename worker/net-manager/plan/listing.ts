@@ -4,8 +4,14 @@ export type Listing = { readonly structure: string; readonly elements: ReadonlyS
 const canonical = (word: string): string =>
   word.includes(':') && word.length > 1 ? new URL(`http://[${word}]`).hostname.slice(1, -1) : word.replaceAll('"', '');
 
-/** `set key` or `map key : value`, with every address in its one form. */
-const elementText = (set: string, text: string): string => [set, ...text.trim().split(/\s+/).map(canonical)].join(' ');
+/** What nft calls protocols on a board without /etc/protocols, which small images do not have. */
+const protocols: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp' };
+
+/** `set key` or `map key : value`, with every address in its one form, and the protocol that a key begins with by its name. */
+const elementText = (set: string, text: string): string => {
+  const [first = '', ...rest] = text.trim().split(/\s+/).map(canonical);
+  return [set, protocols[first] ?? first, ...rest].join(' ');
+};
 
 const split = (set: string, texts: string): readonly string[] =>
   texts.split(',').flatMap((text) => (text.trim() === '' ? [] : [elementText(set, text)]));

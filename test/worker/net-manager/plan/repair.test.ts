@@ -172,7 +172,7 @@ t.test('events that call for a look', async (t) => {
 });
 
 t.test('a listed table holds what its commands gave it', async (t) => {
-  const listing = readListing(`table inet oakestra { # handle 1
+  const text = `table inet oakestra { # handle 1
 	map ports6 { # handle 2
 		type inet_proto . inet_service : ipv6_addr . inet_service
 		elements = { tcp . 80 : fc00::102 . 80,
@@ -184,7 +184,8 @@ t.test('a listed table holds what its commands gave it', async (t) => {
 		elements = { "goProxyBridge" }
 	}
 }
-`);
+`;
+  const listing = readListing(text);
   t.notMatch(listing.structure, /elements/);
   const given = [
     'table inet oakestra {}',
@@ -192,6 +193,8 @@ t.test('a listed table holds what its commands gave it', async (t) => {
     'add element inet oakestra links { goProxyBridge }',
   ];
   t.same(listing.elements, elementsAfter(given));
+  const withoutNames = readListing(text.replace('tcp', '6').replace('udp', '17'));
+  t.same(withoutNames.elements, listing.elements, 'on a board without /etc/protocols nft tells numbers');
 });
 
 t.test('the log does not say that something is back that could not be put back', async (t) => {
