@@ -31,6 +31,7 @@ export const facts = {
   '2.19': 'after a new id from the cluster the worker is the new one as a whole: what runs goes on and is told of anew',
   '2.20': 'a broker that answers pings and acknowledges nothing is left and joined anew',
   '2.21': 'an instance whose network is gone is told DEAD, and never as running after that',
+  '2.22': 'the end of an instance while the broker is away is told by the next engine when this one is killed',
   '3.1': 'reads conf.json as shipped, misspelt keys included',
   '3.2': 'reads conf.json with the keys spelt rightly',
   '3.3': 'reads a conf.json of more than 2,048 bytes',
