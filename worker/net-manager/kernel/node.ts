@@ -21,7 +21,14 @@ import {
   writeSysctl,
 } from './kernel.ts';
 import { observe, settingsMatch, type Within } from './observe.ts';
-import { isOverlaid, overlayPart, prepareOverlay, removeOverlay, withStraysRemoved } from './overlay.ts';
+import {
+  isOverlaid,
+  overlayFailure,
+  overlayPart,
+  prepareOverlay,
+  removeOverlay,
+  withStraysRemoved,
+} from './overlay.ts';
 import { clearProbe } from './probe.ts';
 import { renameBack } from './renamed.ts';
 import { removeTable } from './rules.ts';
@@ -121,12 +128,7 @@ const setUp = async (
     if (error instanceof PlanFailed) await undoPlan(error.done);
     if (!isOverlaid(journal.contents)) throw error;
     // A node without overlay is of use, too.
-    await setUp(
-      settings,
-      journal,
-      signal,
-      `no overlay, services of other boards cannot be reached: ${(error as Error).message}`,
-    );
+    await setUp(settings, journal, signal, await overlayFailure(settings, error));
     return;
   }
   await rememberRules(plan);

@@ -21,13 +21,17 @@ type Need = {
 
 const trial = `${peerMark}try`;
 
-const needs: readonly Need[] = [
+/** Loading modules takes its time on a busy board. */
+const patienceMs = 60_000;
+
+/** What is tried before anything is made. */
+const links: readonly Need[] = [
   {
     what: 'take packets out of datagrams',
     options: 'CONFIG_NET_FOU',
     attempt: async ({ tunnelPort }) => {
       // No kernel loads this module by itself; where it is built in, or there is no modprobe, nothing is lost.
-      await run(['modprobe', 'fou']).catch(() => undefined);
+      await run(['modprobe', 'fou'], { timeoutMs: patienceMs }).catch(() => undefined);
       if (!(await observeReceivers()).has(tunnelPort)) await run(['ip', 'fou', 'add', 'port', `${tunnelPort}`, 'gue']);
     },
   },
@@ -37,18 +41,21 @@ const needs: readonly Need[] = [
     attempt: async ({ tunnelPort }) => {
       // An address for documentation (RFC 5737); nothing is sent.
       const link = `link add name ${trial} type sit mode any remote 192.0.2.1 encap fou encap-dport ${tunnelPort}`;
-      await run(['ip', '-batch', '-'], { input: `${link}\nlink del ${trial}\n` });
-    },
-  },
-  {
-    what: 'translate service addresses',
-    options: 'CONFIG_NFT_NUMGEN, CONFIG_NFT_LIMIT, CONFIG_NFT_FIB_INET, CONFIG_NFT_REJECT_INET and CONFIG_NFT_DUP_IPV4',
-    attempt: async (settings) => {
-      // The rules name a link that is to be there: any one will do for a check.
-      await run(['nft', '-c', '-f', '-'], { input: overlayRules(settings).join('\n').replaceAll(hold.near, 'lo') });
+      await run(['ip', '-batch', '-'], { input: `${link}\nlink del ${trial}\n`, timeoutMs: patienceMs });
     },
   },
 ];
+
+/** What is tried when the overlay could not be made: its rules are many. */
+const rules: Need = {
+  what: 'translate service addresses',
+  options: 'CONFIG_NFT_NUMGEN, CONFIG_NFT_LIMIT, CONFIG_NFT_FIB_INET, CONFIG_NFT_REJECT_INET and CONFIG_NFT_DUP_IPV4',
+  attempt: async (settings) => {
+    // The rules name a link that is to be there: any one will do for a check.
+    const input = overlayRules(settings).join('\n').replaceAll(hold.near, 'lo');
+    await run(['nft', '-c', '-f', '-'], { input, timeoutMs: patienceMs });
+  },
+};
 
 const isForbidden = (reason: string): boolean => /not permitted/i.test(reason);
 const isTaken = (reason: string): boolean => /in use/i.test(reason);
@@ -64,7 +71,7 @@ const sentence = ({ what, options }: Need, { tunnelPort }: Settings, error: unkn
 };
 
 /** Why this kernel cannot carry the overlay; undefined when it can. Nothing but the receiver is left behind. */
-const overlayTrouble = async (settings: Settings): Promise<string | undefined> => {
+const overlayTrouble = async (settings: Settings, needs: readonly Need[]): Promise<string | undefined> => {
   for (const need of needs)
     try {
       await need.attempt(settings);
@@ -76,6 +83,11 @@ const overlayTrouble = async (settings: Settings): Promise<string | undefined> =
     }
   return undefined;
 };
+
+/** Why a node's network could not be made with its overlay, in a sentence. */
+export const overlayFailure = async (settings: Settings, error: unknown): Promise<string> =>
+  (await overlayTrouble(settings, [rules])) ??
+  `no overlay, services of other boards cannot be reached: ${(error as Error).message}`;
 
 /** True when a node has an overlay, by its journal. */
 export const isOverlaid = ({ overlay }: Contents): boolean => overlay !== undefined && overlay.trouble === undefined;
@@ -110,7 +122,7 @@ export const prepareOverlay = async (settings: Settings, journal: Journal, troub
   const { overlay } = journal.contents;
   const isOff = settings.overlay === 'off';
   if (isOff && overlay === undefined) return;
-  const found = isOff ? undefined : (trouble ?? (await overlayTrouble(settings)));
+  const found = isOff ? undefined : (trouble ?? (await overlayTrouble(settings, links)));
   await journal.update(({ overlay: _, ...rest }) => ({
     ...rest,
     ...(!isOff && { overlay: { services: overlay?.services ?? [], ...(found !== undefined && { trouble: found }) } }),

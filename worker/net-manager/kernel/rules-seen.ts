@@ -1,4 +1,4 @@
-import { run } from '../../system/run.ts';
+import { CommandFailed, run } from '../../system/run.ts';
 import { elementsAfter, type Listing, readListing } from '../plan/listing.ts';
 import type { Plan, Rules } from '../plan/plan.ts';
 
@@ -7,8 +7,11 @@ type Whole = Required<Pick<Rules, 'whole'>> & Rules;
 /** The rules that tables were last made with, and what nft lists of them: in other words than it was told. */
 const made = new Map<string, { readonly rules: string; readonly structure: string }>();
 
+/** So long may a listing take, in ms: of a thousand services, on a busy board. */
+const patienceMs = 60_000;
+
 const listOne = async (table: string): Promise<Listing> =>
-  readListing(await run(['nft', '-s', '-a', 'list', 'table', ...table.split(' ')]));
+  readListing(await run(['nft', '-s', '-a', 'list', 'table', ...table.split(' ')], { timeoutMs: patienceMs }));
 
 const list = async (tables: readonly string[]): Promise<Listing | undefined> => {
   try {
@@ -17,8 +20,10 @@ const list = async (tables: readonly string[]): Promise<Listing | undefined> => 
       structure: listed.map(({ structure }) => structure).join('\n'),
       elements: new Set(listed.flatMap(({ elements }) => [...elements])),
     };
-  } catch {
-    return undefined;
+  } catch (error) {
+    // What could not be looked at is not missing.
+    if (error instanceof CommandFailed && error.stderr !== '') return undefined;
+    throw error;
   }
 };
 
@@ -34,7 +39,7 @@ const rulesOf = (commands: readonly string[]): string =>
 export const rememberRules = async (plan: Plan): Promise<void> => {
   await Promise.all(
     stepsOf(plan).map(async ([name, step]) => {
-      const now = await list(step.whole);
+      const now = await list(step.whole).catch(() => undefined);
       if (now) made.set(name, { rules: rulesOf(step.do), structure: now.structure });
       else made.delete(name);
     }),

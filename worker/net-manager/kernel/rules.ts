@@ -4,8 +4,11 @@ import type { Rules } from '../plan/plan.ts';
 import { remapCommands, type Target, withoutTargets, withTargets } from '../plan/port-maps.ts';
 import { table } from '../plan/ruleset.ts';
 
+/** So long may a transaction take, in ms: whole tables have thousands of lines, and a board may be busy. */
+const patienceMs = 60_000;
+
 const nft = (commands: readonly string[]) =>
-  run(['nft', '-f', '-'], { input: commands.map((one) => `${one}\n`).join('') });
+  run(['nft', '-f', '-'], { input: commands.map((one) => `${one}\n`).join(''), timeoutMs: patienceMs });
 
 /** A change of our table: its commands, and the targets that the port maps hold after it. */
 type Work = {

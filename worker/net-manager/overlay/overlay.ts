@@ -48,6 +48,8 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
   /** Addresses for which packets are held: of services and instances, or of nodes that sent them. */
   const held = new Map<string, number>();
   const said = new Map<string, string>();
+  /** Names and addresses whose answers are on their way into the kernel. */
+  const taken = new Set<string>();
   const used = new Map<string, { packets: number; at: number }>();
 
   const isService = (address: string): boolean => settings.services.some((network) => overlaps(network, address));
@@ -109,7 +111,9 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     void work.catch((error: unknown) => log.warn(`the overlay: ${(error as Error).message}`));
 
   /** Asks after an address, by its service's name where that is known. */
-  const ask = (address: string): void => table.ask(serviceAt(address)?.name ?? address);
+  const ask = (address: string): void => {
+    if (!taken.has(address)) table.ask(serviceAt(address)?.name ?? address);
+  };
 
   const missed = async (address: string): Promise<void> => {
     if (!held.has(address)) held.set(address, performance.now());
@@ -153,7 +157,10 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
   const timer = setInterval(() => safely(look()), pace.look).unref();
   for (const { name } of path.services) table.ask(name);
   return {
-    answered: (key, result) => safely(take(key, result)),
+    answered: (key, result) => {
+      taken.add(key);
+      safely(take(key, result).finally(() => taken.delete(key)));
+    },
     [Symbol.dispose]: () => {
       clearInterval(timer);
       misses[Symbol.dispose]();

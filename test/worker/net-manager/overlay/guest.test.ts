@@ -46,14 +46,15 @@ t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) =
   t.match(await boards.deploy('b', service(2), 0), /200$/);
   await boards.serve('a', task(1), 'one');
   await boards.serve('b', task(2), 'two');
-  const get = (url: string) => boards.get('a', task(1), url);
+  const getting = (url: string, expected: string) => boards.getting('a', task(1), url, expected);
 
   await t.test('answer each other by service address and by instance address, in both families', async (t) => {
     const { any, of } = addresses(2);
     for (const host of [any.v4, of(0).v4, `[${any.v6}]`, `[${of(0).v6}]`])
-      t.equal(await get(`http://${host}/`), 'two', host);
-    t.equal(await boards.get('b', task(2), `http://${addresses(1).any.v4}/`), 'one', 'and the other way round');
-    t.equal(await get(`http://${addresses(1).any.v4}/`), 'one', 'an instance reaches its own service');
+      t.equal(await getting(`http://${host}/`, 'two'), 'two', host);
+    const back = `http://${addresses(1).any.v4}/`;
+    t.equal(await boards.getting('b', task(2), back, 'one'), 'one', 'and the other way round');
+    t.equal(await getting(back, 'one'), 'one', 'an instance reaches its own service');
   });
 
   await t.test('send bare packets from an instance address to a namespace address', async (t) => {

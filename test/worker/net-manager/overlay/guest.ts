@@ -64,12 +64,12 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
     await sh(`rm -f /root/${name}/nm.sock`);
     await inNode(name, `${command} >>/root/${name}/log 2>&1 </dev/null & echo $! > /root/${name}/pid`);
     await sh(
-      `for i in $(seq 300); do [ -S /root/${name}/nm.sock ] && exit 0; sleep 0.1; done; cat /root/${name}/log; exit 1`,
+      `for i in $(seq 900); do [ -S /root/${name}/nm.sock ] && exit 0; sleep 0.1; done; cat /root/${name}/log; exit 1`,
     );
   };
   const post = async (name: NodeName, path: string, body: object): Promise<string> =>
     sh(
-      `curl -sS -m 30 --unix-socket /root/${name}/nm.sock -X POST -d '${JSON.stringify(body)}' -w '\\n%{http_code}' http://nm${path}`,
+      `curl -sS -m 120 --unix-socket /root/${name}/nm.sock -X POST -d '${JSON.stringify(body)}' -w '\\n%{http_code}' http://nm${path}`,
     );
   return {
     sh,
@@ -86,6 +86,13 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
       inNode(name, `node /root/serve.cjs ${text} ${port} >/dev/null 2>&1 </dev/null &`, task),
     /** What an instance gets for a URL, or why not. */
     get: (name: NodeName, task: string, url: string) => inNode(name, `curl -sS -m 8 ${url} 2>&1; true`, task),
+    /** What an instance gets once it is as expected, or after some tries: a guest on a busy computer takes its time. */
+    getting: (name: NodeName, task: string, url: string, expected: string) =>
+      inNode(
+        name,
+        `for i in 1 2 3 4 5 6; do got=$(curl -sS -m 8 ${url} 2>&1); [ "$got" = "${expected}" ] && break; done; echo -n "$got"`,
+        task,
+      ),
     kill: (name: NodeName, signal = 'KILL') => sh(`kill -${signal} $(cat /root/${name}/pid)`),
     log: (name: NodeName) => sh(`cat /root/${name}/log`),
     status: async (name: NodeName) =>
