@@ -74,13 +74,16 @@ export class Lane {
   #wake(): void {
     const [first] = this.#waiting;
     if (this.#timer !== undefined || first === undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      const due = this.#waiting.findIndex(({ at }) => at > performance.now());
-      const arrived = this.#waiting.splice(0, due < 0 ? this.#waiting.length : due);
-      this.passed += arrived.length;
-      for (const { frame } of arrived) this.#deliver(frame);
-      this.#wake();
-    }, first.at - performance.now());
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        const due = this.#waiting.findIndex(({ at }) => at > performance.now());
+        const arrived = this.#waiting.splice(0, due < 0 ? this.#waiting.length : due);
+        this.passed += arrived.length;
+        for (const { frame } of arrived) this.#deliver(frame);
+        this.#wake();
+      },
+      Math.max(0, first.at - performance.now()),
+    );
   }
 }
