@@ -1,3 +1,4 @@
+import { hold, peerMark } from '../overlay/names.ts';
 import { bridge, hostLinkMark } from './instance.ts';
 import type { Command } from './plan.ts';
 import type { Settings } from './settings.ts';
@@ -54,7 +55,13 @@ const linksName = ({ topology }: Settings): string => (topology === 'bridged' ? 
 const rulesFor = (settings: Settings, { chain }: Filter, outward: readonly string[]): readonly string[] => {
   const links = linksName(settings);
   const accept = (match: string) => `${chain} ${match} -m comment --comment ${mark} -j ACCEPT`;
-  return [accept(`-o ${links}`), ...outward.map((link) => accept(`-i ${links} -o ${link}`))];
+  const overlay = settings.overlay === 'off' ? [] : [`${peerMark}+`, hold.near];
+  return [
+    accept(`-o ${links}`),
+    ...[...outward, ...overlay].map((link) => accept(`-i ${links} -o ${link}`)),
+    // What was held for an address of another board.
+    ...(overlay.length > 0 ? [accept(`-i ${hold.far} -o ${peerMark}+`)] : []),
+  ];
 };
 
 const words = (program: string, option: string, rule: string): readonly [string, ...string[]] => [

@@ -5,9 +5,10 @@ import t from 'tap';
 import { boot, noMachine } from '../../../lab/machine/qemu/boot.ts';
 import { privateCache } from '../../../support/private.ts';
 import { addresses, startTableCluster } from './cluster.ts';
-import { setUpBoards } from './guest.ts';
+import { nodeAddress, setUpBoards } from './guest.ts';
 
 const reason = await noMachine();
+const nightly = { skip: process.env['LAB_NIGHTLY'] ? false : 'set LAB_NIGHTLY=1 to try bad input and a kill' };
 const service = (number: number) => `app.ns.s${number}.ns`;
 const task = (number: number, instance = 0) => `${service(number)}.instance.${instance}`;
 
@@ -61,5 +62,34 @@ t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) =
     const counts = (await boards.inNode('b', 'nft list chain ip wire seen')).match(/packets \d+/g) ?? [];
     t.not(counts[0], 'packets 0', 'as the contract has it');
     t.same(counts.slice(1), ['packets 0'], 'and in no other way');
+  });
+
+  await t.test(
+    'an address that nobody has is refused, and what is forged is dropped and counted',
+    nightly,
+    async (t) => {
+      t.match(await boards.get('a', task(1), 'http://10.30.9.9/'), /Failed to connect/);
+      for (const [source, destination, first = '45'] of [
+        ['10.30.7.7', '10.18.0.66'],
+        ['10.30.2.1', '10.18.0.66'],
+        ['10.30.1.1', '10.18.0.1'],
+        ['10.30.1.1', '10.18.0.66', '05'],
+      ] as const)
+        await boards.forge('a', nodeAddress.b, { source, destination, first });
+      t.match(await boards.status('b'), {
+        overlay: { state: 'on', counters: { forged: 1, looping: 1, foreign: 1, malformed: 1 } },
+      });
+    },
+  );
+
+  await t.test('connections go on while NetManager is killed and comes back', nightly, async (t) => {
+    await boards.hold('a', task(1), addresses(2).any.v4);
+    for (const name of ['a', 'b'] as const) await boards.kill(name);
+    await boards.start('a');
+    await boards.start('b', { WasmTopology: 'veth' });
+    t.equal(await getting(`http://${addresses(2).any.v4}/`, 'two'), 'two');
+    t.equal(await boards.held('a'), '', 'the connection that stood goes on');
+    await cluster.remove(service(2), 0);
+    t.match(await boards.held('a', 20), /ECONNRESET/, 'and is reset when its instance has gone');
   });
 });

@@ -38,6 +38,35 @@ for (const [host, kind] of [['0.0.0.0', 'udp4'], ['::', 'udp6']]) {
 }
 `;
 
+/** Sends one datagram of the overlay that holds a UDP packet between two addresses. */
+const forger = `
+const [, , to, source, destination, first] = process.argv;
+const ip = (address) => Buffer.from(address.split('.').map(Number));
+const sum = (bytes) => {
+  let all = 0;
+  for (let at = 0; at < bytes.length; at += 2) all += bytes.readUInt16BE(at);
+  while (all >> 16) all = (all & 0xffff) + (all >> 16);
+  return ~all & 0xffff;
+};
+const packet = Buffer.alloc(32);
+packet[0] = 0x45; packet.writeUInt16BE(32, 2); packet[8] = 64; packet[9] = 17;
+ip(source).copy(packet, 12); ip(destination).copy(packet, 16);
+packet.writeUInt16BE(sum(packet.subarray(0, 20)), 10);
+packet.writeUInt16BE(1234, 20); packet.writeUInt16BE(80, 22); packet.writeUInt16BE(12, 24);
+packet[0] = Number('0x' + first);
+const socket = require('node:dgram').createSocket('udp4');
+socket.bind(0, () => socket.send(packet, 50103, to, () => socket.close()));
+`;
+
+/** Keeps a connection busy, and says how it ends. */
+const holder = `
+const socket = require('node:net').connect(80, process.argv[2]);
+setInterval(() => socket.write('GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n'), 100);
+socket.on('data', () => {});
+socket.on('error', ({ code }) => { console.log(code); process.exit(); });
+socket.on('close', () => { console.log('closed'); process.exit(); });
+`;
+
 export type NodeName = 'a' | 'b';
 
 export const nodeAddress = { a: '192.168.77.11', b: '192.168.77.12' } as const;
@@ -48,6 +77,8 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
   await buildWorker(bundle);
   await machine.writeFile('/root/net-manager.cjs', await readFile(join(bundle, 'net-manager.cjs')));
   await machine.writeFile('/root/serve.cjs', program);
+  await machine.writeFile('/root/forge.cjs', forger);
+  await machine.writeFile('/root/hold.cjs', holder);
   await sh(segment);
 
   /** Runs a command in a node, or in an instance of it. */
@@ -93,6 +124,18 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
         `for i in 1 2 3 4 5 6; do got=$(curl -sS -m 8 ${url} 2>&1); [ "$got" = "${expected}" ] && break; done; echo -n "$got"`,
         task,
       ),
+    /** Sends a datagram of the overlay with a packet of one's choice; `first` is its first byte, in hexadecimal. */
+    forge: (
+      name: NodeName,
+      to: string,
+      { source, destination, first }: { readonly source: string; readonly destination: string; readonly first: string },
+    ) => inNode(name, `node /root/forge.cjs ${to} ${source} ${destination} ${first}`),
+    /** Opens a connection from an instance that stays busy. */
+    hold: (name: NodeName, task: string, host: string) =>
+      inNode(name, `node /root/hold.cjs ${host} >/root/${name}/held 2>&1 </dev/null &`, task),
+    /** How the connection ended, after at most some seconds; empty while it goes on. */
+    held: (name: NodeName, seconds = 0) =>
+      sh(`for i in $(seq ${seconds}); do [ -s /root/${name}/held ] && break; sleep 1; done; cat /root/${name}/held`),
     kill: (name: NodeName, signal = 'KILL') => sh(`kill -${signal} $(cat /root/${name}/pid)`),
     log: (name: NodeName) => sh(`cat /root/${name}/log`),
     status: async (name: NodeName) =>

@@ -18,7 +18,7 @@ const settings = (topology: Settings['topology'], egress: Settings['egress'] = '
   access: [],
   cluster: { addresses: [], ports: ['10003'] },
   services: [],
-  overlay: 'on',
+  overlay: 'off',
   tunnelPort: 50_103,
   mtu: 1450,
   uplink: undefined,
@@ -45,6 +45,20 @@ const after = (lines: readonly string[], commands: readonly Command[]): readonly
   }
   return now;
 };
+
+t.test('what the overlay carries is accepted where there is one', async (t) => {
+  const accepted = (overlay: Settings['overlay']) =>
+    after(['-P FORWARD DROP'], acceptCommands({ ...settings('bridged'), overlay }, found(['-P FORWARD DROP']))).filter(
+      (line) => /oaknode|oakhold/.test(line),
+    );
+  t.same(
+    accepted('on')
+      .map((line) => /-i .* -m/.exec(line)?.[0])
+      .toSorted(),
+    ['-i goProxyBridge -o oakhold0 -m', '-i goProxyBridge -o oaknode+ -m', '-i oakhold1 -o oaknode+ -m'],
+  );
+  t.same(accepted('off'), []);
+});
 
 t.test('accepts are put in place of others once, and taken away exactly', async () => {
   const theirs = fc.constantFrom(
