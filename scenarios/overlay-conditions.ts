@@ -11,6 +11,7 @@ export default scenario({
   requires: ['bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   machines: 2,
+  onRequest: true,
   ownApps: true,
   seconds: 240,
 

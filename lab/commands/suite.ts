@@ -90,7 +90,8 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   if (flags.image !== 'debian' && !kinds.some(({ bootsImages }) => bootsImages))
     throw usageFault('no machine here is emulated: leave out --image');
   const names = wanted.length > 0 ? wanted : await scenarioNames();
-  const scenarios = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
+  const found = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
+  const scenarios = found.filter(({ onRequest }) => wanted.length > 0 || !onRequest);
   const folder = path.join(flags.reports, `${newId()}-suite`);
   await preflight({ kinds, reports: flags.reports }, context.signal);
   await reapRuns();

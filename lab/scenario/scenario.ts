@@ -184,6 +184,8 @@ export type Scenario = {
   readonly network: NetworkSpec;
   /** How many boards it takes, on a network segment of their own; one when left out. */
   readonly machines?: number;
+  /** It runs only when it is named, not as a part of a suite of all. */
+  readonly onRequest?: boolean;
   /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */
   readonly claims?: { readonly networks: readonly string[]; readonly names: readonly string[] };
   /** It deploys components of its own and nothing else: another one to deploy is refused. */
