@@ -26,7 +26,6 @@ import { service, task, type World } from './world/world.ts';
 const rescheduleMs = 350;
 
 /** Sends a job document of its own making. */
-const sendJob = ({ cluster }: World, job: unknown) => cluster.send(`nodes/${cluster.id}/control/deploy`, job);
 
 const sendDelete = ({ cluster }: World, instance: number) =>
   cluster.send(`nodes/${cluster.id}/control/delete`, {
@@ -60,9 +59,9 @@ inLab(import.meta.url, (folder) => {
     await world.worker();
     const image = world.cluster.offer('hello.wasm', await greeting());
     const least = { job_name: service, image, virtualization: 'wasm' };
-    sendJob(world, { ...least, instance_number: 0 });
+    world.cluster.sendJob({ ...least, instance_number: 0 });
     const none = { cmd: null, environment: null, port: null, memory: null, vcpus: null, one_shot: null, arch: null };
-    sendJob(world, { ...least, ...none, instance_number: 1, volumes: null, future: { key: 1 } });
+    world.cluster.sendJob({ ...least, ...none, instance_number: 1, volumes: null, future: { key: 1 } });
     await status(world, 'CREATED', 0);
     await status(world, 'CREATED', 1);
     t.same(world.cluster.statuses(1), ['CREATING', 'CREATED']);
@@ -225,7 +224,8 @@ inLab(import.meta.url, (folder) => {
       '-a.b.c.d',
       `${'a'.repeat(31)}.b.c.d`,
     ];
-    for (const job_name of names) sendJob(world, { job_name, instance_number: 0, image, virtualization: 'wasm' });
+    for (const job_name of names)
+      world.cluster.sendJob({ job_name, instance_number: 0, image, virtualization: 'wasm' });
     await create(world, { instance: 9 }).then((deployment) => deployment.undeploy(patience()));
     t.ok(engine.runs() && manager.runs());
     t.same(await board.footprint(), before);

@@ -22,7 +22,7 @@ inLab(import.meta.url, (folder) => {
   fact(folder, '2.18', { in: 'once', runs: true }, async (t, world) => {
     const { board, cluster } = world;
     await world.worker();
-    cluster.send(`nodes/${cluster.id}/control/deploy`, {
+    cluster.sendJob({
       ...{ job_name: service, instance_number: 0, image: cluster.offer('hello.wasm', await greeting()) },
       ...{ virtualization: 'wasm', cmd: [''], environment: ['', null], port: '8081:80/tcp, 8082:80/tcp,' },
       ...{ memory: 100, vcpus: 1, arch: null, constraints: null, connectivity: [] },
