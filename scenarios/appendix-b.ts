@@ -122,7 +122,7 @@ export default scenario({
       await $`rm -rf /tmp/serve.log /root/.cache/wasmtime`;
     });
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', await changes(before), []);
+      expect.equal('differences from the recorded state', await changes(before), []);
     });
   },
 });

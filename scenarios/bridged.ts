@@ -49,7 +49,7 @@ export default scenario({
 
     await step('undeploy', lab, () => undeploy(service));
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', await changes(before), []);
+      expect.equal('differences from the recorded state', await changes(before), []);
     });
   },
 });

@@ -71,7 +71,7 @@ export default scenario({
       for (const service of services.toReversed()) await undeploy(service);
     });
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', await changes(before), []);
+      expect.equal('differences from the recorded state', await changes(before), []);
     });
   },
 });

@@ -97,7 +97,7 @@ export default scenario({
       saw(second.deployment);
     });
     await step("compare the board's state", board, async ({ expect }) => {
-      expect.equal('what is left or missing', await changes(before), []);
+      expect.equal('differences from the recorded state', await changes(before), []);
     });
   },
 });

@@ -81,7 +81,7 @@ export default scenario({
     await step('undeploy the caller', lab, () => undeploy(caller));
     await step('undeploy the last instance', lab, () => undeploy(near));
     await step("compare the first board's state", one, async ({ expect }) => {
-      expect.equal('what is left or missing', await one.changes(before), []);
+      expect.equal('differences from the recorded state', await one.changes(before), []);
     });
   },
 });

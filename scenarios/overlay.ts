@@ -66,10 +66,10 @@ export default scenario({
     });
     await step('undeploy the caller', lab, () => undeploy(caller));
     await step("compare the first board's state", one, async ({ expect }) => {
-      expect.equal('what is left or missing', await one.changes(before), []);
+      expect.equal('differences from the recorded state', await one.changes(before), []);
     });
     await step("compare the second board's state", two, async ({ expect }) => {
-      expect.equal('what is left or missing', await two.changes(before2), []);
+      expect.equal('differences from the recorded state', await two.changes(before2), []);
     });
   },
 });

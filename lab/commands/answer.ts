@@ -26,9 +26,9 @@ const requestPath = (text: string): string => {
 /** Adds the options that say what a component of the user's own has to answer. */
 export const addAnswerOptions = (command: Command): Command =>
   command
-    .option('--path <path>', 'the path that is asked for, with --app (default: /)', requestPath)
+    .option('--path <path>', 'the request path, with --app (default: /)', requestPath)
     .option('--expect-status <n>', 'the expected status, with --app (default: 200)', wholeNumber(200, 599))
-    .option('--expect-body <text>', 'the expected response body, with --app (default: what is answered first)')
+    .option('--expect-body <text>', 'the expected response body, with --app (default: the body of the first response)')
     .option('--expect-body-file <file>', 'a file with the expected response body, with --app')
     .option('--any-body', 'bodies may change from one response to the next, with --app');
 
@@ -61,7 +61,7 @@ export const wantedAnswer = async (
   const [first] = said(flags);
   if (flags.app === undefined) {
     if (first === undefined) return undefined;
-    throw usageFault(`${first} goes with --app: what the lab's own component answers is known`, [
+    throw usageFault(`${first} can be used only with --app: the answer of the lab's own component is known`, [
       `npm run lab -- scenario ${name} --app ./my-service.wasm ${first} …`,
     ]);
   }

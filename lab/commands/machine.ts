@@ -51,7 +51,7 @@ const list = ({ json }: { readonly json: boolean }): void => {
 const remove = (name: string): void => {
   if (!ownMachines().includes(name)) throw usageFault(`no machine '${name}'${nearest(name, ownMachines())}`);
   removeMachine(name);
-  process.stdout.write(`removed ${name} and forgot its host key\n`);
+  process.stdout.write(`removed ${name} and its host key\n`);
 };
 
 export const addMachineCommand = (program: Command, _context: CommandContext): void => {
@@ -60,10 +60,10 @@ export const addMachineCommand = (program: Command, _context: CommandContext): v
     .command('add')
     .description('register a board, so that --machine takes its name')
     .argument('<name>')
-    .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root or as a user whom sudo asks for no password')
+    .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root or as a user with passwordless sudo')
     .option('--port <n>', "ssh's port there", wholeNumber(1, 65_535))
     .option('--identity <file>', 'the private key, if ssh does not find it')
-    .option('--architecture <name>', "the processor's: aarch64 unless this says x86_64")
+    .option('--architecture <name>', 'processor architecture: aarch64 (default) or x86_64')
     .option('--serial <device>', 'the device of its serial console, 115200 baud')
     .option(
       '--power-cycle <command>',

@@ -69,7 +69,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
     report
       .command(name)
       .description(about)
-      .option('--reports <folder>', 'where reports lie', defaultReports)
+      .option('--reports <folder>', 'the folder of the reports', defaultReports)
       .option('--json', 'one JSON document on stdout', false);
   add('show', 'a report in the terminal')
     .argument('[report]', 'its folder or name', 'latest')
@@ -78,7 +78,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       '\nExamples:\n  npm run lab -- report show\n  npm run lab -- report show reports/latest --json',
     )
     .action(show);
-  add('list', 'the reports there are, oldest first')
+  add('list', 'list all reports, oldest first')
     .addHelpText('after', '\nExamples:\n  npm run lab -- report list')
     .action(list);
   add('diff', 'what is better, worse or the same in the second of two runs')

@@ -77,7 +77,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   const wanted = await wantedAnswer(flags, name, scenario);
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
   if (flags.keep && kind.openKept === undefined)
-    throw usageFault(`${kind.name} is put back as it was after each run: --keep is not for it`);
+    throw usageFault(`${kind.name} cannot be left running: leave out --keep`);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app);
   const machine = machineOptions(flags, kind);
   await preflight({ kinds: [kind], reports: flags.reports, wasmtime: flags.wasmtime }, context.signal);
@@ -138,7 +138,7 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .addOption(new Option('--image <kind>', 'what the emulated board boots').choices(imageKinds).default('debian'))
     .option('--wasmtime <version|path>', 'use this wasmtime on the board')
     .addOption(
-      new Option('--boot <how>', 'how raspi4b boots: given its kernel, or from its SD card')
+      new Option('--boot <how>', 'how raspi4b boots: QEMU loads the kernel (direct), or from an SD card image (sd)')
         .choices(bootSources)
         .default('direct'),
     )
@@ -163,7 +163,7 @@ Examples:
     )
     .action(async (name: string | undefined, flags: ScenarioFlags, command: Command) => {
       if (flags.list) return list(flags.json);
-      if (name === undefined) throw usageFault('which scenario?', ['npm run lab -- scenario --list']);
+      if (name === undefined) throw usageFault('name a scenario', ['npm run lab -- scenario --list']);
       return run(name, flags, command, context);
     });
 };

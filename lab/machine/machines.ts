@@ -29,5 +29,5 @@ export const openKept = async (folder: string): Promise<KeptMachine> => {
     const kept = await kind.openKept?.(folder);
     if (kept !== undefined) return kept;
   }
-  throw labFault('nothing is left of this machine', ['npm run lab -- clean --kept']);
+  throw labFault('this kept machine no longer exists', ['npm run lab -- clean --kept']);
 };

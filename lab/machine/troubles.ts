@@ -30,7 +30,7 @@ const inTheWay = ({ links, namespaces }: BoardState): readonly Trouble[] => {
   return [
     {
       what: 'a repeated step ends with "RTNETLINK answers: File exists"',
-      detail: `there is already ${[...leftNamespaces, ...leftLinks].join(', ')}`,
+      detail: `these exist already on the board: ${[...leftNamespaces, ...leftLinks].join(', ')}`,
       remedy: [
         ...leftLinks.map((name) => `ip link delete ${name}`),
         ...leftNamespaces.map((name) => `ip netns delete ${name}`),

@@ -17,7 +17,7 @@ const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };
 
 /**
  * The commands that a deployment would run, as text for a root shell, computed from the journal and the configuration
- * alone. Throws `InvalidData` or `Refusal` for a request that would be refused.
+ * alone. Throws `InvalidData` or `RequestError` for a request that would be refused.
  */
 export const dryRun = (request: string, config: Config, journal: Contents, note: Warn): string => {
   const asked = wantedFrom(readJson(NetDeployRequest, request, '--plan', note));
@@ -33,7 +33,7 @@ export const dryRun = (request: string, config: Config, journal: Contents, note:
     ...(overlaid ? planOverlay(settings, wanted(instances)) : []),
   ];
   const once = journal.subnet
-    ? '# the node stands already\n'
+    ? '# the network of the node exists already\n'
     : `# once a node; the cluster has given no addresses, ${subnet.address} is an example\n${planText(node)}`;
   const mapped = instances.flatMap((instance) => targetsOf(settings, instance));
   const instance = instanceAt(slot, asked);

@@ -17,7 +17,7 @@ import { openSession, type Session } from './session.ts';
 /** Where an instance was put, and what may keep its traffic from flowing. */
 type Deployed = AddressPair & { readonly warning: string | undefined };
 
-/** What a node engine can ask for. Every method throws `Refusal` or `InvalidData` when it can't be done. */
+/** What a node engine can ask for. Every method throws `RequestError` or `InvalidData` when it can't be done. */
 export type Manager = {
   readonly register: (request: RegisterRequest) => Promise<void>;
   readonly deploy: (request: NetDeployRequest) => Promise<Deployed>;

@@ -113,7 +113,8 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
     }
     await forget(instance);
     if (entries().length === 0)
-      for (const failure of await acceptInstances(settings, journal)) log.warn(`accepts not removed: ${failure}`);
+      for (const failure of await acceptInstances(settings, journal))
+        log.warn(`accept rules not removed from another program's firewall: ${failure}`);
   };
 
   /** A process in the board's own namespace would have the board's routes changed for it. */

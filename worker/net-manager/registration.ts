@@ -14,7 +14,7 @@ export const Registration = Type.Object({
 });
 export type Registration = Static<typeof Registration>;
 
-/** What a request registers; without an address of its own it is the one in netcfg.json. Throws `InvalidData`, `Refusal`. */
+/** What a request registers; without an address of its own it is the one in netcfg.json. Throws `InvalidData`, `RequestError`. */
 export const registrationOf = (request: RegisterRequest, net: NetConfig): Registration => {
   const { client_id, cluster_address, cluster_port, broker_port } = request;
   const host = readHost(cluster_address ?? net.ClusterUrl ?? '', 'cluster_address', 'ClusterMqttPort of netcfg.json');

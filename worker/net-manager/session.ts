@@ -139,7 +139,7 @@ export const openSession = async (
     network = await openNetwork(settings, journal, log);
     overlay = startOverlay(settings, network);
     const { v4, v6 } = networkOf(settings.subnet);
-    log.info(`the network stands: ${settings.topology}, ${v4} and ${v6}`);
+    log.info(`the network is ready: ${settings.topology}, ${v4} and ${v6}`);
     await announcer.deployed(running());
     for (const { service } of network.instances) table.follow(service);
     return network;

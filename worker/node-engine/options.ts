@@ -28,7 +28,7 @@ Options:
   --wasmtime PATH       the runtime (default: wasmtime on PATH)
   --cache DIR           downloaded components by digest (default /var/cache/oakestra)
   --precompiled DIR     components compiled ahead of time, owned by root (default /var/lib/oakestra/precompiled)
-  --state DIR           what survives a restart (default /var/lib/oakestra/node-engine)
+  --state DIR           folder of what survives a restart (default /var/lib/oakestra/node-engine)
   --dialect 400|403     the cluster's dialect (default: learned when registering)
   --help                this text
 `;

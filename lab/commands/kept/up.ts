@@ -4,7 +4,7 @@ import { terminal } from '../../report/formats/terminal.ts';
 import { runScenario } from '../../scenario/run/run.ts';
 import { scenario } from '../../scenario/scenario.ts';
 import { labFault, usageFault } from '../../system/errors.ts';
-import { reapRuns, removeRun } from '../../system/runs.ts';
+import { keptRuns, reapRuns, removeRun } from '../../system/runs.ts';
 import { helloApp } from '../../wasm/app.ts';
 import { type CommandContext, exitWith } from '../context.ts';
 import { preflight } from '../preflight/preflight.ts';
@@ -16,7 +16,7 @@ type Topology = 'bridged' | 'veth';
 /** A board with the worker and one service on it, and nothing tested. */
 const standing = (topology: Topology) =>
   scenario({
-    description: 'A machine to look around on.',
+    description: 'A machine for manual inspection.',
     requires: ['nft', 'serve'],
     network: { topology, subnet: '10.10.0.0', subnet6: 'fd00:10::' },
     run: async ({ step, lab, deploy }) => {
@@ -26,8 +26,7 @@ const standing = (topology: Topology) =>
 
 const up = async (topology: Topology, flags: { readonly machine: string }, context: CommandContext) => {
   const kind = machineKind(flags.machine);
-  if (kind.openKept === undefined)
-    throw usageFault(`${kind.name} is put back as it was after each run: nothing can be left there`);
+  if (kind.openKept === undefined) throw usageFault(`${kind.name} cannot be left running: choose another machine`);
   await preflight({ kinds: [kind] }, context.signal);
   await kind.enter?.({}, context.signal);
   await reapRuns();
@@ -48,7 +47,7 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
   if (results.verdict !== 'passed') process.stderr.write(terminal(results, { colours: coloursOf(process.stderr) }));
   else
     process.stdout.write(
-      `${results.run.id} stands with one service; its cluster ended with this command\n` +
+      `${results.run.id} is running with one service; the cluster stand-in has stopped\n` +
         '  npm run lab -- shell\n  npm run lab -- logs\n  npm run lab -- down\n',
     );
   exitWith(context, results.verdict);
@@ -69,6 +68,13 @@ const logs = async (name: string | undefined, flags: LogsFlags, { signal, exit }
 };
 
 const down = async (flags: { readonly id?: string }) => {
+  const kept = await keptRuns();
+  // other checkouts share the cache: which of several is nobody's to guess
+  if (flags.id === undefined && kept.length > 1)
+    throw usageFault(`${kept.length} machines are kept: name one of them`, [
+      ...kept.map(({ id, what }) => `npm run lab -- down --id ${id}   # ${what}`),
+      'npm run lab -- clean --kept',
+    ]);
   const run = await keptRun(flags.id);
   if (!(await removeRun(run)))
     throw labFault(`${run.id} (${run.what}) cannot be ended from here: it is in another container`, [
@@ -96,7 +102,7 @@ export const addUpCommands = (program: Command, context: CommandContext): void =
   program
     .command('down')
     .description('stop a kept machine')
-    .option('--id <id>', 'which machine (default: the newest)')
+    .option('--id <id>', 'which machine (may be left out where one alone is kept)')
     .addHelpText('after', '\nExamples:\n  npm run lab -- down')
     .action(down);
 };

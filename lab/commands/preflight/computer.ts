@@ -26,7 +26,7 @@ const packages: Check = {
   need: 'doctor', // before a run set-up has looked at them already
   look: () => {
     const trouble = installTrouble(root, 'runtime');
-    return trouble === undefined ? good('all there') : bad(trouble, 'npm run lab -- doctor, which installs them');
+    return trouble === undefined ? good('all installed') : bad(trouble, 'npm run lab -- doctor, which installs them');
   },
 };
 

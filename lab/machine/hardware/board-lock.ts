@@ -91,12 +91,12 @@ export const lockBoard = async (
   const other = parseLock(held);
   if (other) throw labFault(`${name} is in use by ${other.words}`, ['wait until that run has ended']);
   if (held !== '')
-    throw labFault(`${name} has a lock that no lab has written: ${JSON.stringify(held.slice(0, shownLock))}`, [
+    throw labFault(`${name} has a lock with unknown content: ${JSON.stringify(held.slice(0, shownLock))}`, [
       `there, if no lab uses it: rm ${file}`,
     ]);
   const timer = setInterval(() => {
     void shell.exec(['sh', '-c', renewScript, 'sh', mine]).then(
-      ({ code }) => code === 0 || lost(labFault(`${name} was taken by somebody else meanwhile`)),
+      ({ code }) => code === 0 || lost(labFault(`another run has taken the lock of ${name}`)),
       () => {
         // the connection says so itself
       },

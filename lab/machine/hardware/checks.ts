@@ -59,7 +59,7 @@ const worker: Check = (probe) =>
 const programs: Check = (probe) => {
   const missing = probe.get('missing');
   return missing === undefined
-    ? good('programs', 'all there')
+    ? good('programs', 'all installed')
     : fatal('programs', `it lacks ${missing}`, 'apt install iproute2 nftables curl iputils-ping procps util-linux');
 };
 

@@ -47,7 +47,7 @@ export const connectTo = async (
   await cyclePower(definition.powerCycle, signal);
   return until(attempt, deadline(bootMs, 'the board after its power came back', signal)).catch((error: unknown) => {
     signal.throwIfAborted();
-    throw labFault(`${name} does not come back after its power did (${messageOf(error)})`, trouble?.next, trouble);
+    throw labFault(`${name} is not reachable after the power cycle (${messageOf(error)})`, trouble?.next, trouble);
   });
 };
 

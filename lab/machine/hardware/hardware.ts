@@ -110,7 +110,7 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
     writeFile: (file, content, mode = 0o644) => shell.writeFile(file, content, mode),
     readFile: (file) => shell.readFile(file),
     release: () => {
-      throw new Error(`${name} is put back as it was after each run: it cannot be kept`);
+      throw new Error(`${name} is restored after each run: it cannot be kept running`);
     },
     forward,
     publish: place.publish,

@@ -66,7 +66,7 @@ const searchPath = async (signal: AbortSignal): Promise<string> => {
 export const namespaceTrouble = async (signal: AbortSignal): Promise<LabError | undefined> => {
   const lacking = needed.filter((name) => findProgram(name) === undefined);
   if (lacking.length > 0)
-    return labFault(`the machine 'local' needs programs that this computer has not got: ${lacking.join(', ')}`, [
+    return labFault(`the machine 'local' needs programs that are not installed here: ${lacking.join(', ')}`, [
       'install util-linux, procps and findutils, or use another machine: --machine virt',
     ]);
   // the board's own are made within the lab's; a container that hides parts of /proc allows no other one

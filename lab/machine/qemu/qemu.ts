@@ -76,7 +76,7 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
   } catch (error) {
     options.signal.throwIfAborted();
     if (emulator.gone.aborted) throw emulator.gone.reason;
-    throw labFault(`the machine does not come up: ${messageOf(error)}\n${tail(await emulator.consoleText())}`);
+    throw labFault(`the machine did not finish booting: ${messageOf(error)}\n${tail(await emulator.consoleText())}`);
   }
   if (!definition.clock) {
     const now = `@${(Date.now() / 1000).toFixed()}`;

@@ -126,7 +126,7 @@ export const summary = (results: Results): string => {
         ]),
       ),
     ),
-    ...section('Figures', table(['figure', 'of', 'where', 'kind', 'value'], otherRows(results))),
+    ...section('Figures', table(['figure', 'dimensions', 'where', 'kind', 'value'], otherRows(results))),
     ...section(
       'First answer',
       run.firstAnswer ? [`${cell(answerLine(run.firstAnswer))}:`, '', ...fenced(run.firstAnswer.body)] : [],
@@ -138,14 +138,14 @@ export const summary = (results: Results): string => {
     ...section('Boards', table(['board', 'address', 'gateway of its instances', 'instances'], boardRows(results))),
     ...section('Board', table(['', 'before', 'after'], conditionRows(results))),
     ...section(
-      'Made of',
+      'Inputs',
       table(
         ['input', 'version', 'SHA-256', ''],
         inputs.map(({ name, version = '', sha256 = '', detail = '' }) => [name, version, sha256, detail]),
       ),
     ),
     `Machine ${cell(machineOf(results))} (${cell(machine.accelerator)}, ${machine.fidelity}), ` +
-      `commit ${run.revision.commit}${run.revision.dirty ? ' with changes' : ''}, ` +
+      `commit ${run.revision.commit}${run.revision.dirty ? ' with uncommitted changes' : ''}, ` +
       `${run.started}, ${formatValue(run.seconds, 's')}.`,
     '',
   ].join('\n');

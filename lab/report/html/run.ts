@@ -55,7 +55,7 @@ export const sectionsOf = (results: Results, logs: readonly LogText[]): readonly
     { id: 'answer', title: 'First answer', content: firstAnswer(results) },
     { id: 'notes', title: 'Notes', content: notesOf(results) },
     { id: 'board', title: 'The board', content: conditionTable(results) },
-    { id: 'made-of', title: 'Made of', content: provenance(results) },
+    { id: 'made-of', title: 'Inputs', content: provenance(results) },
     { id: 'logs', title: 'Logs', content: logsOf(logs) },
   ];
   return sections.filter(({ content }) => content !== undefined);

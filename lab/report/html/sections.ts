@@ -116,7 +116,7 @@ export const conditionTable = ({ run }: Results): Markup | undefined =>
 export const figureTable = (results: Results): Markup | undefined =>
   table(
     'Figures',
-    ['figure', 'of', 'where', 'kind', 'value'],
+    ['figure', 'dimensions', 'where', 'kind', 'value'],
     otherFigures(results).map((metric) => [
       metric.name,
       Object.values(metric.dimensions).join(', '),
@@ -153,7 +153,7 @@ ${table(
 <dl>
 <dt>machine</dt><dd>${machineOf({ machine })}, ${machine.architecture}, ${machine.accelerator}, ${machine.fidelity}</dd>
 <dt>options</dt><dd>${Object.entries(options).map(([name, value]) => html`<code>${name}=${String(value)}</code> `)}</dd>
-<dt>revision</dt><dd><code class="digest">${run.revision.commit}</code>${run.revision.dirty ? ' with changes' : ''}</dd>
+<dt>revision</dt><dd><code class="digest">${run.revision.commit}</code>${run.revision.dirty ? ' with uncommitted changes' : ''}</dd>
 <dt>host</dt><dd>${run.host.platform}, kernel ${run.host.kernel}, ${run.host.cpus} CPUs, Node ${run.host.node}</dd>
 <dt>run</dt><dd>${run.id}, ${run.started}, ${formatValue(run.seconds, 's')}</dd>
 ${run.unlocked.length === 0 ? undefined : html`<dt>not locked</dt><dd>${run.unlocked.join(', ')}</dd>`}

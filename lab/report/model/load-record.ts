@@ -31,13 +31,13 @@ export const loadCounts = {
 
 /** The figures of a load in the order a table shows them, with the words for its head. */
 export const loadFigures = {
-  'load.rate': 'answers a second',
-  'load.cpu': 'CPU a request',
+  'load.rate': 'responses per second',
+  'load.cpu': 'CPU per request',
   'load.cpu.user': 'in user space',
   'load.cpu.system': 'in the kernel',
   'load.cpu.interrupts': 'interrupts, whole board',
   'load.cpu.ratio': 'CPU against loopback',
-  'load.lateness.p99': 'sent late, p99',
+  'load.lateness.p99': 'send delay, p99',
   'load.generator.cpu': "generator's CPU",
   'load.generator.delay.p99': "generator's delay, p99",
 } as const;

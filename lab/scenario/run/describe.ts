@@ -60,7 +60,7 @@ const failureOf = (run: Pick<Described, 'failure' | 'boards' | 'options' | 'logs
   const packets = recordings.find((recording) => recording.board === board);
   const next = failure instanceof StepFailed ? failure.next : [];
   return {
-    step: failure instanceof StepFailed ? failure.step : 'the lab itself',
+    step: failure instanceof StepFailed ? failure.step : 'outside of the steps',
     message: failure instanceof StepFailed ? failure.message : messageOf(failure),
     ...(log ? { log } : {}),
     ...(packets ? { packets: { file: packets.file, lines: packets.lines.slice(-packetLines) } } : {}),

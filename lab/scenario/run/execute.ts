@@ -99,10 +99,10 @@ export const executeScenario = async (parts: ScenarioExecution): Promise<void> =
     });
   await steps.run("check the worker's messages", labOnly, signal, async ({ expect }) => {
     const problems = cluster.violations.map(({ topic, problem }) => `${topic}: ${problem}`);
-    expect.equal('departures from the contract', problems, []);
+    expect.equal('messages that violate the contract', problems, []);
   });
   const { until } = options;
   if (until === undefined) return;
   const names = steps.done.map(({ name }) => name);
-  throw new LabError(`no step '${until}' to end after${nearest(until, names)}`, { fault: 'incomplete' });
+  throw new LabError(`--until: no step is called '${until}'${nearest(until, names)}`, { fault: 'incomplete' });
 };

@@ -44,10 +44,15 @@ const seldom = (say: (text: string) => void): ((text: string) => void) => {
 
 const labOnly: Pick<ExecTarget, 'place'> = { place: 'lab' };
 
+const endOf = (failure: unknown): Verdict => {
+  if (failure === undefined) return 'passed';
+  if (failure instanceof StepFailed) return failure.verdict;
+  return failure instanceof LabError && failure.fault === 'incomplete' ? 'incomplete' : 'error';
+};
+
 /** A step that failed counts even where the scenario went on. */
 const verdictOf = (failure: unknown, { done }: Steps): Verdict => {
-  const end = failure === undefined ? 'passed' : failure instanceof StepFailed ? failure.verdict : 'error';
-  return worstVerdict([end, ...done.map(({ verdict }) => verdict)]);
+  return worstVerdict([endOf(failure), ...done.map(({ verdict }) => verdict)]);
 };
 
 /** Why a scenario cannot run on a kind of machine, as the end of a sentence; undefined when it can. */

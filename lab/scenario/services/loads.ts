@@ -102,7 +102,7 @@ export const createLoader = (
     findings.notes.push(...record.notes.filter((note) => !findings.notes.includes(note)));
     if (expected.body === undefined && result.bodies)
       findings.notes.push(
-        `the load '${name}' took any body: they had ${result.bodies.least} to ${result.bodies.most} bytes`,
+        `the load '${name}' accepted any body: they had ${result.bodies.least} to ${result.bodies.most} bytes`,
       );
     if (!how.mayFail) judge(name, result);
     return { ...result, cpu };

@@ -75,7 +75,7 @@ export const checkPreconditions = async (machine: Machine, scenario: Scenario): 
   if (owned.trim() !== '') return;
   const found = conflicts(await observeBoard((argv) => machine.exec(argv)), claimsOf(scenario));
   if (found.length === 0) return;
-  throw new LabError(`the board has already ${found.map(({ what }) => what).join(', ')}`, {
+  throw new LabError(`these exist already on the board: ${found.map(({ what }) => what).join(', ')}`, {
     fault: 'incomplete',
     next: ['when nothing else needs it, on the board:', ...found.map(({ remedy }) => remedy)],
   });

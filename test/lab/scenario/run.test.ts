@@ -73,7 +73,7 @@ t.test('a scenario does not begin on a board that has its network already', asyn
   t.equal(results.verdict, 'incomplete');
   t.match(results.run.failure, {
     step: 'start the worker',
-    message: 'the board has already 10.10.0.9/24 on eth1',
+    message: 'these exist already on the board: 10.10.0.9/24 on eth1',
     next: ['when nothing else needs it, on the board:', 'ip address delete 10.10.0.9/24 dev eth1', /--keep/],
   });
   t.strictSame(done, [], 'nothing was done to it');

@@ -53,7 +53,7 @@ t.test('a component whose body is no text passes by its bytes, and fails by one 
   const { notes } = printedResults(any.stdout).results.run;
   t.match(
     notes.find((note) => /any body/.test(note)),
-    /'mapped' took any body: they had 19 to 19 bytes/,
+    /'mapped' accepted any body: they had 19 to 19 bytes/,
   );
 });
 

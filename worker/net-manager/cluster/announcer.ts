@@ -61,7 +61,7 @@ export const createAnnouncer = (
         announced ??= host;
         for (const each of placed) link.publish(topics.serviceDeployed, message(each, host));
       } catch (error) {
-        log.warn(`the cluster was not told of a deployment: ${(error as Error).message}`);
+        log.warn(`a deployment could not be announced to the cluster: ${(error as Error).message}`);
       }
     },
     [Symbol.dispose]: () => {

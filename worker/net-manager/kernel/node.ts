@@ -198,7 +198,8 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   const attempt = async (what: string, work: Promise<unknown>) => {
     await work.catch((error: unknown) => log.warn(`${what}: ${(error as Error).message}`));
   };
-  for (const failure of await accept(() => undefined)) log.warn(`accepts not removed: ${failure}`);
+  for (const failure of await accept(() => undefined))
+    log.warn(`accept rules not removed from another program's firewall: ${failure}`);
   await attempt('rules not removed', removeTable());
   await attempt('overlay not removed', removeOverlay(await linkNames()));
   for (const family of ['-4', '-6'] as const)
@@ -242,7 +243,7 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
       kept.push(instance);
       continue;
     }
-    log.warn(`${namespaceOf(instance)} did not survive; removing what is left of it`);
+    log.warn(`${namespaceOf(instance)} is missing or incomplete; removing its remains`);
     // Its rules need no undoing: the table is replaced as a whole below.
     const links = planInstance(settings, instance).filter((step) => step.tool === 'ip');
     await undoPlan(links).catch((error: unknown) => log.debug((error as Error).message));

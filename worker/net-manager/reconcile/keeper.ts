@@ -68,7 +68,7 @@ export const teller = (log: Log) => {
       if (calm.length > 0) log.warn(`another program changed what instances need; put back: ${list(calm)}`);
       if (fight.length > 0)
         log.warn(
-          `another program changes this again and again; it is put back every time, without saying so: ${list(fight)}`,
+          `another program changes this again and again; NetManager restores it each time, without further log lines: ${list(fight)}`,
         );
       const now = [leftText(found), lostText(found)].filter((text) => text !== '');
       for (const text of now) if (!troubles.includes(text)) log.error(text);
@@ -114,7 +114,7 @@ export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper
       await delay(pace.together, undefined, { signal });
       const began = performance.now();
       const found = await look().catch((error: unknown) => {
-        log.warn(`the board could not be looked at: ${(error as Error).message}`);
+        log.warn(`the state of the network could not be read: ${(error as Error).message}`);
         return undefined;
       });
       const quiet = found?.missing.length === 0;
@@ -142,7 +142,7 @@ export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper
   const everythingTimer = setInterval(callForAll, pace.everything).unref();
   signal.addEventListener('abort', () => wake.resolve(), { once: true });
   void keep().catch((error: unknown) => {
-    if (!signal.aborted) log.error(`the board is no longer looked after: ${(error as Error).message}`);
+    if (!signal.aborted) log.error(`changes of the network are no longer noticed: ${(error as Error).message}`);
   });
 
   return {

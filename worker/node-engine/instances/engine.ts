@@ -47,7 +47,7 @@ export class Engine {
   async deploy(job: DeployRequest, leftOut: readonly string[]): Promise<void> {
     const task = taskId(job.job_name, job.instance_number);
     if (this.#isOrdered(task)) {
-      this.#node.log.info(`${task} is already deployed: left alone`);
+      this.#node.log.info(`${task} is already deployed: request ignored`);
       return;
     }
     try {
@@ -127,7 +127,7 @@ export class Engine {
     const word = wordOf(request, 'FAILED', reason);
     const task = taskId(request.job_name, request.instance_number);
     if (this.#isOrdered(task)) {
-      this.#node.log.warn(`${task} is already deployed: left alone; ${reason}`);
+      this.#node.log.warn(`${task} is already deployed: request ignored; ${reason}`);
       return;
     }
     const written = this.#node.journal.update(task, owed(word));

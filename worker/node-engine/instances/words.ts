@@ -38,5 +38,5 @@ export const teller =
     log.info(`${task} ${status}${detail === '' ? '' : `: ${detail}`}`);
     report(job, instance, status, detail)
       .then(() => journal.update(task, told(word)))
-      .catch((error: unknown) => log.error(`${task} ${status} was not told: ${explain(error)}`));
+      .catch((error: unknown) => log.error(`${task}: the status ${status} could not be sent: ${explain(error)}`));
   };

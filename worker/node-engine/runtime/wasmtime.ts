@@ -38,7 +38,9 @@ export const findWasmtime = async (path: string, log: Log): Promise<Wasmtime> =>
       const users = instanceUsers.count + compilerUsers.count;
       return { path, version, user: nobody, separate: hasUsers(map, instanceUsers.first, users) };
     } catch {
-      log.warn(`${path} can't be run by another user: instances run as the engine's; put it where all can read it`);
+      log.warn(
+        `${path} cannot be run by another user: instances run as NodeEngine's own user; make it readable and executable for all`,
+      );
     }
   }
   try {

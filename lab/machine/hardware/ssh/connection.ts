@@ -151,7 +151,7 @@ export class Connection implements AsyncDisposable {
         if (!finished.began && noSession(said)) {
           await pause(sessionPauseMs, undefined, { signal: free.signal }).catch(() => {
             signal.throwIfAborted();
-            throw labFault(`${name} takes no more sessions on a connection: ${said}`, [sessionsRemedy]);
+            throw labFault(`sshd on ${name} refuses further sessions on one connection: ${said}`, [sessionsRemedy]);
           });
           continue;
         }
@@ -173,9 +173,10 @@ export class Connection implements AsyncDisposable {
     await abortable(this.#master, ends);
     const { code, stderr } = await this.#tell(['forward', kind, what], ends);
     if (code !== 0)
-      throw labFault(`${this.#options.name} forwards no port, ssh ${kind} ${what}: ${stderr.toString().trim()}`, [
-        forwardingRemedy,
-      ]);
+      throw labFault(
+        `sshd on ${this.#options.name} refuses to forward ports, ssh ${kind} ${what}: ${stderr.toString().trim()}`,
+        [forwardingRemedy],
+      );
     this.#forwards.push([kind, what]);
   }
 
@@ -215,7 +216,7 @@ export class Connection implements AsyncDisposable {
   async #comeBack(): Promise<Master> {
     const { name, definition, run, patienceMs: patience = patienceMs } = this.#options;
     const signal = deadline(patience, name, this.#closing.signal);
-    const restarted = labFault(`${name} was started anew in the middle of the run`, [
+    const restarted = labFault(`${name} rebooted during the run`, [
       'look at its power supply, and at the console in the report',
     ]);
     let last: unknown;
@@ -240,7 +241,7 @@ export class Connection implements AsyncDisposable {
       return master;
     } catch (error) {
       if (error === restarted) throw error;
-      throw labFault(`${name} has vanished, and there is no way back to it: ${messageOf(last ?? error)}`, [
+      throw labFault(`the connection to ${name} is lost and could not be made again: ${messageOf(last ?? error)}`, [
         'look at its power, its cable and the console in the report',
       ]);
     }

@@ -68,7 +68,7 @@ const shownBytes = 200;
 export const notRun = (name: string, { stdout, stderr, code }: Finished): LabError => {
   const printed = `${stdout.toString()}\n${stderr.toString()}`.trim().slice(0, shownBytes);
   const said = printed === '' ? 'printed nothing' : `printed ${JSON.stringify(printed)}`;
-  return labFault(`${name} does not run what it is told: it ${said} and ended with ${code}`, [
+  return labFault(`${name} did not run the command sent by ssh: it ${said} and ended with ${code}`, [
     'a forced command: remove ForceCommand from /etc/ssh/sshd_config there, and command="…" before the key in authorized_keys',
     'a login shell that is no POSIX shell, or that ends what it is given: chsh -s /bin/sh',
   ]);

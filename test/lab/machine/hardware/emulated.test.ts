@@ -18,7 +18,7 @@ const reason = (await noMachine(model)) || (withoutSsh() ?? false);
 process.env['XDG_CONFIG_HOME'] = t.testdir();
 
 /** A board that says nothing any more is missed by the connection itself or by a command that was under way. */
-const vanished = /pi has vanished|the connection to pi dropped while a command ran/;
+const vanished = /the connection to pi is lost|the connection to pi dropped while a command ran/;
 
 /** A QEMU whose serial line is a pseudo-terminal at `device`, as a cable to a board is. */
 const withSerialLine = async (file: string, device: string): Promise<string> => {

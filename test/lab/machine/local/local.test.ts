@@ -81,7 +81,7 @@ t.test('a machine that was started stays, can be asked, and goes', { skip }, asy
   t.equal(up.code, 0, { stderr: up.stderr });
   const address = await world.run(['exec', '--instance', 'lab.test.hello.test.instance.0', 'ip', 'address']);
   t.match(address.stdout, /10\.10\.0\.2\/26/);
-  t.match((await world.run(['logs', 'NetManager'])).stdout, /the network stands: veth/);
+  t.match((await world.run(['logs', 'NetManager'])).stdout, /the network is ready: veth/);
   t.equal((await world.run(['doctor', '--machine'])).code, 0);
   await world.run(['exec', 'ip', 'link', 'add', 'br0', 'type', 'bridge']);
   const ill = await world.run(['doctor', '--machine']);

@@ -200,7 +200,7 @@ inSandbox(import.meta.url, () => {
     await using worker = await onSmallDisk();
     const { cluster, daemon, image } = worker;
     await cluster.send('deploy', job(image, { memory: 'much' }));
-    await until(async () => /already deployed: left alone; .*memory/.test(daemon.log()), 'word of it', patience());
+    await until(async () => /already deployed: request ignored; .*memory/.test(daemon.log()), 'word of it', patience());
     await cluster.send('deploy', job(image, { instance_number: 1, memory: 'much' }));
     await cluster.status('FAILED', 1);
     t.same(cluster.statuses(), ['CREATING', 'CREATED']);

@@ -121,7 +121,7 @@ export class NetClient {
     former: string | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    this.#registering.abort(new NetworkError('the worker has got another id', 'refused'));
+    this.#registering.abort(new NetworkError('the id of the worker has changed', 'refused'));
     this.#registering = new AbortController();
     const either = AbortSignal.any([signal, this.#registering.signal]);
     this.#registration = {
@@ -147,7 +147,7 @@ export class NetClient {
     using limit = deadline(new AbortController().signal, answerMs, 'registering with NetManager');
     const late = new Promise<never>((_, reject) => {
       limit.addEventListener('abort', () =>
-        reject(new NetworkError('NetManager has not taken this worker yet', 'refused')),
+        reject(new NetworkError('NetManager has not accepted the registration of this worker yet', 'refused')),
       );
     });
     await Promise.race([this.registered, late]);
@@ -180,7 +180,7 @@ export class NetClient {
     const answer = await this.#ask('/container/deploy', { pid: holder.pid, ...data });
     if (answer.status === 404)
       throw new NetworkError(
-        `what answers at ${this.#where} is no NetManager: it knows no /container/deploy`,
+        `the server at ${this.#where} is not a NetManager: it has no /container/deploy`,
         'refused',
       );
     this.#kind = 'container';
