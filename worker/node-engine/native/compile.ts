@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, constants, setPriority, totalmem } from 'node:os';
 import { maxCompileMs } from '../../contract/limits.ts';
 import { dropPrivileges } from '../../system/users.ts';
 import { deadline } from '../../system/wait.ts';
@@ -24,12 +24,11 @@ const maxOutput = 1024 ** 3;
 export const compilerMemory = (total: number): number => Math.min(2 * 1024 ** 3, Math.floor(total / 2));
 
 /**
- * Gives what follows its limits (memory, processor time, size of files; setrlimit(2)), the lowest claim to a processor,
- * and makes it the first that the kernel ends for want of memory. These hold without control groups and however the
+ * Gives what follows its limits (memory, processor time, size of files; setrlimit(2)), and makes it the first that the kernel ends for want of memory. These hold without control groups and however the
  * engine ends.
  */
 const bounded =
-  'echo 1000 >/proc/self/oom_score_adj; ulimit -d "$1"; ulimit -t "$2"; ulimit -f "$3"; shift 3; exec nice -n 19 "$@"';
+  'echo 1000 >/proc/self/oom_score_adj; ulimit -d "$1"; ulimit -t "$2"; ulimit -f "$3"; shift 3; exec "$@"';
 
 /** The descriptor that a compiler writes to. */
 export const outputFile = '/proc/self/fd/3';
@@ -65,6 +64,8 @@ export const compile = async (compilation: Compilation, output: FileHandle, sign
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin' },
     stdio: ['ignore', 'ignore', 'pipe', output.fd],
   });
+  // not by nice(1), which a small system may lack
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(0, maxSaid);
