@@ -23,7 +23,11 @@ const right = {
 const relay = `
 const net = require('node:net');
 const [port, path] = process.argv.slice(1);
-net.createServer((from) => { const to = net.connect(path); from.pipe(to).pipe(from); })
+net.createServer((from) => {
+  const to = net.connect(path);
+  from.on('data', (bytes) => console.log(String(bytes).split('\\r')[0]));
+  from.pipe(to).pipe(from);
+})
   .listen(Number(port), '127.0.0.1', () => console.log('up'));
 `;
 
@@ -82,11 +86,12 @@ inLab(import.meta.url, (folder) => {
     const { board, cluster } = world;
     await world.startNetManager();
     const port = 6000;
-    await startDaemon(board, [process.execPath, '-e', relay, String(port), '/etc/netmanager/moved.sock'], '');
-    await run(...board.here, 'mv', '/etc/netmanager/netmanager.sock', '/etc/netmanager/moved.sock');
+    const socket = '/etc/netmanager/netmanager.sock';
+    const relayed = await startDaemon(board, [process.execPath, '-e', relay, String(port), socket], '');
     await world.startNodeEngine({ overlay_network_port: port });
     await cluster.until('information', () => cluster.heard('information')[0]);
     await create(world, { port: '80:80' });
     t.equal(await getFrom([], `http://${board.v4}/`), hello);
+    t.match(relayed.log(), /^POST \S+\/deploy /m, 'the port was used');
   });
 });

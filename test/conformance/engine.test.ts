@@ -12,9 +12,9 @@ import {
   ended,
   greeting,
   hello,
+  killInstance,
   named,
   patience,
-  processesOf,
   reportOf,
   send,
   status,
@@ -141,7 +141,7 @@ inLab(import.meta.url, (folder) => {
     await create(world);
     await create(world, { instance: 1 });
     await reportOf(world, 0);
-    for (const pid of await processesOf(world)) process.kill(pid, 'SIGKILL');
+    await killInstance(world);
     await status(world, 'DEAD');
     const heard = world.cluster.heard('jobs/resources').length;
     await reportOf(world, 1);
@@ -168,7 +168,7 @@ inLab(import.meta.url, (folder) => {
     for (const nonsense of ['', '{', 'null', '[]', '"x"', '{"job_name":7}', '{"job_name":""}', 'x'.repeat(100_000)])
       for (const order of ['deploy', 'delete', 'error']) cluster.send(`${control}/${order}`, nonsense);
     const deployment = await create(world, { port: '80:80' });
-    for (const pid of await processesOf(world)) process.kill(pid, 'SIGKILL');
+    await killInstance(world);
     await status(world, 'DEAD');
     await deployment.undeploy(patience());
     t.same(cluster.violations, []);
@@ -179,7 +179,7 @@ inLab(import.meta.url, (folder) => {
     const program = async (name: 'succeeds' | 'fails') =>
       world.cluster.offer(`${name}.wasm`, await readFile(await writeProgram(world.board.logs, name)));
     await create(world);
-    for (const pid of await processesOf(world)) process.kill(pid, 'SIGKILL');
+    await killInstance(world);
     t.match(await status(world, 'DEAD', 0), { status_detail: /./ });
     await send(world, { instance: 1, image: await program('succeeds'), oneShot: true });
     await status(world, 'COMPLETED', 1);
@@ -192,7 +192,7 @@ inLab(import.meta.url, (folder) => {
   fact(folder, '2.14', { in: 'once', runs: true }, async (t, world) => {
     await world.worker();
     await create(world, { port: '80:80' });
-    for (const pid of await processesOf(world)) process.kill(pid, 'SIGKILL');
+    await killInstance(world);
     await status(world, 'DEAD');
     sendDelete(world, 0);
     await pause(rescheduleMs);

@@ -51,6 +51,17 @@ export const processesOf = async ({ board }: World, instance = 0): Promise<reado
   return found.flat().map(Number);
 };
 
+/** Kills an instance. What only looks into its namespace, as the worker may, can end before it is killed. */
+export const killInstance = async (world: World, instance = 0): Promise<void> => {
+  for (const pid of await processesOf(world, instance)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+};
+
 /** The first message with a status word about an instance. */
 export const status = ({ cluster }: World, word: JobStatus, instance = 0): Promise<Record<string, unknown>> =>
   cluster.until(`status ${word}`, () =>
