@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { namespaceOfProcess } from './kernel.ts';
+import { namespaceOfProcess } from './kernel/kernel.ts';
 
 /**
  * The place of the one net manager of a board: a port below 1024 of an address of the loopback network, which only root

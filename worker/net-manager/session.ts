@@ -1,13 +1,13 @@
 import type { SubnetResult } from '../contract/net-mqtt.ts';
 import type { Log } from '../system/log.ts';
 import { addressesOf } from '../system/node-address.ts';
+import { stockManager } from './board-lock.ts';
 import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
 import { createServiceTable, type ServiceTable } from './cluster/service-table.ts';
 import { requestSubnet } from './cluster/subnet.ts';
 import { brokerTls, type Config } from './config.ts';
 import type { Journal } from './journal.ts';
-import { stockManager } from './kernel/board-lock.ts';
 import { bridgeExists, linkNames } from './kernel/kernel.ts';
 import { setUpNode } from './kernel/node.ts';
 import { checkOverlap } from './kernel/overlap.ts';

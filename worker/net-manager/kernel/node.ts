@@ -3,23 +3,14 @@ import { run } from '../../system/run.ts';
 import type { Contents, Journal } from '../journal.ts';
 import { hold, peerMark } from '../overlay/names.ts';
 import { acceptCommands } from '../plan/accepts.ts';
-import { bridge, hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
+import { bridge, hostLinkMark, type Instance, namespaceOf } from '../plan/instance.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type NodeState, planInstance, planNode, routeMark } from '../plan/planner.ts';
 import type { Settings } from '../plan/settings.ts';
 import { RequestError } from '../request-error.ts';
 import { accept, legacyInUse, readFirewalls } from './accepts.ts';
 import { applyParts, applyPlan, PlanFailed, undoPlan } from './apply.ts';
-import {
-  advertisedLinks,
-  bridgeExists,
-  instanceIsGone,
-  linkNames,
-  namespaceExists,
-  namespaceNames,
-  readSysctl,
-  writeSysctl,
-} from './kernel.ts';
+import { advertisedLinks, bridgeExists, linkNames, namespaceNames, readSysctl, writeSysctl } from './kernel.ts';
 import { observe, settingsMatch, type Within } from './observe.ts';
 import {
   isOverlaid,
@@ -29,7 +20,6 @@ import {
   removeOverlay,
   withStraysRemoved,
 } from './overlay.ts';
-import { clearProbe } from './probe.ts';
 import { renameBack } from './renamed.ts';
 import { removeTable } from './rules.ts';
 import { rememberRules } from './rules-seen.ts';
@@ -41,7 +31,8 @@ const ourLinks = [bridge, hostLinkMark, peerMark, hold.near, hold.far];
 
 const isOurs = (key: string): boolean => ourLinks.some((name) => key.includes(`/${name}`));
 
-const bootId = async (): Promise<string> => (await readSysctl('kernel/random/boot_id')) ?? '';
+/** The kernel's name for this boot. */
+export const bootId = async (): Promise<string> => (await readSysctl('kernel/random/boot_id')) ?? '';
 
 /** Writes down the settings of the whole node that a plan will change, unless an earlier run did. */
 const recordSettings = async (plan: Plan, journal: Journal): Promise<void> => {
@@ -216,49 +207,3 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
 /** Gives the node back as it was found, as far as nobody else has changed it since. */
 export const tearDownNode = (journal: Journal, log: Log): Promise<void> =>
   journal.lock.withWriteLock(() => tearDown(journal, log));
-
-const isOrphan = (name: string, kept: readonly Instance[]): boolean =>
-  name.startsWith(hostLinkMark) && !kept.some((instance) => linksOf(instance).host === name);
-
-/**
- * After a restart: keeps the instances whose deployment was complete and that still stand, removes what is left of
- * the others, and makes the node's part whole again, or takes it back when no instance is left. After a reboot nothing
- * of it can be there, and settings that look like ours are somebody else's.
- */
-export const reconcile = async (settings: Settings, journal: Journal, log: Log): Promise<void> => {
-  const { boot } = journal.contents;
-  if (boot !== undefined && boot !== (await bootId())) {
-    log.info('this board was booted again; starting with no instances');
-    await journal.update(({ subnet: _, subnetOf: __, topology: ___, overlay: ____, ...rest }) => ({
-      ...rest,
-      changed: {},
-      entries: [],
-    }));
-    return;
-  }
-  await clearProbe().catch((error: unknown) => log.debug((error as Error).message));
-  const kept: Instance[] = [];
-  for (const { instance, ready } of journal.contents.entries) {
-    if (ready && (await namespaceExists(namespaceOf(instance)))) {
-      kept.push(instance);
-      continue;
-    }
-    log.warn(`${namespaceOf(instance)} is missing or incomplete; removing its remains`);
-    // Its rules need no undoing: the table is replaced as a whole below.
-    const links = planInstance(settings, instance).filter((step) => step.tool === 'ip');
-    await undoPlan(links).catch((error: unknown) => log.debug((error as Error).message));
-    if (!(await instanceIsGone(instance))) log.error(`${namespaceOf(instance)} could not be removed whole`);
-  }
-  for (const name of (await linkNames()).filter((link) => isOrphan(link, kept))) {
-    log.warn(`removing the orphaned link ${name}`);
-    await run(['ip', 'link', 'del', name]);
-  }
-  await journal.update((contents) => ({
-    ...contents,
-    entries: contents.entries.filter(({ instance }) => kept.includes(instance)),
-  }));
-  if (kept.length > 0) {
-    await setUpNode(settings, journal);
-    log.info(`took over ${kept.length} running instances`);
-  } else await tearDownNode(journal, log);
-};
