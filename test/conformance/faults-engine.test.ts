@@ -30,7 +30,10 @@ inLab(import.meta.url, (folder) => {
     const { engine } = await world.worker();
     const deployment = await create(world);
     // a worker may look into the namespace for a moment
-    const alone = async () => ((await processesOf(world)).length === 1 ? processesOf(world) : undefined);
+    const alone = async () => {
+      const pids = await processesOf(world);
+      return pids.length === 1 ? pids : undefined;
+    };
     const [pid = 0, ...more] = await until(alone, patience());
     t.ok(pid > 0, 'a process is in the namespace');
     t.same(more, [], 'and only one');
