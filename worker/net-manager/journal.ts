@@ -41,6 +41,18 @@ export const Contents = Type.Object({
 });
 export type Contents = Static<typeof Contents>;
 
+/** What is left of a journal once nothing of its node stands any more; its registration and instances stay. */
+export const withoutNode = ({
+  subnet: _,
+  subnetOf: __,
+  topology: ___,
+  overlay: ____,
+  ...rest
+}: Contents): Contents => ({
+  ...rest,
+  changed: {},
+});
+
 /** What this program owns in the kernel, kept on disk so that a killed process's successor can take it over. */
 export type Journal = {
   readonly contents: Contents;

@@ -7,24 +7,18 @@ import { overlayTable, wireTable } from './overlay/names.ts';
 import { calledBy, type Service } from './overlay/rows.ts';
 import { addressAt, parseSubnet } from './plan/addresses.ts';
 import type { Instance } from './plan/instance.ts';
+import { objects, packetsIn } from './plan/json.ts';
 import type { Settings } from './plan/settings.ts';
-
-const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
 
 /** Packets by the names of the counters of both tables; those of one name are added up. */
 const countersOf = async (): Promise<ReadonlyMap<string, number>> => {
-  const totals = new Map<string, number>();
-  for (const table of [overlayTable, wireTable]) {
-    const listed = JSON.parse(await run(['nft', '-j', 'list', 'counters', 'table', ...table.split(' ')])) as {
-      nftables?: unknown;
-    };
-    for (const { counter } of objects(listed.nftables)) {
-      const [{ name, packets } = {}] = objects([counter]);
-      if (typeof name === 'string') totals.set(name, (totals.get(name) ?? 0) + Number(packets));
-    }
-  }
-  return totals;
+  const listed = await Promise.all(
+    [overlayTable, wireTable].map(
+      async (table): Promise<unknown> =>
+        JSON.parse(await run(['nft', '-j', 'list', 'counters', 'table', ...table.split(' ')])),
+    ),
+  );
+  return packetsIn(listed);
 };
 
 type Traffic = { readonly received: number; readonly sent: number };

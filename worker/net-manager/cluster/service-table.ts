@@ -113,9 +113,11 @@ export const createServiceTable = (link: ClusterLink, id: string, answered: Answ
       log.debug(`an answer for ${asked ?? name ?? 'nothing'} that nobody asked for`);
       return;
     }
-    if (one.waiting) clearTimeout(one.timer);
-    if (one.waiting) one.timer = undefined;
-    one.waiting = false;
+    if (one.waiting) {
+      clearTimeout(one.timer);
+      one.timer = undefined;
+      one.waiting = false;
+    }
     log.debug(`${one.key}: ${instances.length} instances in the cluster`);
     answered(one.key, result);
   });

@@ -1,6 +1,8 @@
 import { run } from '../../system/run.ts';
 import { hold, overlayTable, wireTable } from '../overlay/names.ts';
 import { canonicalOf } from '../plan/addresses.ts';
+import { nftObjects, objects } from '../plan/json.ts';
+import { ipBatch } from './ip.ts';
 
 /** The address that an event of `ip -o monitor neigh` says is missed at the end where packets are held. */
 export const missedIn = (line: string): string | undefined => {
@@ -14,24 +16,19 @@ export const missEvents = ['ip', '-o', 'monitor', 'neigh'] as const;
 /** Lets go what is held for addresses: it comes in again and is judged by what the tables hold now. */
 export const letGo = async (addresses: readonly string[]): Promise<void> => {
   if (addresses.length === 0) return;
-  const lines = addresses.flatMap((address) => [
+  const commands = addresses.flatMap((address) => [
     `neigh replace ${address} lladdr ${hold.farMac} dev ${hold.near} nud reachable`,
     `neigh del ${address} dev ${hold.near}`,
   ]);
-  await run(['ip', '-force', '-batch', '-'], { input: lines.map((line) => `${line}\n`).join('') });
+  await ipBatch(commands, ['-force']);
 };
 
 type Listed = { readonly set?: { readonly elem?: readonly unknown[] } };
 
-const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
-
 /** The elements of a set, as `nft -j` lists them. */
 const elementsOf = async (table: string, set: string): Promise<readonly unknown[]> => {
-  const listed = JSON.parse(await run(['nft', '-j', 'list', 'set', ...table.split(' '), set])) as {
-    nftables?: unknown;
-  };
-  return objects(listed.nftables).flatMap((each) => (each as Listed).set?.elem ?? []);
+  const listed: unknown = JSON.parse(await run(['nft', '-j', 'list', 'set', ...table.split(' '), set]));
+  return nftObjects(listed).flatMap((each) => (each as Listed).set?.elem ?? []);
 };
 
 /** An element without what nft says of it: when it goes, what it has counted. */

@@ -1,5 +1,5 @@
 import { batched } from '../../system/batched.ts';
-import { CommandFailed, run } from '../../system/run.ts';
+import { CommandFailed, type RunOptions, run } from '../../system/run.ts';
 import type { Change } from '../plan/plan.ts';
 
 /** Changes that stopped at one of them. `done` came before that one and is to be taken back. */
@@ -12,8 +12,13 @@ export class ChangesFailed extends Error {
   }
 }
 
-const batch = (options: readonly string[], commands: readonly string[]) =>
-  run(['ip', ...options, '-batch', '-'], { input: commands.map((command) => `${command}\n`).join('') });
+/** Runs commands of `ip` in one process; `options` are its own. Throws `CommandFailed`. */
+export const ipBatch = (
+  commands: readonly string[],
+  options: readonly string[] = [],
+  limits: Pick<RunOptions, 'timeoutMs'> = {},
+): Promise<string> =>
+  run(['ip', ...options, '-batch', '-'], { ...limits, input: commands.map((command) => `${command}\n`).join('') });
 
 /** How many commands `ip -batch` had done when it stopped; undefined when it does not say. */
 const countDone = (error: unknown): number | undefined => {
@@ -27,10 +32,7 @@ type Outcome = ChangesFailed | undefined;
 const makeLists = async (lists: readonly (readonly Change[])[]): Promise<readonly Outcome[]> => {
   if (lists.length === 0) return [];
   try {
-    await batch(
-      [],
-      lists.flatMap((changes) => changes.map((change) => change.do)),
-    );
+    await ipBatch(lists.flatMap((changes) => changes.map((change) => change.do)));
     return lists.map(() => undefined);
   } catch (error) {
     const done = countDone(error);
@@ -54,5 +56,5 @@ export const makeChanges = async (changes: readonly Change[]): Promise<void> => 
 /** Takes changes back, last first, and goes on after one that can't be. */
 export const revertChanges = async (changes: readonly Change[]): Promise<void> => {
   const undo = changes.flatMap((change) => change.undo ?? []).toReversed();
-  if (undo.length > 0) await batch(['-force'], undo);
+  if (undo.length > 0) await ipBatch(undo, ['-force']);
 };

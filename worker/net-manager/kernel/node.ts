@@ -1,6 +1,6 @@
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
-import type { Contents, Journal } from '../journal.ts';
+import { type Contents, type Journal, withoutNode } from '../journal.ts';
 import { hold, peerMark } from '../overlay/names.ts';
 import { acceptCommands } from '../plan/accepts.ts';
 import { bridge, hostLinkMark, type Instance, namespaceOf } from '../plan/instance.ts';
@@ -198,10 +198,7 @@ const tearDown = async (journal: Journal, log: Log): Promise<void> => {
   if (await bridgeExists()) await attempt('bridge not removed', run(['ip', 'link', 'del', bridge]));
   for (const [key, { was, now }] of Object.entries(journal.contents.changed))
     if ((await readSysctl(key)) === now) await attempt(`${key} not restored`, writeSysctl(key, was));
-  await journal.update(({ subnet: _, subnetOf: __, topology: ___, overlay: ____, ...rest }) => ({
-    ...rest,
-    changed: {},
-  }));
+  await journal.update(withoutNode);
 };
 
 /** Gives the node back as it was found, as far as nobody else has changed it since. */

@@ -9,8 +9,10 @@ import { factText, type Observed } from '../plan/observed.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type Repair, repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';
+import { ipBatch } from './ip.ts';
 import { linkNames } from './kernel.ts';
 import { observeReceivers } from './observe.ts';
+import { nftBatch } from './rules.ts';
 
 /** What the overlay of a node needs of its kernel: a trial, and the options that a kernel is built with for it. */
 type Need = {
@@ -41,7 +43,7 @@ const links: readonly Need[] = [
     attempt: async ({ tunnelPort }) => {
       // An address for documentation (RFC 5737); nothing is sent.
       const link = `link add name ${trial} type sit mode any remote 192.0.2.1 encap fou encap-dport ${tunnelPort}`;
-      await run(['ip', '-batch', '-'], { input: `${link}\nlink del ${trial}\n`, timeoutMs: patienceMs });
+      await ipBatch([link, `link del ${trial}`], [], { timeoutMs: patienceMs });
     },
   },
 ];
@@ -76,9 +78,7 @@ const overlayTrouble = async (settings: Settings, needs: readonly Need[]): Promi
     try {
       await need.attempt(settings);
     } catch (error) {
-      await run(['ip', '-force', '-batch', '-'], {
-        input: `fou del port ${settings.tunnelPort}\nlink del ${trial}\n`,
-      }).catch(() => undefined);
+      await ipBatch([`fou del port ${settings.tunnelPort}`, `link del ${trial}`], ['-force']).catch(() => undefined);
       return sentence(need, settings, error);
     }
   return undefined;
@@ -104,14 +104,12 @@ export const overlayPart = (settings: Settings, contents: Contents, instances: r
 export const removeOverlay = async (links: readonly string[]): Promise<void> => {
   const ours = links.filter((name) => name.startsWith(peerMark) || name === hold.near);
   const receivers = [...(await observeReceivers())];
-  const lines = [
+  const commands = [
     ...ours.map((name) => `link del ${name}`),
     ...(ours.includes(hold.near) ? receivers.map((port) => `fou del port ${port}`) : []),
   ];
-  if (lines.length > 0)
-    await run(['ip', '-force', '-batch', '-'], { input: lines.map((line) => `${line}\n`).join('') });
-  const tables = [overlayTable, wireTable].flatMap((name) => [`table ${name} {}`, `delete table ${name}`]);
-  await run(['nft', '-f', '-'], { input: tables.map((line) => `${line}\n`).join('') });
+  if (commands.length > 0) await ipBatch(commands, ['-force']);
+  await nftBatch([overlayTable, wireTable].flatMap((name) => [`table ${name} {}`, `delete table ${name}`]));
 };
 
 /**

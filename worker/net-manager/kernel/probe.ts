@@ -20,25 +20,24 @@ import {
   trialKey,
 } from '../plan/probe.ts';
 import type { Settings } from '../plan/settings.ts';
+import { ipBatch } from './ip.ts';
+import { nftBatch } from './rules.ts';
 
 /** Milliseconds: how long a packet may take through the board, and how often one is sent while nft tells its way. */
 const patience = { packet: 500, step: 20, traced: 400, traces: 8 } as const;
 
-const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
-
 /** Takes away what a trial with packets made, also one that was killed. */
 export const clearProbe = async (): Promise<void> => {
   await Promise.all([
-    run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.gone) }).catch(() => undefined),
-    run(['nft', '-f', '-'], { input: lines([`table ${made.table} {}`, `delete table ${made.table}`]) }),
+    ipBatch(neighbourLines.gone, ['-force']).catch(() => undefined),
+    nftBatch([`table ${made.table} {}`, `delete table ${made.table}`]),
   ]);
 };
 
 const join = async (): Promise<void> => {
   // A board whose links have no IPv6 is tried with IPv4.
-  await run(['ip', '-force', '-batch', '-'], { input: lines(neighbourLines.board) }).catch(() => undefined);
-  const inside: [string, ...string[]] = ['ip', '-n', made.namespace, '-force', '-batch', '-'];
-  await run(inside, { input: lines(neighbourLines.neighbour) }).catch(() => undefined);
+  await ipBatch(neighbourLines.board, ['-force']).catch(() => undefined);
+  await ipBatch(neighbourLines.neighbour, ['-n', made.namespace, '-force']).catch(() => undefined);
 };
 
 /** Begins connections, sends datagrams and leaves: the kernel has sent the first packets by then. */
@@ -139,7 +138,7 @@ const tryPackets = async (
   { others }: Firewalls,
 ): Promise<readonly string[]> => {
   try {
-    await Promise.all([join(), run(['nft', '-f', '-'], { input: lines(probeRules(packets)) })]);
+    await Promise.all([join(), nftBatch(probeRules(packets))]);
     const stopped = await attempt(instance, packets);
     if (stopped.length === 0) return [];
     const dropped = await trace(instance, stopped);

@@ -1,5 +1,5 @@
 import { batched } from '../../system/batched.ts';
-import { run } from '../../system/run.ts';
+import { type RunOptions, run } from '../../system/run.ts';
 import type { Rules } from '../plan/plan.ts';
 import { remapCommands, type Target, withoutTargets, withTargets } from '../plan/port-maps.ts';
 import { table } from '../plan/ruleset.ts';
@@ -7,8 +7,9 @@ import { table } from '../plan/ruleset.ts';
 /** So long may a transaction take, in ms: whole tables have thousands of lines, and a board may be busy. */
 const patienceMs = 60_000;
 
-const nft = (commands: readonly string[]) =>
-  run(['nft', '-f', '-'], { input: commands.map((one) => `${one}\n`).join(''), timeoutMs: patienceMs });
+/** Runs commands of `nft` in one transaction. Throws `CommandFailed`; then nothing was changed. */
+export const nftBatch = (commands: readonly string[], limits: Pick<RunOptions, 'timeoutMs'> = {}): Promise<string> =>
+  run(['nft', '-f', '-'], { ...limits, input: commands.map((one) => `${one}\n`).join('') });
 
 /** A change of our table: its commands, and the targets that the port maps hold after it. */
 type Work = {
@@ -36,7 +37,7 @@ const transact = async (works: readonly Work[]): Promise<void> => {
     commands.push(...commandsOf(after, work));
     after = work.remap(after);
   }
-  if (commands.length > 0) await nft(commands);
+  if (commands.length > 0) await nftBatch(commands, { timeoutMs: patienceMs });
   mapped = after;
 };
 
@@ -45,7 +46,8 @@ const makeAlone = async (work: Work): Promise<Outcome> => {
     await transact([work]);
   } catch (error) {
     if (!work.removal) return { error };
-    for (const line of commandsOf(mapped, work)) await nft([line]).catch(() => undefined);
+    for (const line of commandsOf(mapped, work))
+      await nftBatch([line], { timeoutMs: patienceMs }).catch(() => undefined);
     mapped = work.remap(mapped);
   }
   return undefined;

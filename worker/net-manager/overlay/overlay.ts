@@ -3,7 +3,7 @@ import type { TableResult } from '../../contract/net-mqtt.ts';
 import type { Log } from '../../system/log.ts';
 import type { ServiceTable } from '../cluster/service-table.ts';
 import { claimedBy, letGo, missEvents, missedIn, packetsTo } from '../kernel/hold.ts';
-import { overlaps } from '../plan/addresses.ts';
+import { familyOf, overlaps } from '../plan/addresses.ts';
 import type { Instance } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
 import { monitor } from '../reconcile/monitor.ts';
@@ -55,10 +55,8 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
   const isService = (address: string): boolean => settings.services.some((network) => overlaps(network, address));
   const serviceAt = (address: string) => path.services.find((service) => calledBy(service).includes(address));
   const isPeer = (address: string): boolean => path.wanted.peers.has(peerLink(address));
-  const isKnown = (address: string): boolean => {
-    const family = address.includes(':') ? 6 : 4;
-    return isService(address) ? path.wanted.elements.has(`known${family} ${address}`) : isPeer(address);
-  };
+  const isKnown = (address: string): boolean =>
+    isService(address) ? path.wanted.elements.has(`known${familyOf(address)} ${address}`) : isPeer(address);
 
   /** Lets go whatever can go by now. */
   const settleHeld = async (): Promise<void> => {

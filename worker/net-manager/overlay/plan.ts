@@ -1,4 +1,4 @@
-import { overlaps } from '../plan/addresses.ts';
+import { familyOf, overlaps } from '../plan/addresses.ts';
 import { bridge, hostLinkMark } from '../plan/instance.ts';
 import type { Observed } from '../plan/observed.ts';
 import { routeFact } from '../plan/observed.ts';
@@ -120,7 +120,7 @@ const allElements = (wanted: Wanted): ReadonlySet<string> => wanted.elements.uni
 
 /** The command that has packets to an address refused for some seconds. */
 export const refuse = (address: string, seconds: number): string =>
-  `add element ${overlayTable} refused${address.includes(':') ? 6 : 4} { ${address} timeout ${seconds}s }`;
+  `add element ${overlayTable} refused${familyOf(address)} { ${address} timeout ${seconds}s }`;
 
 /** The whole overlay of a node, which is made where nothing of it stands and completed where part of it does. */
 export const planOverlay = (settings: Settings, wanted: Wanted): Plan => [

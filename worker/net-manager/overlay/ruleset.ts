@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net';
-import { addressAt } from '../plan/addresses.ts';
+import { addressAt, familyOf } from '../plan/addresses.ts';
+import { chain } from '../plan/ruleset.ts';
 import type { Settings } from '../plan/settings.ts';
 import { hold, instanceLinks, overlayTable, peerMark, wireTable } from './names.ts';
 import { divisions } from './wanted.ts';
@@ -41,13 +41,11 @@ type Family = {
   readonly range: string;
 };
 
-const familiesOf = (settings: Settings): readonly Family[] => {
-  const [v6 = [], v4 = []] = [true, false].map((six) =>
-    settings.services.filter((network) => network.includes(':') === six),
-  );
+const familiesOf = ({ services }: Settings): readonly Family[] => {
+  const range = (family: 4 | 6) => `{ ${services.filter((network) => familyOf(network) === family).join(', ')} }`;
   return [
-    { name: 4, type: 'ipv4_addr', ip: 'ip', range: `{ ${v4.join(', ')} }` },
-    { name: 6, type: 'ipv6_addr', ip: 'ip6', range: `{ ${v6.join(', ')} }` },
+    { name: 4, type: 'ipv4_addr', ip: 'ip', range: range(4) },
+    { name: 6, type: 'ipv6_addr', ip: 'ip6', range: range(6) },
   ];
 };
 
@@ -62,12 +60,6 @@ const setsOf = ({ name, type, ip }: Family): readonly string[] => [
   `map inner${name} { type ${type} : ${type}; }`,
   `map pick${name} { type ${type} : verdict; }`,
   `map choices${name} { typeof ${ip} daddr . numgen random mod 960 : ${ip} daddr; }`,
-];
-
-const chain = (name: string, lines: readonly string[]): readonly string[] => [
-  `  chain ${name} {`,
-  ...lines.map((line) => `    ${line}`),
-  '  }',
 ];
 
 const drop = (counter: (typeof counters)[number]): string => `counter name ${counter} drop`;
@@ -105,7 +97,7 @@ const released = ({ name, ip, range }: Family): readonly string[] => [
 
 const closing = ({ overlay }: Settings, { ip, name, range }: Family, from: string): readonly string[] => {
   if (typeof overlay === 'string') return [];
-  const open = overlay.filter((network) => isIPv6(network.split('/')[0] ?? '') === (name === 6));
+  const open = overlay.filter((network) => familyOf(network) === name);
   const others = open.length > 0 ? `${ip} daddr != { ${open.join(', ')} } ` : '';
   return [
     `iifname ${from} ${ip} daddr ${range} ${others}ct state new counter name closed reject with icmpx type admin-prohibited`,

@@ -1,5 +1,4 @@
-import { isIPv6 } from 'node:net';
-import { addressAt } from '../plan/addresses.ts';
+import { addressAt, familyOf } from '../plan/addresses.ts';
 import { bridge, type Instance, linksOf } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
 import { peerLink } from './names.ts';
@@ -27,8 +26,6 @@ export const divisions: readonly number[] = [...Array.from({ length: parts.each 
 /** The least of the divisions that serves `count` instances fairly: differences are at most a part in four. */
 const divisionOf = (count: number): number =>
   count <= parts.each ? count : (parts.sizes.find((size) => size >= 4 * count) ?? 960);
-
-const familyOf = (address: string): 4 | 6 => (isIPv6(address) ? 6 : 4);
 
 type Placed = { readonly row: Row; readonly link: string; readonly local: boolean };
 

@@ -44,6 +44,9 @@ const formatV6 = (value: bigint): string => {
   return `${before}::${after}`;
 };
 
+/** The family of an address or network. */
+export const familyOf = (text: string): 4 | 6 => (text.includes(':') ? 6 : 4);
+
 /**
  * Reads the network addresses that a cluster gave. Throws {@link InvalidData} unless the first starts a /26 and the
  * second leaves room for every slot in its /120.

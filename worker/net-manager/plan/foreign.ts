@@ -1,4 +1,5 @@
 import { bridge, hostLinkMark, probeLink } from './instance.ts';
+import { nftObjects, objects } from './json.ts';
 import { ownTables } from './ruleset.ts';
 
 /** What `nft` lists of the chains of a board. */
@@ -9,13 +10,9 @@ export type Chains = {
   readonly forward: readonly string[];
 };
 
-const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
-
 /** Reads the output of `nft -j list chains`. */
 export const readChains = (json: unknown): Chains => {
-  const listed = typeof json === 'object' && json !== null && 'nftables' in json ? json.nftables : [];
-  const chains = objects(listed).flatMap(({ chain }) => objects([chain]));
+  const chains = nftObjects(json).flatMap(({ chain }) => objects([chain]));
   const tableOf = ({ family, table }: Readonly<Record<string, unknown>>) => `${String(family)} ${String(table)}`;
   return {
     tables: new Set(chains.map(tableOf)),

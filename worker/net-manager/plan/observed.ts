@@ -1,3 +1,5 @@
+import { objects } from './json.ts';
+
 /** What the kernel says of a network interface. */
 export type LinkState = {
   readonly up: boolean;
@@ -74,8 +76,6 @@ export const factText = (fact: Fact): string => {
 };
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
 const inner = (value: unknown, key: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 

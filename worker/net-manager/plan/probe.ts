@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { addressAt, neighboursIn } from './addresses.ts';
 import { type Instance, probeLink } from './instance.ts';
+import { packetsIn } from './json.ts';
 import { ownTables, probeTable } from './ruleset.ts';
 import type { Settings } from './settings.ts';
 
@@ -145,9 +146,6 @@ export const probeRules = (packets: readonly Packet[]): readonly string[] => {
   ];
 };
 
-const objects = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
-
 /**
  * What the answer to a trial depends on: the rules of others, from the output of `nft -s list ruleset`, and the packets.
  * The same for instances that differ in nothing but their addresses, unless a rule names one of those.
@@ -167,10 +165,7 @@ export const trialKey = (rules: string, packets: readonly Packet[], instance: re
 
 /** The packets that were stopped on their way through the board, from the output of `nft -j list counters`. */
 export const stoppedOf = (packets: readonly Packet[], json: unknown): readonly Packet[] => {
-  const listed = typeof json === 'object' && json !== null && 'nftables' in json ? json.nftables : [];
-  const counted = new Map(
-    objects(listed).flatMap(({ counter }) => objects([counter]).map((each) => [each['name'], Number(each['packets'])])),
-  );
+  const counted = packetsIn([json]);
   return packets.filter((_, at) => (counted.get(`begun${at}`) ?? 0) > 0 && !counted.get(`passed${at}`));
 };
 

@@ -72,7 +72,8 @@ const overlayAccepts: readonly string[] = [
   ...[`"${peerMark}*"`, `"${hold.near}"`].map((link) => `iifname @links oifname ${link} accept`),
 ];
 
-const chain = (name: string, lines: readonly string[]): readonly string[] => [
+/** A chain in a table's text. */
+export const chain = (name: string, lines: readonly string[]): readonly string[] => [
   `  chain ${name} {`,
   ...lines.map((line) => `    ${line}`),
   '  }',

@@ -1,6 +1,6 @@
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
-import type { Journal } from '../journal.ts';
+import { type Journal, withoutNode } from '../journal.ts';
 import { undoPlan } from '../kernel/apply.ts';
 import { instanceIsGone, linkNames, namespaceExists } from '../kernel/kernel.ts';
 import { bootId, setUpNode, tearDownNode } from '../kernel/node.ts';
@@ -21,11 +21,7 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
   const { boot } = journal.contents;
   if (boot !== undefined && boot !== (await bootId())) {
     log.info('this board was booted again; starting with no instances');
-    await journal.update(({ subnet: _, subnetOf: __, topology: ___, overlay: ____, ...rest }) => ({
-      ...rest,
-      changed: {},
-      entries: [],
-    }));
+    await journal.update((contents) => ({ ...withoutNode(contents), entries: [] }));
     return;
   }
   await clearProbe().catch((error: unknown) => log.debug((error as Error).message));
