@@ -1,5 +1,5 @@
 import { scenario } from '../lab/scenario/scenario.ts';
-import { callerApp, callOf, msUntilSteady } from '../lab/scenario/services/caller.ts';
+import { callOf, deployCaller, msUntilSteady } from '../lab/scenario/services/caller.ts';
 import { deadline } from '../lab/system/wait.ts';
 import { helloApp } from '../lab/wasm/app.ts';
 
@@ -22,11 +22,7 @@ export default scenario({
     const called = await step('deploy a service on the second board', lab, () =>
       deploy({ service: 'lab.test.called.test', app, on: two }),
     );
-    const caller = await step('deploy one that calls it on the first', lab, async () => {
-      const forwarder = await callerApp();
-      await precompile(forwarder);
-      return deploy({ service: 'lab.test.caller.test', app: forwarder, port: '8080:80' });
-    });
+    const caller = await step('deploy one that calls it on the first', lab, () => deployCaller({ precompile, deploy }));
     const url = callOf(await step('reach the caller', lab, () => one.forward(8080)), called.serviceAddress.v4);
 
     await step('load with 50 ms more each way', lab, async () => {

@@ -1,5 +1,5 @@
 import { scenario } from '../lab/scenario/scenario.ts';
-import { callerApp, callOf, msUntilSteady } from '../lab/scenario/services/caller.ts';
+import { callOf, deployCaller, msUntilSteady } from '../lab/scenario/services/caller.ts';
 import { deadline } from '../lab/system/wait.ts';
 import { helloApp } from '../lab/wasm/app.ts';
 
@@ -26,11 +26,9 @@ export default scenario({
     const near = await step('deploy an instance on the first board', lab, () => deploy(instances));
     await step('deploy one on the second', lab, () => deploy({ ...instances, instance: 1, on: two }));
     const third = await step('and another one', lab, () => deploy({ ...instances, instance: 2, on: two }));
-    const caller = await step('deploy one that calls them on the first', lab, async () => {
-      const forwarder = await callerApp();
-      await precompile(forwarder);
-      return deploy({ service: 'lab.test.caller.test', app: forwarder, port: '8080:80' });
-    });
+    const caller = await step('deploy one that calls them on the first', lab, () =>
+      deployCaller({ precompile, deploy }),
+    );
     const url = callOf(await step('reach the caller', lab, () => one.forward(8080)), near.serviceAddress.v4);
 
     /** Loads the service while something happens, and finds how many calls were lost and how soon all are right again. */

@@ -51,9 +51,8 @@ const endOf = (failure: unknown): Verdict => {
 };
 
 /** A step that failed counts even where the scenario went on. */
-const verdictOf = (failure: unknown, { done }: Steps): Verdict => {
-  return worstVerdict([endOf(failure), ...done.map(({ verdict }) => verdict)]);
-};
+const verdictOf = (failure: unknown, { done }: Steps): Verdict =>
+  worstVerdict([endOf(failure), ...done.map(({ verdict }) => verdict)]);
 
 /** Why a scenario cannot run on a kind of machine, as the end of a sentence; undefined when it can. */
 export const unableReason = (

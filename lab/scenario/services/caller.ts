@@ -1,12 +1,17 @@
 import { isIPv6 } from 'node:net';
 import type { Endpoint } from '../../machine/machine.ts';
-import { type App, fixtureApp } from '../../wasm/app.ts';
+import { fixtureApp } from '../../wasm/app.ts';
+import type { Lab, Service } from '../scenario.ts';
 
 /**
- * A component that calls another service: asked for `/HOST`, it requests `http://HOST/` and answers with the status and
- * the body that come; 502 when the request fails.
+ * Deploys a component that calls another service, at port 8080 of the first board: asked for `/HOST`, it requests
+ * `http://HOST/` and answers with the status and the body that come; 502 when the request fails.
  */
-export const callerApp = (): Promise<App> => fixtureApp('egress-wasi-http');
+export const deployCaller = async ({ precompile, deploy }: Pick<Lab, 'precompile' | 'deploy'>): Promise<Service> => {
+  const app = await fixtureApp('egress-wasi-http');
+  await precompile(app);
+  return await deploy({ service: 'lab.test.caller.test', app, port: '8080:80' });
+};
 
 /** The URL that makes the caller at `endpoint` call `address`. */
 export const callOf = ({ host, port }: Endpoint, address: string): string =>
