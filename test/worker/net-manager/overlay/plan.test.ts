@@ -8,23 +8,16 @@ import { type Wanted, wantedOf } from '../../../../worker/net-manager/overlay/wa
 import { parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
 import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
 import type { Plan } from '../../../../worker/net-manager/plan/plan.ts';
-import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
 import { inputs } from '../../../support/inputs.ts';
+import { settingsWith } from '../settings.ts';
 
 const fixed = inputs(20_261_130);
 
-const settings: Settings = {
-  topology: 'bridged',
+const settings = settingsWith({
   egress: 'off',
-  access: [],
   cluster: { addresses: [], ports: ['10003'] },
-  services: ['10.30.0.0/16', 'fdff::/16'],
-  overlay: 'on',
-  tunnelPort: 50_103,
-  mtu: 1450,
-  uplink: undefined,
   subnet: parseSubnet('10.18.0.0', 'fc00::'),
-};
+});
 const own = new Set(['192.168.77.11']);
 
 const names = ['app.ns.s1.ns', 'app.ns.s2.ns', 'app.ns.s3.ns'] as const;

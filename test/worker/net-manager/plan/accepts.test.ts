@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { acceptCommands, type Firewalls, readFilter } from '../../../../worker/net-manager/plan/accepts.ts';
-import { addressAt, neighboursIn, parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
+import { addressAt, neighboursIn } from '../../../../worker/net-manager/plan/addresses.ts';
 import { callOfRules, mayMap } from '../../../../worker/net-manager/plan/events.ts';
 import { readChains, readOutward } from '../../../../worker/net-manager/plan/foreign.ts';
 import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
@@ -9,21 +9,12 @@ import type { Command } from '../../../../worker/net-manager/plan/plan.ts';
 import { type Packet, packetsFor, readTrace, trialKey } from '../../../../worker/net-manager/plan/probe.ts';
 import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
 import { inputs } from '../../../support/inputs.ts';
+import { settingsWith } from '../settings.ts';
 
 const fixed = inputs(20_261_201);
 
-const settings = (topology: Settings['topology'], egress: Settings['egress'] = 'on'): Settings => ({
-  topology,
-  egress,
-  access: [],
-  cluster: { addresses: [], ports: ['10003'] },
-  services: [],
-  overlay: 'off',
-  tunnelPort: 50_103,
-  mtu: 1450,
-  uplink: undefined,
-  subnet: parseSubnet('10.10.0.0', 'fc00::100'),
-});
+const settings = (topology: Settings['topology'], egress: Settings['egress'] = 'on') =>
+  settingsWith({ topology, egress, cluster: { addresses: [], ports: ['10003'] }, services: [], overlay: 'off' });
 
 const found = (lines: readonly string[], outward: readonly string[] = ['eth0']): Firewalls => ({
   ours: true,

@@ -6,13 +6,13 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import { applyPlan, PlanFailed, undoPlan } from '../../../../worker/net-manager/kernel/apply.ts';
-import { parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
 import { asNew, type Plan } from '../../../../worker/net-manager/plan/plan.ts';
 import { planInstance, planNode } from '../../../../worker/net-manager/plan/planner.ts';
 import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
 import { instanceAt } from '../../../../worker/net-manager/request.ts';
 import { footprint, get, run, serve } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
+import { settingsWith } from '../settings.ts';
 
 const execute = promisify(execFile);
 const entry = fileURLToPath(new URL('../../../../worker/net-manager/main.ts', import.meta.url));
@@ -35,18 +35,7 @@ const brokenPlans = (plan: Plan): readonly Plan[] =>
     return [put({ ...step, namespace: 'nonsense' })];
   });
 
-const settingsOf = (topology: Settings['topology'], egress: Settings['egress']): Settings => ({
-  topology,
-  egress,
-  access: [],
-  cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
-  services: ['10.30.0.0/16', 'fdff::/16'],
-  overlay: 'on',
-  tunnelPort: 50_103,
-  mtu: 1450,
-  uplink: undefined,
-  subnet: parseSubnet('10.10.0.0', 'fc00::100'),
-});
+const settingsOf = (topology: Settings['topology'], egress: Settings['egress']) => settingsWith({ topology, egress });
 
 inSandbox(import.meta.url, () => {
   for (const topology of ['bridged', 'veth'] as const)

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
 import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
 import {
   remapCommands,
@@ -9,21 +8,10 @@ import {
   withoutTargets,
   withTargets,
 } from '../../../../worker/net-manager/plan/port-maps.ts';
-import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
 import { inputs } from '../../../support/inputs.ts';
+import { settingsWith } from '../settings.ts';
 
-const settings: Settings = {
-  topology: 'bridged',
-  egress: 'on',
-  access: [],
-  cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
-  services: ['10.30.0.0/16', 'fdff::/16'],
-  overlay: 'on',
-  tunnelPort: 50_103,
-  mtu: 1450,
-  uplink: undefined,
-  subnet: parseSubnet('10.10.0.0', 'fc00::100'),
-};
+const settings = settingsWith();
 
 /** The maps as the kernel would have them, by map and key; it refuses what nft refuses. */
 const obey = (maps: Map<string, string>, commands: readonly string[]): void => {

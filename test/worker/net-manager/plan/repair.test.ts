@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
 import { callOfLink, callOfRules } from '../../../../worker/net-manager/plan/events.ts';
 import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
 import { elementsAfter, readListing } from '../../../../worker/net-manager/plan/listing.ts';
@@ -11,21 +10,11 @@ import { repairPlan } from '../../../../worker/net-manager/plan/repair.ts';
 import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
 import { teller } from '../../../../worker/net-manager/reconcile/keeper.ts';
 import { inputs } from '../../../support/inputs.ts';
+import { settingsWith } from '../settings.ts';
 
 const fixed = inputs(20_261_129);
 
-const settingsOf = (topology: Settings['topology']): Settings => ({
-  topology,
-  egress: 'on',
-  access: [],
-  cluster: { addresses: ['192.0.2.1', '2001:db8::1'], ports: ['10003'] },
-  services: ['10.30.0.0/16', 'fdff::/16'],
-  overlay: 'on',
-  tunnelPort: 50_103,
-  mtu: 1450,
-  uplink: undefined,
-  subnet: parseSubnet('10.10.0.0', 'fc00::100'),
-});
+const settingsOf = (topology: Settings['topology']) => settingsWith({ topology });
 
 const instance = (slot: number): Instance => ({
   service: 'app.ns.svc.ns',
