@@ -34,6 +34,11 @@ export class RunBoard {
     return this.#lost.signal;
   }
 
+  /** Its address on the segment of several, without the length of the prefix. */
+  get address(): string | undefined {
+    return this.port?.address.split('/')[0];
+  }
+
   get isOff(): boolean {
     return this.#isOff;
   }

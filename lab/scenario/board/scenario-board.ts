@@ -13,12 +13,12 @@ export const scenarioBoard = (
   note: (text: string) => void,
   signal: AbortSignal,
 ): Board => {
-  const { machine, name, port } = board;
+  const { machine, name, address } = board;
   return {
     ...boardTarget(machine, emit, signal, name),
     name: name ?? 'board',
     machine,
-    address: port?.address.split('/')[0],
+    address,
     snapshot: () => snapshotAtRest(machine, signal),
     changes: (before) => lastingChanges(before, machine, signal, note),
     forward: (boardPort) => machine.forward(boardPort, signal),

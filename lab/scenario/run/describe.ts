@@ -79,9 +79,8 @@ const boardsOf = (boards: readonly RunBoard[]): Partial<Run> => {
   const [alone, ...others] = boards;
   if (alone === undefined) return {};
   if (alone.name === undefined && others.length === 0) return boardFacts(alone);
-  const address = ({ port }: RunBoard) => port?.address.split('/')[0] ?? '';
   return {
-    boards: boards.map((board) => ({ name: board.name ?? '', address: address(board), ...boardFacts(board) })),
+    boards: boards.map((board) => ({ name: board.name ?? '', address: board.address ?? '', ...boardFacts(board) })),
   };
 };
 

@@ -71,9 +71,7 @@ export const networkStands = async (
 };
 
 /** A board with a worker. */
-type WorkerBoard = Pick<RunBoard, 'machine' | 'name' | 'port'>;
-
-const addressOf = ({ port }: WorkerBoard): string | undefined => port?.address.split('/')[0];
+type WorkerBoard = Pick<RunBoard, 'machine' | 'name' | 'address'>;
 
 /** Writes the worker's configuration, starts both daemons and waits until a deployment would find all it needs. */
 export const startWorker = async (
@@ -83,7 +81,7 @@ export const startWorker = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const { machine, name } = board;
-  for (const [file, text] of Object.entries(workerFiles(cluster, network, addressOf(board))))
+  for (const [file, text] of Object.entries(workerFiles(cluster, network, board.address)))
     await machine.writeFile(file, text);
   for (const { script } of daemons) await execOk(machine, [script, 'start'], { signal });
   await cluster.networkReady(signal, name);
@@ -99,7 +97,7 @@ export const reconfigure = async (
 ): Promise<void> => {
   const { machine, name } = board;
   const [{ script }] = daemons;
-  for (const [file, text] of Object.entries(workerFiles(cluster, network, addressOf(board))))
+  for (const [file, text] of Object.entries(workerFiles(cluster, network, board.address)))
     if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
   await execOk(machine, [script, 'restart'], { signal });
   await networkStands(machine, cluster, signal, name);

@@ -24,8 +24,8 @@ const maxOutput = 1024 ** 3;
 export const compilerMemory = (total: number): number => Math.min(2 * 1024 ** 3, Math.floor(total / 2));
 
 /**
- * Gives what follows its limits (memory, processor time, size of files; setrlimit(2)), and makes it the first that the kernel ends for want of memory. These hold without control groups and however the
- * engine ends.
+ * Gives what follows its limits (memory, processor time, size of files; setrlimit(2)), and makes it the first that the
+ * kernel ends for want of memory. These hold without control groups and however the engine ends.
  */
 const bounded =
   'echo 1000 >/proc/self/oom_score_adj; ulimit -d "$1"; ulimit -t "$2"; ulimit -f "$3"; shift 3; exec "$@"';
