@@ -30,7 +30,8 @@ export type ClusterOptions = {
 
 /**
  * The part of an Oakestra cluster that workers talk to (contract, sections 1, 2 and 5): registration, broker, subnets,
- * service table, deployments and artifacts. What the workers send is checked against the contract; departures are collected in {@link violations} and never stop the cluster.
+ * service table, deployments and artifacts. What the workers send is checked against the contract; what breaks it is
+ * collected in {@link violations} and never stops the cluster.
  */
 export class Cluster implements AsyncDisposable {
   /** The host by which a worker reaches the cluster. */

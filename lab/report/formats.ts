@@ -10,7 +10,7 @@ export type ReportFormat = {
   readonly write: (results: Results, logs: readonly LogText[]) => string;
 };
 
-/** Every form in which a report is written, in the order of writing: whoever finds the last finds them all. */
+/** Every form in which a report is written, in this order: where `results.json` is, the report is complete. */
 export const formats: readonly ReportFormat[] = [
   { file: 'junit.xml', write: junit },
   { file: 'report.html', write: htmlReport },

@@ -2,7 +2,7 @@ import { type Needs, readAlias, readDescription, readName, readType, skipExporte
 import { moduleSections, readModuleExport, readModuleImport } from './wasm/module.ts';
 import { NotWebAssembly, Reader, UnknownForm } from './wasm/reader.ts';
 
-export { LimitExceeded as BeyondLimit, NotWebAssembly, UnusableBinary } from './wasm/reader.ts';
+export { LimitExceeded, NotWebAssembly, UnusableBinary } from './wasm/reader.ts';
 
 /** What the binary of a WebAssembly module or component says about itself. */
 export type ComponentInfo = {
@@ -125,7 +125,7 @@ const collectorFor = (bytes: Uint8Array): Collector => {
  * Reads the outermost sections of a WebAssembly binary: whether it is a component or a core module, and what it
  * imports and exports. Nothing is compiled and function bodies are not looked at; sections and forms that are newer
  * than this are passed over, as a runtime will say what it thinks of them. Throws {@link NotWebAssembly} for anything
- * else, truncated files included, and {@link BeyondLimit} for more than engines read.
+ * else, truncated files included, and {@link LimitExceeded} for more than engines read.
  * Source: WebAssembly core specification, chapter 5, and Binary.md of the component model.
  */
 export const inspectComponent = (bytes: Uint8Array): ComponentInfo => {

@@ -39,7 +39,10 @@ export const EngineConfig = Type.Object({
 });
 export type EngineConfig = Static<typeof EngineConfig>;
 
-/** `netcfg.json` of the net manager. `WasmTopology`, `Egress`, `Overlay`, `InstanceAccess` and `OnStop` are this worker's own keys. */
+/**
+ * `netcfg.json` of the net manager. `WasmTopology`, `Egress`, `Overlay`, `InstanceAccess` and `OnStop` are this worker's
+ * own keys.
+ */
 export const NetConfig = Type.Object({
   NodePublicAddress: Type.String({ ...refused, default: '0.0.0.0' }),
   NodePublicPort: Type.String({ pattern: portPattern, default: '50103' }),

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { BeyondLimit, type ComponentInfo, inspectComponent, NotWebAssembly } from '../../contract/component.ts';
+import { type ComponentInfo, inspectComponent, LimitExceeded, NotWebAssembly } from '../../contract/component.ts';
 
 /**
  * Sections that say nothing of imports and exports and may be large: custom sections, and of a component its modules
@@ -47,7 +47,7 @@ const headerOf = (bytes: Buffer): Header | undefined => {
 
 /**
  * What {@link inspectComponent} says of a file, which is read by its sections: its code is skipped, so that little
- * memory is needed however large the file is. Throws {@link NotWebAssembly}, and {@link BeyondLimit} for more than is read.
+ * memory is needed however large the file is. Throws {@link NotWebAssembly}, and {@link LimitExceeded} for more than is read.
  */
 export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
   const { size: end } = await file.stat();
@@ -59,7 +59,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
   let sections = 0;
   for (let at = preamble; at < end; ) {
     sections += 1;
-    if (sections > maxSections) throw new BeyondLimit(`more than ${maxSections} sections`);
+    if (sections > maxSections) throw new LimitExceeded(`more than ${maxSections} sections`);
     const bytes = await read(at, longestHeader);
     const header = headerOf(bytes);
     if (header === undefined) {
@@ -73,7 +73,7 @@ export const inspectFile = async (file: FileHandle): Promise<ComponentInfo> => {
       );
     if (!skipped[kind].has(header.id)) {
       total += header.size;
-      if (total > maxRead) throw new BeyondLimit(`its imports, exports and types have more than ${maxRead} bytes`);
+      if (total > maxRead) throw new LimitExceeded(`its imports, exports and types have more than ${maxRead} bytes`);
       kept.push(Buffer.from(await read(at, header.length + header.size))); // a copy: the window is larger
     }
     at = next;
