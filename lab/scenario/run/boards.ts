@@ -67,7 +67,11 @@ const bootBoard = async (
   const folder = name === undefined ? run.folder : path.join(run.folder, name);
   const place = { place: 'board', board: name } as const;
   const machine = await steps.run(name === undefined ? 'boot the board' : `boot ${name}`, place, ends, async () => {
-    await fs.mkdir(folder, { recursive: true });
+    if (name !== undefined) {
+      await fs.mkdir(folder);
+      // interrupted meanwhile: nobody would end what began now
+      ends.throwIfAborted();
+    }
     const starting = blamingLab('started', prepared.start({ ...run, folder }, ends, note, port));
     // also when this step ends before the machine stands
     stack.defer(async () => {

@@ -1,6 +1,9 @@
+import fs from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { MachineKind } from '../../../lab/machine/kind.ts';
 import { Results } from '../../../lab/report/model/results.ts';
+import type { RunOptions } from '../../../lab/scenario/options.ts';
 import { allOrFirst } from '../../../lab/scenario/run/boards.ts';
 import { runScenario } from '../../../lab/scenario/run/run.ts';
 import { type Scenario, scenario } from '../../../lab/scenario/scenario.ts';
@@ -14,6 +17,8 @@ const runOn = async (
   machines: number | undefined,
   run: (lab: Parameters<Scenario['run']>[0], boards: readonly WorkingBoard[]) => Promise<void>,
   more: Partial<MachineKind> = {},
+  signal: AbortSignal = new AbortController().signal,
+  onEvent: RunOptions['onEvent'] = () => {},
 ) => {
   const boards: WorkingBoard[] = [];
   const kind: MachineKind = {
@@ -39,8 +44,8 @@ const runOn = async (
     }),
     app: { name: 'x.wasm', bytes: new Uint8Array(), sha256: '0'.repeat(64) },
     options: { connections: 1, duration: 1 },
-    signal: new AbortController().signal,
-    onEvent: () => {},
+    signal,
+    onEvent,
   });
   parseJson(Results, JSON.stringify(outcome.results), 'the results');
   return { ...outcome, boards };
@@ -175,3 +180,42 @@ t.test('the first of several works that fails ends the others, and is what is to
   t.equal(others, 2);
   t.strictSame(await allOrFirst([async () => 1, async () => 2], AbortSignal.timeout(5000)), [1, 2]);
 });
+
+for (const [machines, begun] of [
+  [undefined, 1],
+  [2, 0],
+] as const)
+  t.test(
+    `whoever interrupts the boot of ${machines ?? 1} has waited for what began, and nothing begins behind them`,
+    async (t) => {
+      await using _ = await privateCache();
+      const interruption = new AbortController();
+      let [started, living] = [0, 0];
+      const prepare: MachineKind['prepare'] = async () => ({
+        unlocked: [],
+        start: async (run) => {
+          started += 1;
+          living += 1;
+          await setImmediate();
+          living -= 1;
+          await fs.access(run.folder);
+          throw new Error('interrupted');
+        },
+      });
+      const { results } = await runOn(
+        machines,
+        async () => {},
+        { prepare },
+        interruption.signal,
+        (event) => {
+          // in the midst of the step's first words
+          if (event.kind === 'step-started' && event.step.startsWith('boot'))
+            queueMicrotask(() => interruption.abort(new Error('interrupted')));
+        },
+      );
+      t.equal(results.verdict, 'incomplete');
+      t.match(results.run.failure, { message: 'interrupted' });
+      t.strictSame([started, living], [begun, 0]);
+      t.strictSame(await listRuns(), []);
+    },
+  );
