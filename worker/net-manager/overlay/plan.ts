@@ -134,10 +134,24 @@ export const planOverlay = (settings: Settings, wanted: Wanted): Plan => [
   },
 ];
 
+/** True when an instance of this node can call others: it has an address of its own. */
+const hasCallers = ({ elements }: Wanted): boolean => elements.values().some((element) => /^own[46] /.test(element));
+
 /** The command that has packets to an address which goes refused, unless it is only forgotten. */
 const refusalOf = (element: string, forgotten: ReadonlySet<string>): readonly string[] => {
   const [, family, address] = /^known(4|6) (\S+)$/.exec(element) ?? [];
   return family === undefined || address === undefined || forgotten.has(address) ? [] : [refuse(address, goneSeconds)];
+};
+
+/** The commands that refuse what goes to those who are left to call it; with the last of them nothing is refused. */
+const refusals = (
+  before: Wanted,
+  after: Wanted,
+  gone: ReadonlySet<string>,
+  forgotten: ReadonlySet<string>,
+): readonly string[] => {
+  if (hasCallers(after)) return [...gone].flatMap((element) => refusalOf(element, forgotten));
+  return hasCallers(before) ? [4, 6].map((family) => `flush set ${overlayTable} refused${family}`) : [];
 };
 
 /**
@@ -165,7 +179,7 @@ export const changeOverlay = (
   const commands = [
     ...[...gone].map((element) => elementCommand('delete', element)),
     ...[...come].map((element) => elementCommand('add', element)),
-    ...[...gone].flatMap((element) => refusalOf(element, forgotten)),
+    ...refusals(before, after, gone, forgotten),
   ];
   return [
     ...ip(remade.map(([name]) => withoutLink(name))),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { TableResult } from '../../../../worker/contract/net-mqtt.ts';
 import { withLearnt } from '../../../../worker/net-manager/overlay/data-path.ts';
-import { changeOverlay, planOverlay, strays } from '../../../../worker/net-manager/overlay/plan.ts';
+import { changeOverlay, planOverlay, refuse, strays } from '../../../../worker/net-manager/overlay/plan.ts';
 import { readAnswer, type Service } from '../../../../worker/net-manager/overlay/rows.ts';
 import { type Wanted, wantedOf } from '../../../../worker/net-manager/overlay/wanted.ts';
 import { parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
@@ -141,6 +141,26 @@ t.test('however the table changes, the kernel holds what the last state calls fo
     }),
     fixed,
   );
+});
+
+t.test('what goes is refused to the instances that are left, and nothing is refused when none is', async (t) => {
+  const row = { number: 0, instance: { v4: '10.30.8.1' }, inner: { v4: '10.18.1.2' } };
+  const called = {
+    ...{ name: names[1], addresses: [] },
+    rows: [{ ...row, node: { address: '192.168.77.12', port: 50_103 } }],
+  };
+  const caller = { name: names[0], addresses: [], rows: [{ number: 0, instance: { v4: '10.30.8.2' }, inner: {} }] };
+  const here = [instance(names[0], 0)];
+  const [both, alone] = [[caller, called], [caller]].map((each) => wantedOf(settings, each, here));
+  const refusals = (before: Wanted = none, after: Wanted = none) =>
+    changeOverlay(settings, before, after)
+      .flatMap((step) => (step.tool === 'nft' ? step.do : []))
+      .filter((command) => command.includes('refused'));
+  t.same(refusals(both, alone), [refuse('10.30.8.1', 60)]);
+  const emptied = [4, 6].map((family) => `flush set inet oakestra_overlay refused${family}`);
+  t.same(refusals(both, none), emptied, 'nobody is left who could call');
+  t.same(refusals(alone, none), emptied);
+  t.same(refusals(none, alone), []);
 });
 
 t.test('the order in which services are learnt makes no difference', async (t) => {
