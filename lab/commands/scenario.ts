@@ -93,7 +93,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
       app,
       wanted,
       machine,
-      options: {
+      load: {
         connections: flags.connections,
         duration: flags.duration,
         rate: flags.rate,

@@ -15,7 +15,8 @@ export type RunOptions = {
   readonly app: App;
   /** What it has to answer; its own body to a GET of `/` when left out. */
   readonly wanted?: WantedAnswer | undefined;
-  readonly options: ScenarioOptions;
+  /** How much load its steps make. */
+  readonly load: ScenarioOptions;
   /** Leaves the machine running afterwards. */
   readonly keep: boolean;
   /** Ends the scenario after the step with this name. */

@@ -38,7 +38,7 @@ const up = async (topology: Topology, flags: { readonly machine: string }, conte
     kind,
     app: await helloApp(),
     machine: {},
-    options: { connections: 1, duration: 1 },
+    load: { connections: 1, duration: 1 },
     keep: true,
     signal: context.signal,
     onEvent: progress.event,

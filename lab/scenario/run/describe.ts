@@ -3,11 +3,11 @@ import { notStarted, type Results, type Run, resultsVersion, type Verdict } from
 import { messageOf } from '../../system/errors.ts';
 import { commandLine } from '../../system/quote.ts';
 import type { RunBoard } from '../board/run-board.ts';
-import type { Observations } from '../observations.ts';
 import type { Log, RunOptions } from '../options.ts';
-import type { Recording } from './collect.ts';
+import type { Collected } from './collect.ts';
 import { host, revision } from './provenance.ts';
-import { StepFailed, type Steps } from './steps.ts';
+import type { RunContext } from './run-context.ts';
+import { StepFailed } from './steps.ts';
 
 const logLines = 15;
 const packetLines = 12;
@@ -24,25 +24,20 @@ const tellingLog = (logs: readonly Log[], prefix: string) => {
   return log && { name: log.name, lines: log.content.trimEnd().split('\n').slice(-logLines) };
 };
 
-type Described = {
-  readonly options: RunOptions;
-  readonly id: string;
-  readonly started: Date;
-  readonly seconds: number;
-  readonly verdict: Verdict;
-  readonly steps: Steps;
-  readonly findings: Observations;
+/** How a run ended, and what is left of its boards. */
+export type RunEnd = Collected & {
   readonly boards: readonly RunBoard[];
-  readonly failure: unknown;
-  readonly recordings: readonly Recording[];
-  readonly logs: readonly Log[];
   readonly unlocked: readonly string[];
+  /** What ended the scenario early; undefined when nothing did. */
+  readonly failure: unknown;
+  readonly verdict: Verdict;
 };
 
 /** The commands that lead to where a step failed. */
 const lookFurther = (
   failure: unknown,
-  { boards, options: { keep, command, kind } }: Pick<Described, 'boards' | 'options'>,
+  boards: readonly RunBoard[],
+  { keep, command, kind }: RunOptions,
 ): readonly string[] => {
   if (boards.length === 0 || kind.openKept === undefined) return [];
   if (!keep) return [`npm run lab -- ${commandLine([...command, '--keep'])}`];
@@ -51,8 +46,7 @@ const lookFurther = (
   return [`npm run lab -- shell${on}${task === undefined ? '' : ` --instance ${task}`}`, `npm run lab -- logs${on}`];
 };
 
-const failureOf = (run: Pick<Described, 'failure' | 'boards' | 'options' | 'logs' | 'recordings'>): Run['failure'] => {
-  const { failure, logs, recordings, boards } = run;
+const failureOf = ({ failure, logs, recordings, boards }: RunEnd, options: RunOptions): Run['failure'] => {
   if (failure === undefined) return undefined;
   // a step of the lab's own failed on no board in particular: the first one is as good as another
   const { board = boards[0]?.name } = failure instanceof StepFailed ? failure : {};
@@ -64,7 +58,7 @@ const failureOf = (run: Pick<Described, 'failure' | 'boards' | 'options' | 'logs
     message: failure instanceof StepFailed ? failure.message : messageOf(failure),
     ...(log ? { log } : {}),
     ...(packets ? { packets: { file: packets.file, lines: packets.lines.slice(-packetLines) } } : {}),
-    next: [...next, ...lookFurther(failure, run)],
+    next: [...next, ...lookFurther(failure, boards, options)],
   };
 };
 
@@ -85,11 +79,12 @@ const boardsOf = (boards: readonly RunBoard[]): Partial<Run> => {
 };
 
 /** Everything about a run as its report has it. */
-export const describe = async (run: Described): Promise<Results> => {
-  const { options, boards, findings, steps } = run;
+export const describe = async (context: RunContext, end: RunEnd): Promise<Results> => {
+  const { options, run, observations, steps } = context;
+  const { boards, verdict, unlocked, logs } = end;
   const machine = boards[0]?.machine;
   const { app, kind, scenario } = options;
-  const failure = failureOf(run);
+  const failure = failureOf(end, options);
   const chosen = [{ name: 'component', version: app.name, sha256: app.sha256 }];
   return {
     version: resultsVersion,
@@ -103,29 +98,29 @@ export const describe = async (run: Described): Promise<Results> => {
     },
     options: {
       ...Object.fromEntries(
-        Object.entries({ ...options.options, ...options.machine }).flatMap(([name, value]) =>
+        Object.entries({ ...options.load, ...options.machine }).flatMap(([name, value]) =>
           value === undefined ? [] : [[name, value]],
         ),
       ),
     },
-    inputs: [...(findings.components.length > 0 ? findings.components : chosen), ...(machine?.inputs ?? [])],
-    verdict: run.verdict,
+    inputs: [...(observations.components.length > 0 ? observations.components : chosen), ...(machine?.inputs ?? [])],
+    verdict,
     steps: steps.done,
     run: {
       id: run.id,
-      started: run.started.toISOString(),
-      seconds: run.seconds,
+      started: context.started.toISOString(),
+      seconds: context.seconds(),
       host: host(),
       revision: await revision(),
-      unlocked: [...run.unlocked],
+      unlocked: [...unlocked],
       ...boardsOf(boards),
-      ...(findings.firstAnswer ? { firstAnswer: findings.firstAnswer } : {}),
+      ...(observations.firstAnswer ? { firstAnswer: observations.firstAnswer } : {}),
       timings: steps.timings,
-      metrics: [...joinReplicates([findings.metrics])],
-      latencies: findings.latencies,
-      throughput: findings.throughput,
-      notes: findings.notes,
-      logs: run.logs.map(({ name }) => ({ name: name.replace(/\.log$/, ''), file: name })),
+      metrics: [...joinReplicates([observations.metrics])],
+      latencies: observations.latencies,
+      throughput: observations.throughput,
+      notes: observations.notes,
+      logs: logs.map(({ name }) => ({ name: name.replace(/\.log$/, ''), file: name })),
       ...(failure ? { failure } : {}),
     },
   };

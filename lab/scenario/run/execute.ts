@@ -1,48 +1,34 @@
 import { maxCompileMs } from '../../../worker/contract/limits.ts';
 import { type Cluster, startCluster } from '../../cluster/cluster.ts';
-import type { Segment } from '../../machine/segment/segment.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { nearest } from '../../system/nearest.ts';
-import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
+import { apartFrom, type Deadline, deadline, extendableDeadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { scenarioBoard } from '../board/scenario-board.ts';
-import type { Observations } from '../observations.ts';
-import type { RunOptions } from '../options.ts';
 import { subnet6Of } from '../scenario.ts';
 import { createDeployer } from '../services/deploy.ts';
 import { checkPreconditions } from '../services/preconditions.ts';
 import { putCompiled, startWorker } from '../services/worker.ts';
-import type { Emit } from '../targets/events.ts';
-import { allOrFirst } from './boards.ts';
-import { makeLab } from './context.ts';
-import { StepFailed, type Steps } from './steps.ts';
+import { allOrFirst, type RunBoards } from './boards.ts';
+import { makeLab } from './lab.ts';
+import type { RunContext } from './run-context.ts';
+import { StepFailed } from './steps.ts';
 
 const setUpMs = 60_000;
-
-/** The booted boards and what a run keeps about them. */
-export type ScenarioExecution = {
-  readonly options: RunOptions;
-  readonly boards: readonly RunBoard[];
-  /** What joins several. */
-  readonly segment: Segment | undefined;
-  readonly steps: Steps;
-  readonly findings: Observations;
-  readonly emit: Emit;
-  readonly note: (text: string) => void;
-  /** Takes what has to be taken down when the run ends. */
-  readonly stack: AsyncDisposableStack;
-  readonly limit: Deadline;
-};
 
 const labOnly = { place: 'lab' } as const;
 
 const bodyOf = ({ body }: App) => (body === undefined ? {} : { body: Buffer.from(body) });
 
 /** Starts the worker on a board as a step of its own. */
-const startOn = (board: RunBoard, cluster: Cluster, parts: ScenarioExecution, ends: AbortSignal): Promise<void> => {
-  const { options, steps, note, limit } = parts;
-  const { scenario, app } = options;
+const startOn = (
+  { options: { scenario, app }, steps, note }: RunContext,
+  board: RunBoard,
+  cluster: Cluster,
+  limit: Deadline,
+  ends: AbortSignal,
+): Promise<void> => {
   const { machine, name, capture } = board;
   const step = name === undefined ? 'start the worker' : `start the worker on ${name}`;
   return steps.run(step, { place: 'board', board: name }, ends, async ({ signal }) => {
@@ -56,9 +42,30 @@ const startOn = (board: RunBoard, cluster: Cluster, parts: ScenarioExecution, en
   });
 };
 
-/** Starts cluster and workers on booted boards, goes through the scenario, and judges what the workers said meanwhile. */
-export const executeScenario = async (parts: ScenarioExecution): Promise<void> => {
-  const { options, boards, segment, steps, findings, emit, note, stack, limit } = parts;
+/** The scenario's own time, and its end when a board or what joins them is lost. */
+const scenarioLimit = ({ options }: RunContext, { booted, segment }: RunBoards): Deadline => {
+  const factor = Math.max(...booted.map(({ machine }) => machine.timeoutFactor));
+  const losses = [...booted.map(({ lost }) => lost), segment?.lost];
+  return extendableDeadline(
+    (options.scenario.seconds ?? 120) * 1000 * factor,
+    'the scenario',
+    options.signal,
+    ...losses,
+  );
+};
+
+/**
+ * Starts cluster and workers on booted boards, goes through the scenario, and judges what the workers said meanwhile.
+ * `stack` takes what has to be ended when the run does, before its boards.
+ */
+export const executeScenario = async (
+  context: RunContext,
+  runBoards: RunBoards,
+  stack: AsyncDisposableStack,
+): Promise<void> => {
+  const { options, steps, observations, emit, note } = context;
+  const { booted: boards, segment } = runBoards;
+  const limit = scenarioLimit(context, runBoards);
   const { signal } = limit;
   const { scenario, app } = options;
   const [first, ...others] = boards.map((board) => scenarioBoard(board, segment, emit, note, signal));
@@ -78,15 +85,15 @@ export const executeScenario = async (parts: ScenarioExecution): Promise<void> =
   for (const { machine } of boards)
     for (const port of [cluster.registrationPort, cluster.brokerPort]) await machine.publish?.(port);
   await allOrFirst(
-    boards.map((board) => (ends) => startOn(board, cluster, parts, ends)),
+    boards.map((board) => (ends) => startOn(context, board, cluster, limit, ends)),
     signal,
   );
-  const services = createDeployer([first, ...others], cluster, app, findings, emit, limit);
+  const services = createDeployer([first, ...others], cluster, app, observations, emit, limit);
   const lab = makeLab({
     ...{ boards: [first, ...others], runBoards: boards, cluster, app },
-    ...{ network: scenario.network, options: options.options },
+    ...{ network: scenario.network, options: options.load },
     wanted: options.wanted ?? { path: '/', status: 200, anyBody: false, ...bodyOf(app) },
-    ...{ steps, findings, services, emit, note, stack, limit },
+    ...{ steps, observations, services, emit, note, stack, limit },
   });
   await scenario.run(lab).catch((error: unknown) => {
     throw error instanceof StepFailed ? error : labFault('the scenario threw outside of its steps', [], error);

@@ -1,28 +1,20 @@
-import type { MachineKind, Prepared } from '../../machine/kind.ts';
-import type { Segment } from '../../machine/segment/segment.ts';
+import type { MachineKind } from '../../machine/kind.ts';
 import type { ExtraFile } from '../../report/folder.ts';
 import { worstVerdict } from '../../report/model/replicates.ts';
 import type { Results, Verdict } from '../../report/model/results.ts';
 import { LabError } from '../../system/errors.ts';
-import { openRun } from '../../system/runs.ts';
 import { StallWatch } from '../../system/stalls.ts';
-import { extendableDeadline } from '../../system/wait.ts';
-import { afterRun } from '../board/condition.ts';
-import type { RunBoard } from '../board/run-board.ts';
-import { noObservations } from '../observations.ts';
 import type { Log, RunOptions } from '../options.ts';
 import type { Scenario } from '../scenario.ts';
-import type { Emit, LabEvent } from '../targets/events.ts';
-import type { ExecTarget } from '../targets/targets.ts';
-import { blamingLab, boardNames, bootBoards } from './boards.ts';
-import { collectLogs, collectPackets, type Recording } from './collect.ts';
-import { describe } from './describe.ts';
+import { RunBoards } from './boards.ts';
+import { boot } from './boot.ts';
+import { collect } from './collect.ts';
+import { describe, type RunEnd } from './describe.ts';
 import { executeScenario } from './execute.ts';
 import { attributeMachineLoss } from './machine-loss.ts';
-import { StepFailed, Steps } from './steps.ts';
+import { openContext, type RunContext } from './run-context.ts';
+import { StepFailed, type Steps } from './steps.ts';
 import { transcript } from './transcript.ts';
-
-const progressMs = 250;
 
 /** A run's results, and the logs that belong to its report. */
 export type Outcome = {
@@ -31,18 +23,6 @@ export type Outcome = {
   /** The machine was left running. */
   readonly kept: boolean;
 };
-
-/** Passes on what is said, but not more often than a person can read. */
-const seldom = (say: (text: string) => void): ((text: string) => void) => {
-  let last = Number.NEGATIVE_INFINITY;
-  return (text) => {
-    if (performance.now() - last < progressMs) return;
-    last = performance.now();
-    say(text);
-  };
-};
-
-const labOnly: Pick<ExecTarget, 'place'> = { place: 'lab' };
 
 const endOf = (failure: unknown): Verdict => {
   if (failure === undefined) return 'passed';
@@ -64,104 +44,70 @@ export const unableReason = (
   return machines > 1 && alone !== undefined ? `: it takes ${machines} boards, and ${alone}` : undefined;
 };
 
+/** Boots and executes. Resolves with what ended that early; undefined when nothing did. */
+const bootAndExecute = async (
+  context: RunContext,
+  boards: RunBoards,
+  stack: AsyncDisposableStack,
+): Promise<unknown> => {
+  try {
+    await boot(context, boards);
+    await executeScenario(context, boards, stack);
+    return undefined;
+  } catch (error) {
+    return await attributeMachineLoss(error, context.steps, boards.booted, context.options.signal);
+  }
+};
+
+/** Boots, executes and collects. When it resolves everything has ended, except boards that are kept. */
+const perform = async (context: RunContext): Promise<RunEnd & { readonly kept: boolean }> => {
+  const { options, steps } = context;
+  await using run = context.run;
+  await using boards = new RunBoards();
+  await using stack = new AsyncDisposableStack();
+  const failure = await bootAndExecute(context, boards, stack);
+  const verdict = verdictOf(failure, steps);
+  // on a machine that stays, nothing of the lab's goes on
+  const collected = await collect(context, boards.booted, options.keep || verdict === 'failed');
+  const kept = options.keep && boards.booted.length > 0 && !options.signal.aborted;
+  if (kept) {
+    boards.release();
+    await run.keep();
+  }
+  return { ...collected, boards: boards.booted, unlocked: boards.unlocked, failure, verdict, kept };
+};
+
+/** The logs of a run by the names of their files: those of its boards, its transcript, and its packets as text. */
+const allLogs = ({ logs, recordings }: RunEnd, { events }: RunContext): readonly Log[] => [
+  ...logs,
+  { name: 'transcript.log', content: transcript(events) },
+  ...recordings.map(({ file, lines }) => ({ name: file.replace(/\.pcap$/, '.log'), content: lines.join('\n') })),
+];
+
 /**
- * Runs one scenario from nothing to its results: prepares and boots the machine, starts the worker, goes through the
- * steps, and takes everything down again in reverse. Whatever goes wrong is in the results; only a machine that cannot
- * run the scenario at all is thrown, as incomplete.
+ * Runs one scenario from nothing to its results: boots the machine and starts the worker, executes the steps, collects
+ * what the boards wrote, ends everything in reverse, and describes the run. Whatever goes wrong is in the results; only
+ * a machine that cannot run the scenario at all is thrown, as incomplete, and what the user asked wrongly.
  */
 export const runScenario = async (options: RunOptions): Promise<Outcome> => {
-  const { scenario, kind } = options;
+  const { scenario, kind, name } = options;
   const unable = unableReason(scenario, kind);
-  if (unable !== undefined)
-    throw new LabError(`${options.name} cannot run on ${kind.name}${unable}`, { fault: 'incomplete' });
-  const start = performance.now();
-  const started = new Date();
-  const events: LabEvent[] = [];
-  const emit: Emit = (event) => {
-    const entry: LabEvent = { ...event, ms: Math.round(performance.now() - start) };
-    events.push(entry);
-    options.onEvent(entry);
-  };
+  if (unable !== undefined) throw new LabError(`${name} cannot run on ${kind.name}${unable}`, { fault: 'incomplete' });
   using stalls = new StallWatch();
-  const steps = new Steps(emit, start, (from, to) => stalls.between(from, to), options.until);
-  const findings = noObservations();
-  const note = (text: string) => {
-    if (findings.notes.includes(text)) return;
-    findings.notes.push(text);
-    emit({ kind: 'note', text });
-  };
-  const boards: RunBoard[] = [];
-  let kept = false;
-  let segment: Segment | undefined;
-  let prepared: Prepared | undefined;
-  let recordings: readonly Recording[] = [];
-  let failure: unknown;
-  let logs: readonly Log[] = [];
-  const run = await openRun(`${options.name} on ${kind.name}`);
-  emit({ kind: 'run-started', id: run.id, scenario: options.name, machine: kind.name });
-  {
-    await using stack = new AsyncDisposableStack();
-    stack.use(run);
-    try {
-      const built = await steps.run('prepare the machine', labOnly, options.signal, ({ signal }) =>
-        blamingLab(
-          'prepared',
-          kind.prepare(
-            options.machine,
-            seldom((text) => emit({ kind: 'progress', text })),
-            signal,
-          ),
-        ),
-      );
-      prepared = built;
-      const names = boardNames(scenario.machines);
-      const booted = (board: RunBoard) => {
-        boards.push(board);
-        boards.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
-      };
-      const { signal } = options;
-      const booting = { prepared: built, run, steps, note, stack, isKept: () => kept, booted, signal };
-      segment = await bootBoards(booting, names);
-      const factor = Math.max(...boards.map(({ machine }) => machine.timeoutFactor));
-      const losses = [...boards.map(({ lost }) => lost), segment?.lost];
-      const limit = extendableDeadline((scenario.seconds ?? 120) * 1000 * factor, 'the scenario', signal, ...losses);
-      await executeScenario({ options, boards, segment, steps, findings, emit, note, stack, limit });
-    } catch (error) {
-      failure = await attributeMachineLoss(error, steps, boards, options.signal);
-    }
-    // on a machine that stays, nothing of the lab's goes on
-    if (options.keep || verdictOf(failure, steps) === 'failed')
-      recordings = await collectPackets(boards, findings.notes);
-    logs = (await Promise.all(boards.map(collectLogs))).flat();
-    for (const board of boards) board.condition = await afterRun(board.machine, board.condition);
-    if (options.keep && boards.length > 0 && !options.signal.aborted) {
-      for (const { machine } of boards) machine.release();
-      segment?.release();
-      await run.keep();
-      kept = true;
-    }
-  }
-  const { cause } = failure instanceof StepFailed ? failure : {};
+  const context = await openContext(options, stalls);
+  const { kept, ...end } = await perform(context);
+  const { cause } = end.failure instanceof StepFailed ? end.failure : {};
   if (cause instanceof LabError && cause.fault === 'usage') throw cause;
-  logs = [
-    ...logs,
-    { name: 'transcript.log', content: transcript(events) },
-    ...recordings.map(({ file, lines }) => ({ name: file.replace(/\.pcap$/, '.log'), content: lines.join('\n') })),
-  ];
-  const verdict = verdictOf(failure, steps);
-  emit({ kind: 'run-ended', verdict });
-  const seconds = (performance.now() - start) / 1000;
-  const results = await describe({
-    ...{ options, id: run.id, started, seconds, verdict, steps, findings, boards, failure, recordings, logs },
-    unlocked: prepared?.unlocked ?? [],
-  });
-  const stream = events.map((event) => JSON.stringify(event)).join('\n');
+  const logs = allLogs(end, context);
+  context.emit({ kind: 'run-ended', verdict: end.verdict });
+  const results = await describe(context, { ...end, logs });
+  const stream = context.events.map((event) => JSON.stringify(event)).join('\n');
   return {
     results,
     kept,
     files: [
       ...logs,
-      ...recordings.map(({ file, pcap }) => ({ name: file, content: pcap })),
+      ...end.recordings.map(({ file, pcap }) => ({ name: file, content: pcap })),
       { name: 'events.ndjson', content: `${stream}\n` },
     ],
   };

@@ -32,7 +32,7 @@ type LoadBoard = Pick<Board, 'machine' | 'board'>;
 export const createLoader = (
   boards: readonly [LoadBoard, ...LoadBoard[]],
   options: ScenarioOptions,
-  findings: Observations,
+  observations: Observations,
   captures: readonly Capture[],
   limit: Deadline,
 ): Lab['load'] => {
@@ -73,7 +73,7 @@ export const createLoader = (
     const before = task === undefined ? undefined : await cpuTicks(served, task);
     const result = await pause(() => generate(plan, machine, from?.exec));
     const record = recordLoad({ name, where: place, fidelity: machine.fidelity }, result);
-    findings.metrics.push(...record.metrics);
+    observations.metrics.push(...record.metrics);
     let cpu: number | undefined;
     if (before !== undefined && task !== undefined) {
       // warm-up included, as in the time: it is as much work a request as the rest
@@ -81,7 +81,7 @@ export const createLoader = (
       const spent = cpuPerRequest(before, await cpuTicks(served, task), requests);
       cpu = spent.find(({ name }) => name === 'load.cpu')?.samples[0];
       for (const metric of spent)
-        findings.metrics.push({
+        observations.metrics.push({
           ...metric,
           samples: [...metric.samples],
           kind: 'performance',
@@ -89,19 +89,19 @@ export const createLoader = (
           dimensions: { load: name },
         });
     }
-    const again = findings.latencies.findIndex((latency) => latency.name === name);
-    const known = findings.latencies[again];
+    const again = observations.latencies.findIndex((latency) => latency.name === name);
+    const known = observations.latencies[again];
     if (known) {
       const joined = histogramOf(known);
       joined.add(result.latency);
-      findings.latencies[again] = latencyOf(name, joined);
+      observations.latencies[again] = latencyOf(name, joined);
     } else {
-      findings.latencies.push(record.latency);
-      findings.throughput.push(record.throughput);
+      observations.latencies.push(record.latency);
+      observations.throughput.push(record.throughput);
     }
-    findings.notes.push(...record.notes.filter((note) => !findings.notes.includes(note)));
+    observations.notes.push(...record.notes.filter((note) => !observations.notes.includes(note)));
     if (expected.body === undefined && result.bodies)
-      findings.notes.push(
+      observations.notes.push(
         `the load '${name}' accepted any body: they had ${result.bodies.least} to ${result.bodies.most} bytes`,
       );
     if (!how.mayFail) judge(name, result);

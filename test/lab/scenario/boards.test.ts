@@ -43,7 +43,7 @@ const runOn = async (
       run: (lab) => run(lab, boards),
     }),
     app: { name: 'x.wasm', bytes: new Uint8Array(), sha256: '0'.repeat(64) },
-    options: { connections: 1, duration: 1 },
+    load: { connections: 1, duration: 1 },
     signal,
     onEvent,
   });

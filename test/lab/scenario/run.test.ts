@@ -30,7 +30,7 @@ const options = (prepare: MachineKind['prepare'], needs: readonly ('bridge' | 'v
   kind: kind(prepare),
   machine: {},
   app: { name: 'x.wasm', bytes: new Uint8Array(), sha256: '0'.repeat(64) },
-  options: { connections: 1, duration: 1 },
+  load: { connections: 1, duration: 1 },
   keep: false,
   signal: new AbortController().signal,
   onEvent: () => {},

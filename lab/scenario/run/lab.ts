@@ -31,7 +31,7 @@ export const makeLab = (parts: {
   readonly network: NetworkSpec;
   readonly options: ScenarioOptions;
   readonly steps: Steps;
-  readonly findings: Observations;
+  readonly observations: Observations;
   readonly services: Services;
   readonly emit: Emit;
   readonly note: (text: string) => void;
@@ -39,7 +39,7 @@ export const makeLab = (parts: {
   readonly stack: AsyncDisposableStack;
   readonly limit: Deadline;
 }): Lab => {
-  const { boards, runBoards, cluster, app, wanted, options, steps, findings, emit, limit } = parts;
+  const { boards, runBoards, cluster, app, wanted, options, steps, observations, emit, limit } = parts;
   const { signal } = limit;
   const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
@@ -96,12 +96,12 @@ export const makeLab = (parts: {
     load: createLoader(
       boards,
       options,
-      findings,
+      observations,
       runBoards.map(({ capture }) => capture),
       limit,
     ),
     record: ({ kind, dimensions = {}, samples, ...figure }) => {
-      findings.metrics.push({
+      observations.metrics.push({
         ...figure,
         kind: kind === 'count' ? 'count' : timeKind(machine.fidelity),
         dimensions: { ...dimensions },
@@ -113,7 +113,7 @@ export const makeLab = (parts: {
     changes: board.changes,
     firstAnswer: ({ status, headers, bytes }) => {
       const body = bytesInWords(bytes, shownBodyBytes);
-      findings.firstAnswer ??= { status, headers: { ...headers }, body, bodyBytes: bytes.length };
+      observations.firstAnswer ??= { status, headers: { ...headers }, body, bodyBytes: bytes.length };
     },
   };
 };
