@@ -7,9 +7,10 @@ import { familyOf, overlaps } from '../plan/addresses.ts';
 import type { Instance } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
 import { monitor } from '../reconcile/monitor.ts';
+import { openClaims } from './claims.ts';
 import type { DataPath } from './data-path.ts';
-import { peerLink } from './names.ts';
 import { calledBy, readAnswer } from './rows.ts';
+import { senderElement } from './wanted.ts';
 
 /** The overlay between the cluster's table and the kernel. */
 export type Overlay = Disposable & {
@@ -22,9 +23,6 @@ const pace = { held: 6_000, negative: 10_000, look: 20_000, unused: 60_000 } as 
 
 /** Seconds for which a negative answer counts. */
 const negativeSeconds = 5;
-
-/** So many inner sources are asked after for one unknown node. */
-const mostClaims = 16;
 
 /** What the overlay works with. */
 export type Parts = {
@@ -45,7 +43,7 @@ const ownAddresses = (told: readonly string[]): ReadonlySet<string> =>
 
 /** Begins to lead packets between services, for a node whose data path stands. */
 export const openOverlay = ({ settings, path, table, instances, addresses, log }: Parts): Overlay => {
-  /** Addresses for which packets are held: of services and instances, or of nodes that sent them. */
+  /** Addresses of services and instances for which packets are held. */
   const held = new Map<string, number>();
   const said = new Map<string, string>();
   /** Names and addresses whose answers are on their way into the kernel. */
@@ -54,9 +52,12 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
 
   const isService = (address: string): boolean => settings.services.some((network) => overlaps(network, address));
   const serviceAt = (address: string) => path.services.find((service) => calledBy(service).includes(address));
-  const isPeer = (address: string): boolean => path.wanted.peers.has(peerLink(address));
-  const isKnown = (address: string): boolean =>
-    isService(address) ? path.wanted.elements.has(`known${familyOf(address)} ${address}`) : isPeer(address);
+  const isKnown = (address: string): boolean => path.wanted.elements.has(`known${familyOf(address)} ${address}`);
+  const claims = openClaims({
+    isFrom: (node, source) => path.wanted.elements.has(senderElement(node, source)),
+    pace: { denied: 1_000 * negativeSeconds, held: pace.held },
+    now: () => performance.now(),
+  });
 
   /** Lets go whatever can go by now. */
   const settleHeld = async (): Promise<void> => {
@@ -88,7 +89,9 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     const found = service && (asked ? calledBy(service).includes(key) : service.name === key) ? service : undefined;
     tell(service?.name ?? key, left);
     if (!found) {
-      if (asked) await refuse(key);
+      if (!asked) return;
+      await refuse(key);
+      await letGo(claims.answered((source) => source === key));
       return;
     }
     if (asked) table.adopt(key, found.name);
@@ -100,8 +103,8 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     if (instances().some(isMissing)) table.askLater(found.name);
     // What belongs to a service that runs nowhere is no address that anybody could be reached at.
     const of = (address: string) => address === key || serviceAt(address)?.name === found.name;
-    for (const address of held.keys())
-      if (isService(address) && of(address) && !isKnown(address)) await refuse(address);
+    for (const address of held.keys()) if (of(address) && !isKnown(address)) await refuse(address);
+    await letGo(claims.answered(of));
     await settleHeld();
   };
 
@@ -113,11 +116,17 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     if (!taken.has(address)) table.ask(serviceAt(address)?.name ?? address);
   };
 
+  /** Packets to an address of the overlay are held, or datagrams of the node with this address. */
   const missed = async (address: string): Promise<void> => {
-    if (!held.has(address)) held.set(address, performance.now());
-    if (isKnown(address)) await settleHeld();
-    else if (isService(address)) ask(address);
-    else for (const source of (await claimedBy(address)).filter(isService).slice(0, mostClaims)) ask(source);
+    if (isService(address)) {
+      if (!held.has(address)) held.set(address, performance.now());
+      if (isKnown(address)) await settleHeld();
+      else ask(address);
+      return;
+    }
+    const asked = claims.claim(address, (await claimedBy(address)).filter(isService));
+    if (asked.length === 0) await letGo([address]);
+    for (const source of asked) ask(source);
   };
 
   /** Forgets services that no instance here is of and none has used for a while; those in use are asked after again. */

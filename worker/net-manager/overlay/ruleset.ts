@@ -24,7 +24,7 @@ export const counters = [
   'held',
 ] as const;
 
-/** The counters of the datagrams themselves; `strangers` come from nodes that are not known, `waiting` is held of them. */
+/** The counters of the datagrams themselves; `strangers` come from nodes that are not known, `waiting` is held. */
 export const wireCounters = ['malformed', 'strangers', 'waiting', 'flooded'] as const;
 
 /** Sets that packets fill, or that empty themselves: what they hold is nobody's to keep. */
@@ -104,11 +104,13 @@ const closing = ({ overlay }: Settings, { ip, name, range }: Family, from: strin
   ];
 };
 
-/** The table of the datagrams: those of other nodes only, only from nodes that are known, only bare IP packets. */
+/** The table of the datagrams: bare IP packets of other nodes only, from instances that are known to be on that node. */
 const wire = (settings: Settings): readonly string[] => [
   `table ${wireTable} {`,
   ...wireCounters.map((name) => `  counter ${name} { }`),
   '  set nodes { type ipv4_addr; }',
+  '  set senders4 { typeof ip saddr . @th,160,32; }',
+  '  set senders6 { typeof ip saddr . @th,128,128; }',
   `  set claims4 { typeof ip saddr . @th,160,32; size ${most}; ${passing} }`,
   `  set claims6 { typeof ip saddr . @th,128,128; size ${most}; ${passing} }`,
   `  set strangers { type ipv4_addr; size ${most}; ${passing} }`,
@@ -123,7 +125,10 @@ const wire = (settings: Settings): readonly string[] => [
     'udp length < 28 counter name malformed drop',
     // The first bits of GUE tell a header of its own from a bare packet (draft-ietf-intarea-gue, 3.1); only bare ones are the overlay's.
     '@th,64,4 != { 4, 6 } counter name malformed drop',
-    'ip saddr @nodes accept',
+    '@th,64,4 4 ip saddr . @th,160,32 @senders4 accept',
+    '@th,64,4 6 ip saddr . @th,128,128 @senders6 accept',
+    // Let go, and still not of an instance that is known to be there: of a known node it is dropped as a forged packet.
+    `iifname "${hold.far}" ip saddr @nodes accept`,
     `iifname "${hold.far}" counter name strangers drop`,
     `update @strangers { ip saddr ${pace} } counter name flooded drop`,
     '@th,64,4 4 update @claims4 { ip saddr . @th,160,32 } goto unknown',
@@ -229,5 +234,6 @@ export const elementCommand = (verb: 'add' | 'delete', element: string): string 
   const at = element.indexOf(' ');
   const [set, text] = [element.slice(0, at), element.slice(at + 1)];
   const key = verb === 'add' ? text : text.split(' : ')[0];
-  return `${verb} element ${set === 'nodes' ? wireTable : overlayTable} ${set} { ${key} }`;
+  const table = set === 'nodes' || set.startsWith('senders') ? wireTable : overlayTable;
+  return `${verb} element ${table} ${set} { ${key} }`;
 };

@@ -1,4 +1,4 @@
-import { addressAt, familyOf } from '../plan/addresses.ts';
+import { addressAt, familyOf, hexOf } from '../plan/addresses.ts';
 import { bridge, type Instance, linksOf } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
 import { peerLink } from './names.ts';
@@ -40,9 +40,13 @@ const placesOf = (settings: Settings, { name, rows }: Service, instances: readon
     return row.node ? [{ row, link: peerLink(row.node.address), local: false }] : [];
   });
 
+/** The element by which a datagram of the node at `node` is taken whose packet comes from an instance's own address. */
+export const senderElement = (node: string, instance: string): string =>
+  `senders${familyOf(instance)} ${node} . ${hexOf(instance)}`;
+
 /** The elements of one instance in one family; `family` is the end of its sets' names. */
 const instanceElements = (
-  { link, local }: Pick<Placed, 'link' | 'local'>,
+  { row: { node }, link, local }: Placed,
   [instance, inner]: readonly [string, string],
 ): readonly string[] => {
   const family = familyOf(instance);
@@ -52,6 +56,7 @@ const instanceElements = (
     ...(local
       ? [`instances${family} ${inner} : ${instance}`, `own${family} ${instance}`]
       : [`peers${family} ${link} . ${instance}`]),
+    ...(node && !local ? [senderElement(node.address, instance)] : []),
   ];
 };
 
@@ -77,7 +82,8 @@ export const wantedOf = (settings: Settings, services: readonly Service[], insta
   const routes = new Map<string, string>();
   const elements = new Set<string>();
   const usable = new Set<string>();
-  for (const { row, link, local } of [...all.filter((each) => each.local), ...all.filter((each) => !each.local)]) {
+  for (const place of [...all.filter((each) => each.local), ...all.filter((each) => !each.local)]) {
+    const { row, link, local } = place;
     // One link leads to one address, whatever its port.
     if (row.node && !local && (peers.get(link)?.port ?? row.node.port) !== row.node.port) continue;
     for (const family of ['v4', 'v6'] as const) {
@@ -86,7 +92,7 @@ export const wantedOf = (settings: Settings, services: readonly Service[], insta
       if (row.node && !local) peers.set(link, row.node);
       routes.set(instance, link);
       usable.add(`${instance} ${inner}`);
-      for (const element of instanceElements({ link, local }, [instance, inner])) elements.add(element);
+      for (const element of instanceElements(place, [instance, inner])) elements.add(element);
     }
   }
   const taken = new Set(routes.keys());

@@ -115,6 +115,10 @@ export const neighboursIn = (network: string): readonly string[] => {
 export const canonicalOf = (address: string): string =>
   isIPv4(address) ? formatV4(parseV4(address)) : formatV6(parseV6(address));
 
+/** An address as the number that it is on the wire, in hexadecimal: as nft lists bytes that it has no type for. */
+export const hexOf = (address: string): string =>
+  `0x${(isIPv4(address) ? parseV4(address) : parseV6(address)).toString(16)}`;
+
 /** The network of `length` that an address is in, in the one form that the kernel's lists have it. */
 export const networkAt = (address: string, length: number): string => {
   const bits = isIPv4(address) ? 32 : 128;

@@ -138,9 +138,11 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
       sh(`for i in $(seq ${seconds}); do [ -s /root/${name}/held ] && break; sleep 1; done; cat /root/${name}/held`),
     kill: (name: NodeName, signal = 'KILL') => sh(`kill -${signal} $(cat /root/${name}/pid)`),
     log: (name: NodeName) => sh(`cat /root/${name}/log`),
-    status: async (name: NodeName) =>
-      JSON.parse(
-        await inNode(name, `node /root/net-manager.cjs --status --state /root/${name}/state --config /root/${name}`),
-      ) as Record<string, unknown>,
+    /** What a node has counted since its rules were made. */
+    counters: async (name: NodeName) => {
+      const command = `node /root/net-manager.cjs --status --state /root/${name}/state --config /root/${name}`;
+      const { overlay } = JSON.parse(await inNode(name, command)) as { overlay: { counters: Record<string, number> } };
+      return overlay.counters;
+    },
   };
 };
