@@ -1,0 +1,39 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { memoryBytes } from '../../../../worker/node-engine/instances/usage.ts';
+import { parseProcStat, procStat } from '../../../../worker/node-engine/process/proc.ts';
+import { tail } from '../../../../worker/node-engine/process/tail.ts';
+import { hasUsers } from '../../../../worker/system/users.ts';
+
+const seeded = { seed: 20_260_803, numRuns: 1000 };
+
+t.test('a process as the kernel tells it', async (t) => {
+  const line = `7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 11 22 5 6 20 0 1 0 12345 99`;
+  t.same(parseProcStat(line), { state: 'S', cpuTicks: 33, start: 12_345 });
+  t.ok((await procStat(process.pid))?.start);
+  t.equal(await procStat(2 ** 22 + 1), undefined);
+  t.ok((await memoryBytes(process.pid)) > 10_000_000);
+  t.equal(hasUsers('         0       1000          1\n', 65_534, 1), false);
+  t.equal(hasUsers('         0          0 4294967295\n', 65_534, 1), true);
+  t.equal(hasUsers('         0     100000      65536\n', 65_534, 3), false);
+});
+
+t.test('the last bytes of a log are never half a character', async (t) => {
+  const folder = t.testdir();
+  const file = join(folder, 'log');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.integer({ min: 1, max: 40 }),
+      async (text, bytes) => {
+        await writeFile(file, text);
+        const end = await tail(file, bytes);
+        return text.toWellFormed().endsWith(end) && Buffer.byteLength(end) <= bytes;
+      },
+    ),
+    { ...seeded, numRuns: 300 },
+  );
+  t.equal(await tail(join(folder, 'none'), 10), '');
+});
