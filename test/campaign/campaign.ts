@@ -15,6 +15,9 @@ const usualMs = 25_000;
 /** How long it may take until nothing is left, in ms. */
 const restingMs = 30_000;
 
+/** For how long nothing may change in what is taken as the board at rest, in ms. */
+const unchangedMs = 1500;
+
 /** How many connections a daemon may keep open for later. */
 const keptOpen = 3;
 
@@ -38,6 +41,21 @@ const rest = async ({ parts }: World) => ({
   footprint: await boardAtRest(),
   descriptors: await Promise.all(parts.map((part) => part.descriptors())),
 });
+
+/** What stays when both daemons are up: looked at until it does not change for a while. */
+const settledRest = async (world: World): Promise<Awaited<ReturnType<typeof rest>>> => {
+  await world.cluster.ready();
+  const limit = AbortSignal.timeout(restingMs);
+  let seen = await rest(world);
+  for (let since = performance.now(); performance.now() - since < unchangedMs; ) {
+    limit.throwIfAborted();
+    await sleep(100);
+    const now = await rest(world);
+    if (!isDeepStrictEqual(now, seen)) since = performance.now();
+    seen = now;
+  }
+  return seen;
+};
 
 /** Waits until the board is as it was in the rest `before`, connections that are kept open aside. */
 const restsAgain = async (world: World, before: Awaited<ReturnType<typeof rest>>): Promise<void> => {
@@ -84,7 +102,7 @@ export const campaign = (file: string, topology: 'bridged' | 'veth'): void =>
           const start = performance.now();
           try {
             await playRound(schedule, world, `${seed}/${round}`);
-            before ??= await rest(world);
+            before ??= await settledRest(world);
             const known = before;
             await restsAgain(world, known);
             t.pass(`round ${round}: ${schedule.events.length} events, ${Math.round(performance.now() - start)} ms`);
