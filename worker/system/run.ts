@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { requireDescriptors } from './descriptors.ts';
 
 const execute = promisify(execFile);
 
@@ -36,6 +37,11 @@ const textOf = (error: unknown, key: string): string => {
  */
 export const run = async (argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<string> => {
   const [file, ...args] = argv;
+  try {
+    requireDescriptors();
+  } catch (error) {
+    throw new CommandFailed(argv, '', error);
+  }
   const running = execute(file, args, {
     signal: options.signal,
     timeout: options.timeoutMs ?? 10_000,

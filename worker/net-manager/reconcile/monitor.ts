@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { requireDescriptors } from '../../system/descriptors.ts';
 import type { Log } from '../../system/log.ts';
 
 const restart = { firstMs: 1_000, maxMs: 30_000 } as const;
@@ -21,7 +22,21 @@ export const monitor = (
   let timer: NodeJS.Timeout | undefined;
   let stop = () => {};
 
+  const startLater = () => {
+    timer = setTimeout(() => {
+      start();
+      missed();
+    }, pauseMs).unref();
+    pauseMs = Math.min(pauseMs * 2, restart.maxMs);
+  };
+
   const start = () => {
+    try {
+      requireDescriptors();
+    } catch (error) {
+      log.warn(`${argv.join(' ')}: ${(error as Error).message}`);
+      return startLater();
+    }
     const child = spawn('sh', ['-c', untilWeEnd, 'sh', ...argv], { stdio: ['pipe', 'pipe', 'ignore'] });
     const began = performance.now();
     child.on('error', (error) => log.warn(`${argv.join(' ')}: ${error.message}`));
@@ -34,11 +49,7 @@ export const monitor = (
       if (stopped) return;
       pauseMs = performance.now() - began > restart.maxMs ? restart.firstMs : pauseMs;
       log.debug(`${argv.join(' ')} ended; starting it again`);
-      timer = setTimeout(() => {
-        start();
-        missed();
-      }, pauseMs).unref();
-      pauseMs = Math.min(pauseMs * 2, restart.maxMs);
+      startLater();
     });
     child.unref();
   };
