@@ -1,11 +1,11 @@
 import t, { type Test } from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
 import { maxMessageBytes } from '../../../worker/system/mqtt.ts';
+import { startCluster } from '../../support/cluster/engine.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { type Answers, startMuteBroker } from '../../support/servers/mute-broker.ts';
-import { startCluster as startNetCluster } from '../net-manager/cluster.ts';
 import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from '../node-engine/support/cluster.ts';
 import { service } from '../node-engine/support/jobs.ts';
 import { startWorker } from '../node-engine/support/worker.ts';
 

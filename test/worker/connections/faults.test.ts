@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
+import type { Cluster } from '../../support/cluster/engine.ts';
 import { type Answers, startMuteBroker } from '../../support/servers/mute-broker.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import type { Cluster } from '../node-engine/support/cluster.ts';
 import { startWorker } from '../node-engine/support/worker.ts';
 
 const patienceMs = 60_000;

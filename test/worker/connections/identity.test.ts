@@ -2,11 +2,11 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
-import { startCluster as startNetCluster } from '../net-manager/cluster.ts';
+import { startCluster } from '../../support/cluster/engine.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
 import { footprint, serve } from '../net-manager/kernel.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from '../node-engine/support/cluster.ts';
 import { createDaemon, fetchText, fixture, noWasmtime } from '../node-engine/support/daemon.ts';
 import { hello, job, service } from '../node-engine/support/jobs.ts';
 

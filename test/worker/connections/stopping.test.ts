@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
+import { startCluster } from '../../support/cluster/engine.ts';
 import { startMuteBroker } from '../../support/servers/mute-broker.ts';
 import { createDaemon as createNetManager } from '../net-manager/daemon.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from '../node-engine/support/cluster.ts';
 import { createDaemon, fixture, noWasmtime } from '../node-engine/support/daemon.ts';
 import { job, service } from '../node-engine/support/jobs.ts';
 

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
-import { startCluster } from './cluster.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { createDaemon } from './daemon.ts';
 import { footprint, get, serve } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -11,7 +11,7 @@ const registration = { client_id: 'node1', cluster_address: '127.0.0.1' };
 inSandbox(import.meta.url, () => {
   for (const WasmTopology of ['bridged', 'veth'])
     t.test(`61 instances fit, one more is refused, all go again, ${WasmTopology}`, async (t) => {
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       await daemon.post('/register', registration);
       const before = await footprint();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
 import { openJournal } from '../../../worker/net-manager/journal.ts';
-import { startCluster } from './cluster.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { createDaemon } from './daemon.ts';
 import { run } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -15,7 +15,7 @@ const patience = (what: string) => deadline(30_000, what);
 /** A net manager whose state folder is a disk of its own, with two instances. */
 const onSmallDisk = async () => {
   await using stack = new AsyncDisposableStack();
-  const cluster = stack.use(await startCluster());
+  const cluster = stack.use(await startNetCluster());
   const daemon = stack.use(await createDaemon({ ClusterMqttPort: String(cluster.port) }));
   const state = join(daemon.folder, 'state');
   await daemon.end('SIGTERM');

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { batches } from '../../support/inputs.ts';
-import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
 import { attachLab, footprint, run } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -37,7 +37,7 @@ inSandbox(import.meta.url, () => {
   t.before(attachLab);
 
   t.test('a service is asked after while it has instances here; a silent cluster holds nothing up', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
     const queries = () => cluster.messages.filter(({ topic }) => topic === 'nodes/node1/net/tablequery/request');
@@ -59,7 +59,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('whatever a broker sends, instances come and go', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
     t.equal((await daemon.post('/wasm/deploy', first)).status, 200);
@@ -95,7 +95,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test("the cluster is told when this node's address changes", async (t) => {
-    await using cluster = await startCluster(undefined, { host: '::' });
+    await using cluster = await startNetCluster(undefined, { host: '::' });
     const child = execFile('nsenter', [
       '--net=/run/netns/lab',
       '--',
@@ -156,7 +156,7 @@ inSandbox(import.meta.url, () => {
       requestCert: true,
       rejectUnauthorized: true,
     };
-    await using cluster = await startCluster(undefined, { tls });
+    await using cluster = await startNetCluster(undefined, { tls });
     const netcfg = { ClusterMqttPort: String(cluster.port), MqttCert: pem('client'), MqttKey: pem('client-key') };
     await using daemon = await createDaemon(netcfg, { NODE_EXTRA_CA_CERTS: pem('server') });
     t.equal((await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' })).status, 200);

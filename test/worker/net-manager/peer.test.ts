@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import t from 'tap';
 import { ownerIn } from '../../../worker/net-manager/peer.ts';
-import { startCluster } from './cluster.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { createDaemon } from './daemon.ts';
 import { footprint, run } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -52,7 +52,7 @@ inSandbox(
   import.meta.url,
   () => {
     t.test('over TCP nobody but root is obeyed', async (t) => {
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) }, {}, ['--port', String(port)]);
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0, portMappings: '80' });

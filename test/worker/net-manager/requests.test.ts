@@ -3,8 +3,8 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { batches } from '../../support/inputs.ts';
-import { startCluster } from './cluster.ts';
 import { createDaemon } from './daemon.ts';
 import { footprint, get, run, serve } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -14,27 +14,27 @@ const registration = { client_id: 'node1', cluster_address: '127.0.0.1' };
 
 inSandbox(import.meta.url, () => {
   t.test('a broker that is down is said, and the registration completes when it is up', async (t) => {
-    const probe = await startCluster();
+    const probe = await startNetCluster();
     await probe[Symbol.asyncDispose]();
     await using daemon = await createDaemon({ ClusterMqttPort: String(probe.port) });
     const first = await daemon.post('/register', registration);
     t.equal(first.status, 503);
     t.match(first.json()['message'], /ECONNREFUSED.*still asking/);
     t.equal((await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 })).status, 500);
-    await using _cluster = await startCluster(undefined, { port: probe.port });
+    await using _cluster = await startNetCluster(undefined, { port: probe.port });
     t.equal((await daemon.post('/register', registration)).status, 200);
     await daemon.end('SIGTERM');
   });
 
   t.test('an instance that is taken back before there are addresses is not made afterwards', async (t) => {
-    const probe = await startCluster();
+    const probe = await startNetCluster();
     await probe[Symbol.asyncDispose]();
     await using daemon = await createDaemon({ ClusterMqttPort: String(probe.port) });
     const { namespaces } = await footprint();
     t.equal((await daemon.post('/register', registration)).status, 503);
     const request = { serviceName: service, instanceNumber: 0 };
     const asked = [daemon.post('/wasm/deploy', request), daemon.post('/wasm/undeploy', request)];
-    await using _cluster = await startCluster(undefined, { port: probe.port });
+    await using _cluster = await startNetCluster(undefined, { port: probe.port });
     t.same(
       (await Promise.all(asked)).map(({ status }) => status),
       [200, 200],
@@ -44,7 +44,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('an uplink that this board has not got is named', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), DefaultInterface: 'wwan0' });
     t.equal((await daemon.post('/register', registration)).status, 200);
     t.match(daemon.log(), /DefaultInterface 'wwan0' of netcfg\.json is no interface of this board/);
@@ -53,7 +53,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('what the cluster or the node can’t give is said, and asked for again', async (t) => {
     const subnet = { address: '10.10.0.1', addressv6: 'fc00::100' };
-    await using cluster = await startCluster(subnet);
+    await using cluster = await startNetCluster(subnet);
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     const bare = await footprint();
     const wrong = await daemon.post('/register', registration);
@@ -70,7 +70,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a container or unikernel gets its link in the namespace of its process', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.post('/register', registration);
     const before = await footprint();
@@ -107,7 +107,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('changes of one instance happen one after the other', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.post('/register', registration);
     const before = await footprint();
@@ -123,7 +123,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a failed step takes back the earlier ones, and the address is free again', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     // A kernel that takes no rule for port 80.
     const folder = t.testdir({
       nft: `#!/bin/sh
@@ -162,7 +162,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a foreign forward policy is named in the answer and in the log', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.post('/register', registration);
     await run(
@@ -179,7 +179,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('whatever is sent, the answer is a clear error and nothing changes', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     const port = 6_080;
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) }, {}, ['--port', String(port)]);
     await daemon.post('/register', registration);

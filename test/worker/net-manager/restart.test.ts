@@ -6,7 +6,7 @@ import { readConfig } from '../../../worker/net-manager/config.ts';
 import { type Journal, openJournal } from '../../../worker/net-manager/journal.ts';
 import { createManager } from '../../../worker/net-manager/manager.ts';
 import { consoleLog } from '../../../worker/system/log.ts';
-import { startCluster } from './cluster.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { createDaemon } from './daemon.ts';
 import { attachLab, footprint, get, run, serve } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -21,7 +21,7 @@ inSandbox(import.meta.url, () => {
   t.before(attachLab);
   t.test('a net manager that stops while it sets its network up leaves nothing of it', async (t) => {
     const before = await footprint();
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     const folder = t.testdir({ 'netcfg.json': JSON.stringify({ ClusterMqttPort: String(cluster.port) }) });
     const log = consoleLog(false);
     const written = Promise.withResolvers<void>();
@@ -44,7 +44,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a cluster that moved to another address is followed there, and instances stay', async (t) => {
-    const former = await startCluster();
+    const former = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(former.port) });
     const deployment = { serviceName: service, instanceNumber: 0, portMappings: '80' };
     await daemon.post('/register', registration);
@@ -53,7 +53,7 @@ inSandbox(import.meta.url, () => {
     const before = await footprint();
     await daemon.end('SIGKILL');
     await former[Symbol.asyncDispose]();
-    await using moved = await startCluster(undefined, { host: '127.0.0.2', port: former.port });
+    await using moved = await startNetCluster(undefined, { host: '127.0.0.2', port: former.port });
     await daemon.start();
     t.equal((await daemon.post('/register', { ...registration, cluster_address: '127.0.0.2' })).status, 200);
     const told = await moved.message(({ topic }) => topic === 'nodes/node1/net/service/deployed');
@@ -72,7 +72,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('what others break is made whole again', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), Egress: 'off' });
     const deploy = async (instanceNumber: number, portMappings: string) =>
       (await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings })).json();
@@ -112,7 +112,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a journal that can’t be used is said and not fatal', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.end('SIGTERM');
     for (const junk of [
@@ -132,7 +132,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('settings changed before a reboot are not given back after it', async (t) => {
     const found = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8');
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.end('SIGTERM');
     const journal = {
@@ -160,7 +160,7 @@ inSandbox(import.meta.url, () => {
 
   t.test('instances go with the net manager where it is configured so', async (t) => {
     const bare = await footprint();
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), OnStop: 'remove' });
     await daemon.post('/register', registration);
     await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0, portMappings: '80' });

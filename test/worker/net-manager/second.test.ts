@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { deadline, until } from '../../../lab/system/wait.ts';
-import { startCluster } from './cluster.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { createDaemon } from './daemon.ts';
 import { footprint, inNamespace, run } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -17,7 +17,7 @@ const entry = fileURLToPath(new URL('../../../worker/net-manager/main.ts', impor
 inSandbox(import.meta.url, () => {
   for (const own of [false, true])
     t.test(`a second net manager with ${own ? 'a state of its own' : 'the same state'} ends at once`, async (t) => {
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       const wanted = { serviceName: 'app.appns.svc.svcns', instanceNumber: 0, portMappings: '80' };
@@ -42,7 +42,7 @@ inSandbox(import.meta.url, () => {
     });
 
   t.test('a net manager whose socket is removed is answering again', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     const register = () => daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
     for (const _ of [1, 2]) {
@@ -56,7 +56,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a second net manager in a network namespace of its own leaves the state of the first alone', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
     const state = join(daemon.folder, 'state');

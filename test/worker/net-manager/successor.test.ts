@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
-import { startCluster } from './cluster.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { createDaemon } from './daemon.ts';
 import { attachLab, footprint, get, run, serve } from './kernel.ts';
 import { inSandbox } from './sandbox.ts';
@@ -18,7 +18,7 @@ inSandbox(import.meta.url, () => {
     t.test(`a killed net manager's successor takes over, ${WasmTopology}`, async (t) => {
       const bare = await footprint();
       const settings = await forwarding();
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       const deploy = async (instanceNumber: number, portMappings = '') =>
         (await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings })).json();
@@ -73,7 +73,7 @@ inSandbox(import.meta.url, () => {
     });
 
   t.test('a board that was booted again starts clean', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await daemon.post('/register', registration);
     await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0, portMappings: '80' });
@@ -94,7 +94,7 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a successor removes instances at once, without a registration or a broker', async (t) => {
-    const cluster = await startCluster();
+    const cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     const bare = await footprint();
     await daemon.post('/register', registration);

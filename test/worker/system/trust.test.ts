@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { get } from '../../../worker/node-engine/artifacts/download.ts';
+import { startCluster } from '../../support/cluster/engine.ts';
+import { startNetCluster } from '../../support/cluster/net.ts';
 import { makeCertificates, noOpenssl } from '../../support/servers/certificates.ts';
-import { startCluster as startNetCluster } from '../net-manager/cluster.ts';
 import { createDaemon } from '../net-manager/daemon.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
-import { startCluster } from '../node-engine/support/cluster.ts';
 import { startWorker } from '../node-engine/support/worker.ts';
 
 const registration = { client_id: 'node1', cluster_address: '127.0.0.1' };

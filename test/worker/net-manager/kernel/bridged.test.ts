@@ -1,6 +1,6 @@
 import t from 'tap';
+import { startNetCluster } from '../../../support/cluster/net.ts';
 import { setKernel } from '../../../support/network.ts';
-import { startCluster } from '../cluster.ts';
 import { createDaemon } from '../daemon.ts';
 import { footprint, get, inNamespace, run, serve } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
@@ -10,7 +10,7 @@ const task = `${service}.instance.0`;
 
 inSandbox(import.meta.url, () => {
   t.test('a bridged instance is reachable and leaves nothing behind', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     const registration = { client_id: 'node1', cluster_address: '127.0.0.1' };
     t.equal((await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 })).status, 400);
@@ -76,7 +76,7 @@ inSandbox(import.meta.url, () => {
       const off = 'net/ipv6/conf/default/disable_ipv6';
       await setKernel([], off, '1');
       t.teardown(() => setKernel([], off, '0'));
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       const registered = await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       t.match(registered, { status: 200, text: '' });
@@ -91,7 +91,7 @@ inSandbox(import.meta.url, () => {
     });
 
   t.test('a kernel without IPv6 is refused with that reason', async (t) => {
-    await using cluster = await startCluster();
+    await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
     await run('mount', '-t', 'tmpfs', 'none', '/proc/sys/net/ipv6');
     const refused = await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });

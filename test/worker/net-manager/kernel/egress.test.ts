@@ -1,5 +1,5 @@
 import t from 'tap';
-import { startCluster } from '../cluster.ts';
+import { startNetCluster } from '../../../support/cluster/net.ts';
 import { createDaemon } from '../daemon.ts';
 import { ask, attachLab, get, inNamespace, run, serve } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
@@ -18,7 +18,7 @@ inSandbox(import.meta.url, () => {
     ['veth', ['fd50::/64', '10.9.0.0/16'], false, true],
   ] as const)
     t.test(`egress ${Egress}, ${WasmTopology}`, async (t) => {
-      await using cluster = await startCluster(subnet);
+      await using cluster = await startNetCluster(subnet);
       const netcfg = { ClusterMqttPort: String(cluster.port), WasmTopology, Egress };
       await using daemon = await createDaemon(netcfg);
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
@@ -73,7 +73,7 @@ inSandbox(import.meta.url, () => {
         await run('ip', '-n', 'lab', 'addr', 'del', '169.254.169.254/32', 'dev', 'lo');
         await run('ip', 'route', 'del', '169.254.169.254/32');
       });
-      await using cluster = await startCluster(subnet);
+      await using cluster = await startNetCluster(subnet);
       const netcfg = { ClusterMqttPort: String(cluster.port), ...(InstanceAccess && { InstanceAccess }) };
       await using daemon = await createDaemon(netcfg);
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
@@ -90,7 +90,7 @@ inSandbox(import.meta.url, () => {
 
   for (const InstanceAccess of [[], ['cluster']])
     t.test(`the cluster's control plane on another machine, ${InstanceAccess[0] ?? 'not asked for'}`, async (t) => {
-      await using cluster = await startCluster(subnet);
+      await using cluster = await startNetCluster(subnet);
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), InstanceAccess });
       // The broker of this test is found at the lab's address.
       await run('nft', 'add table ip t; add chain ip t o { type nat hook output priority -150; }');
@@ -126,7 +126,7 @@ inSandbox(import.meta.url, () => {
         await run('ip', '-n', 'lab', 'addr', 'add', `${address}/128`, 'dev', 'lo');
       using _lab = await serve('lab', 9000, 'lab');
       t.equal(await get(undefined, 'http://10.30.0.7:9000/'), 'lab', 'as long as there is no net manager');
-      await using cluster = await startCluster(subnet);
+      await using cluster = await startNetCluster(subnet);
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber: 0 });
@@ -149,7 +149,7 @@ inSandbox(import.meta.url, () => {
     t.test(`a subnet that the board uses itself is refused: ${address} ${v6}`, async (t) => {
       await run('ip', 'route', 'add', '10.77.0.0/16', 'via', '192.168.50.2');
       t.teardown(() => run('ip', 'route', 'del', '10.77.0.0/16'));
-      await using cluster = await startCluster({ address, addressv6: v6 });
+      await using cluster = await startNetCluster({ address, addressv6: v6 });
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
       const answer = await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       t.match(answer, { status: 500, text: reason });
@@ -159,7 +159,7 @@ inSandbox(import.meta.url, () => {
 
   for (const WasmTopology of ['bridged', 'veth'])
     t.test(`a neighbour with a route to the instances reaches mapped ports only, ${WasmTopology}`, async (t) => {
-      await using cluster = await startCluster(subnet);
+      await using cluster = await startNetCluster(subnet);
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       for (const [instanceNumber, portMappings] of [

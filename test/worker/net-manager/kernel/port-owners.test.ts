@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
-import { startCluster } from '../cluster.ts';
+import { startNetCluster } from '../../../support/cluster/net.ts';
 import { createDaemon } from '../daemon.ts';
 import { attachLab, get, run, serve } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
@@ -29,7 +29,7 @@ inSandbox(import.meta.url, () => {
   for (const [what, program, named] of others) {
     const skip = isInstalled(program) ? false : `${program} is not installed`;
     t.test(`a port that another program maps by rules of ${what} stays its own`, { skip }, async (t) => {
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) });
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       const map = async (port: number) => {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import t from 'tap';
-import { startCluster } from '../cluster.ts';
+import { startNetCluster } from '../../../support/cluster/net.ts';
 import { createDaemon } from '../daemon.ts';
 import { ask, attachLab, footprint, get, serve } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
@@ -21,7 +21,7 @@ inSandbox(import.meta.url, () => {
         await writeFile(`/proc/sys/net/bridge/bridge-nf-call-${family}`, filtered).catch(() =>
           t.comment('this kernel has no br_netfilter: bridged frames are never filtered'),
         );
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       const deploy = (instanceNumber: number, portMappings: string) =>

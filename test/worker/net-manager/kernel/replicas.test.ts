@@ -1,5 +1,5 @@
 import t from 'tap';
-import { startCluster } from '../cluster.ts';
+import { startNetCluster } from '../../../support/cluster/net.ts';
 import { createDaemon } from '../daemon.ts';
 import { attachLab, footprint, get, inNamespace, run, serve } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
@@ -36,7 +36,7 @@ inSandbox(import.meta.url, () => {
   t.before(attachLab);
   for (const WasmTopology of ['bridged', 'veth'] as const)
     t.test(`replicas share a host port while one of them lives, ${WasmTopology}`, async (t) => {
-      await using cluster = await startCluster();
+      await using cluster = await startNetCluster();
       await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), WasmTopology });
       await daemon.post('/register', { client_id: 'node1', cluster_address: '127.0.0.1' });
       const deploy = (instanceNumber: number, serviceName = service) =>

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
 import { boot, noMachine } from '../../../lab/machine/qemu/boot.ts';
+import { addresses, startTableCluster } from '../../../support/cluster/table.ts';
 import { privateCache } from '../../../support/private.ts';
-import { addresses, startTableCluster } from './cluster.ts';
 import { nodeAddress, setUpBoards } from './guest.ts';
 
 const reason = await noMachine();

@@ -2,7 +2,7 @@ import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
-import { startCluster } from '../cluster.ts';
+import { startNetCluster } from '../../../support/cluster/net.ts';
 import { createDaemon } from '../daemon.ts';
 import { attachLab, footprint, get, inNamespace, run, serve } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
@@ -18,7 +18,7 @@ const settings = async (keys: readonly string[]) =>
 /** A board with two instances, of which the first serves on port 80. */
 const board = async (netcfg: Record<string, unknown>) => {
   await using stack = new AsyncDisposableStack();
-  const cluster = stack.use(await startCluster());
+  const cluster = stack.use(await startNetCluster());
   const daemon = stack.use(await createDaemon({ ClusterMqttPort: String(cluster.port), ...netcfg }));
   const registered = await daemon.post('/register', registration);
   if (registered.status !== 200) throw new Error(registered.text);

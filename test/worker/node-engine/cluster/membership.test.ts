@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import t from 'tap';
-import { startCluster } from '../support/cluster.ts';
+import { startCluster } from '../../../support/cluster/engine.ts';
 import { job } from '../support/jobs.ts';
 import { startWorker } from '../support/worker.ts';
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
+import type { Message } from '../../../support/cluster/broker.ts';
+import { startCluster } from '../../../support/cluster/engine.ts';
 import { rounds } from '../../../support/inputs.ts';
-import { type Message, startCluster } from '../support/cluster.ts';
 import { job } from '../support/jobs.ts';
 import { startWorker } from '../support/worker.ts';
 

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
+import { startCluster } from '../../../support/cluster/engine.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
-import { startCluster } from '../support/cluster.ts';
 import { createDaemon, noWasmtime } from '../support/daemon.ts';
 import { startEngine } from '../support/engine.ts';
 import { job, processes } from '../support/jobs.ts';

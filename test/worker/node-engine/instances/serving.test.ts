@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { startCluster } from '../../../support/cluster/engine.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
-import { startCluster } from '../support/cluster.ts';
 import { createDaemon, fetchText, fixture, noWasmtime } from '../support/daemon.ts';
 import { hello, job, processes, service } from '../support/jobs.ts';
 import { startNetManager } from '../support/net-manager.ts';

@@ -1,4 +1,4 @@
-import { startCluster } from './cluster.ts';
+import { startCluster } from '../../../support/cluster/engine.ts';
 import { createDaemon } from './daemon.ts';
 import { job, service } from './jobs.ts';
 import { startNetManager } from './net-manager.ts';

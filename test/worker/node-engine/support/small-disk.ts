@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startCluster } from './cluster.ts';
+import { startCluster } from '../../../support/cluster/engine.ts';
 import { createDaemon, fixture } from './daemon.ts';
 import { job } from './jobs.ts';
 import { startNetManager } from './net-manager.ts';

@@ -11,7 +11,7 @@ import { defaultServing } from '../../../../worker/node-engine/runtime/serving.t
 import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
 import { settingsOf } from '../../../../worker/node-engine/settings.ts';
 import { work } from '../../../../worker/node-engine/worker.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster } from '../../../support/cluster/engine.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 

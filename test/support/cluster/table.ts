@@ -1,7 +1,5 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Aedes } from 'aedes';
+import { startBroker } from './broker.ts';
 
 type Row = Record<string, unknown> & { readonly instance_number: number };
 type Body = Record<string, string>;
@@ -23,10 +21,6 @@ export const addresses = (service: number) => ({
  * nodes, as a real one does, and announces what changes. `change` sees every answer before it is sent.
  */
 export const startTableCluster = async () => {
-  const aedes = await Aedes.createBroker();
-  const server = createServer(aedes.handle);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   const rows = new Map<string, Map<number, Row>>();
   const queries: Body[] = [];
   const removed: string[] = [];
@@ -35,13 +29,6 @@ export const startTableCluster = async () => {
     change: (result: Record<string, unknown>): Record<string, unknown> | undefined => result,
   };
 
-  const publish = (topic: string, body: unknown) =>
-    new Promise<void>((resolve, reject) =>
-      aedes.publish(
-        { cmd: 'publish', topic, payload: JSON.stringify(body), qos: 1, retain: false, dup: false },
-        (error) => (error ? reject(error) : resolve()),
-      ),
-    );
   const numberOf = (name: string) => Number(/\.s(\d+)\./.exec(name)?.[1] ?? 0);
   const nameAt = (address: string): string => {
     const number = /^10\.30\.0\.(\d+)$|^10\.30\.(\d+)\.\d+$|^fdff:2000::(\d+)$|^fdff::(\d+):\d+$/.exec(address) ?? [];
@@ -55,7 +42,7 @@ export const startTableCluster = async () => {
   const announce = (name: string) =>
     Promise.all(
       [name, addresses(numberOf(name)).any.v4, addresses(numberOf(name)).any.v6].map((key) =>
-        publish(`jobs/${key}/updates_available`, { type: 'DEPLOYMENT' }),
+        broker.publish(`jobs/${key}/updates_available`, { type: 'DEPLOYMENT' }),
       ),
     );
 
@@ -76,7 +63,7 @@ export const startTableCluster = async () => {
   };
 
   const take = async (id: string, what: string, body: Body): Promise<void> => {
-    if (what === 'subnet') await publish(`nodes/${id}/net/subnetwork/result`, subnets[id]);
+    if (what === 'subnet') await broker.publish(`nodes/${id}/net/subnetwork/result`, subnets[id]);
     if (what === 'interest/remove') removed.push(body['appname'] ?? '');
     if (what === 'service/deployed')
       await place(body['appname'] ?? '', {
@@ -88,19 +75,23 @@ export const startTableCluster = async () => {
       queries.push(body);
       await delay(control.delayMs);
       const result = control.change(answer(body));
-      if (result) await publish(`nodes/${id}/net/tablequery/result`, result);
+      if (result) await broker.publish(`nodes/${id}/net/tablequery/result`, result);
     }
   };
-  aedes.on('publish', ({ topic, payload }, client) => {
-    const [, id, what] = /^nodes\/([^/]+)\/net\/(.+)$/.exec(topic) ?? [];
-    if (client && id && what) void take(id, what, JSON.parse(payload.toString()) as Body);
-  });
+  const broker = await startBroker(
+    {},
+    {
+      received: ({ topic, body }) => {
+        const [, id, what] = /^nodes\/([^/]+)\/net\/(.+)$/.exec(topic) ?? [];
+        if (id && what) void take(id, what, body as Body);
+      },
+    },
+  );
   return {
-    port: (server.address() as AddressInfo).port,
+    ...broker,
     control,
     queries,
     removed,
-    publish,
     /** Puts a row into the table, or another in its place, and announces it. */
     place,
     /** Takes an instance out of the table and announces it. */
@@ -109,9 +100,5 @@ export const startTableCluster = async () => {
       await announce(name);
     },
     announce,
-    [Symbol.asyncDispose]: async () => {
-      await new Promise<void>((resolve) => aedes.close(resolve));
-      server.close();
-    },
   };
 };

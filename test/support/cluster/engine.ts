@@ -3,14 +3,11 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
-import { Aedes } from 'aedes';
-import { problemsOf } from '../../../../worker/contract/check.ts';
-import { JobStatusMessage, ResourcesMessage400, ResourcesMessage403 } from '../../../../worker/contract/job.ts';
-import { type Dialect, nodeFields, registrationPath } from '../../../../worker/contract/registration.ts';
-
-export type Message = { readonly topic: string; readonly body: Record<string, unknown> };
+import type { AddressInfo } from 'node:net';
+import { problemsOf } from '../../../worker/contract/check.ts';
+import { JobStatusMessage, ResourcesMessage400, ResourcesMessage403 } from '../../../worker/contract/job.ts';
+import { type Dialect, nodeFields, registrationPath } from '../../../worker/contract/registration.ts';
+import { type Message, startBroker } from './broker.ts';
 
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
@@ -29,7 +26,7 @@ const schemaOf = (topic: string, dialect: Dialect) => {
 /** Key and certificate in PEM. With them the cluster speaks TLS and wants such a certificate of workers, too. */
 export type TlsFiles = { readonly key: string; readonly cert: string; readonly ca?: string };
 
-/** A cluster on 127.0.0.1: registration, broker and files. Every message is checked; faults collect in `violations`. */
+/** The cluster as a NodeEngine sees it, on 127.0.0.1: registration, broker and files. Every message is checked; faults collect in `violations`. */
 export const startCluster = async (
   options: {
     dialect?: Dialect;
@@ -39,32 +36,18 @@ export const startCluster = async (
   } = {},
 ) => {
   const { dialect = '403', register = () => 'a'.repeat(24), connected = () => {}, tls } = options;
-  const messages: Message[] = [];
   const registrations: Record<string, unknown>[] = [];
   const violations: string[] = [];
-  const waiting = new Set<() => void>();
   const files = new Map<string, (request: IncomingMessage, response: ServerResponse) => void>();
-  const sockets = new Set<Socket>();
 
-  const aedes = await Aedes.createBroker();
-  const accept = (socket: Socket) => {
-    sockets.add(socket.once('close', () => sockets.delete(socket)));
-    aedes.handle(socket);
-    connected();
-  };
-  const broker = tls ? createTlsServer({ ca: tls.cert, ...tls, requestCert: true }, accept) : createTcpServer(accept);
-  broker.listen(0, '127.0.0.1');
-  await once(broker, 'listening');
-  const brokerPort = (broker.address() as AddressInfo).port;
-  aedes.on('publish', ({ topic, payload }, client) => {
-    if (!client) return;
-    const body = JSON.parse(payload.toString()) as Record<string, unknown>;
+  const received = ({ topic, body }: Message) => {
     const schema = schemaOf(topic, dialect);
     if (schema === undefined) violations.push(`unknown topic ${topic}`);
     else violations.push(...problemsOf(schema, body).map((problem) => `${topic}: ${problem}`));
-    messages.push({ topic, body });
-    for (const look of waiting) look();
-  });
+  };
+  const secure = tls && { ca: tls.cert, ...tls, requestCert: true };
+  const broker = await startBroker(secure ? { tls: secure } : {}, { received, connected });
+  const { messages, until } = broker;
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const file = files.get(request.url ?? '');
@@ -73,10 +56,10 @@ export const startCluster = async (
     const body = JSON.parse(await textOf(request)) as Record<string, unknown>;
     const problems = problemsOf(nodeFields(dialect), body);
     registrations.push(body);
-    for (const look of waiting) look();
+    broker.changed();
     const id = problems.length > 0 ? 500 : register(registrations.length);
     if (typeof id === 'number') return response.writeHead(id).end(problems.join('; ') || 'not now');
-    return response.end(JSON.stringify({ id, MQTT_BROKER_PORT: String(brokerPort) }));
+    return response.end(JSON.stringify({ id, MQTT_BROKER_PORT: String(broker.port) }));
   };
   const api = tls ? createHttpsServer(tls, answer) : createServer(answer);
   api.listen(0, '127.0.0.1');
@@ -84,23 +67,6 @@ export const startCluster = async (
   const { port } = api.address() as AddressInfo;
   /** Resolves when a client has broken off the handshake. */
   const refused = once(api, 'tlsClientError');
-
-  /** Resolves with what `look` gives as soon as it gives something. */
-  const until = <T>(look: () => T | undefined, what: string): Promise<T> => {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const check = () => {
-      const found = look();
-      if (found !== undefined) resolve(found);
-    };
-    const heard = () => messages.map(({ topic, body }) => `${topic} ${JSON.stringify(body)}`).slice(-5);
-    const timer = setTimeout(() => reject(new Error(`no ${what}; the last messages: ${heard().join('\n')}`)), 30_000);
-    waiting.add(check);
-    check();
-    return promise.finally(() => {
-      clearTimeout(timer);
-      waiting.delete(check);
-    });
-  };
 
   const statuses = (instance = 0) =>
     messages
@@ -144,29 +110,14 @@ export const startCluster = async (
     serve: (name: string, handler: (request: IncomingMessage, response: ServerResponse) => void) =>
       files.set(`/${name}`, handler),
     send: (order: 'deploy' | 'delete' | 'error', body: unknown, id = 'a'.repeat(24), retain = false) =>
-      new Promise<void>((resolve, reject) =>
-        aedes.publish(
-          {
-            cmd: 'publish',
-            topic: `nodes/${id}/control/${order}`,
-            payload: typeof body === 'string' ? body : JSON.stringify(body),
-            qos: 0,
-            retain,
-            dup: false,
-          },
-          (error) => (error ? reject(error) : resolve()),
-        ),
-      ),
+      broker.publish(`nodes/${id}/control/${order}`, body, { qos: 0, retain }),
     /** Breaks every connection to the broker. */
-    hangUp: () => {
-      for (const socket of sockets) socket.destroy();
-    },
+    hangUp: broker.hangUp,
     /** Resolves when the worker has subscribed. */
     subscribed: () =>
       until(() => (messages.some(({ topic }) => topic.endsWith('/information')) ? true : undefined), 'information'),
     [Symbol.asyncDispose]: async () => {
-      await new Promise<void>((resolve) => aedes.close(resolve));
-      broker.close();
+      await broker[Symbol.asyncDispose]();
       api.closeAllConnections();
       api.close();
     },
