@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { type JunitSuite, junitDocument, suitesIn } from '../lab/report/formats/junit-xml.ts';
 
 /** One part of a nightly run: a command with a JUnit document of its own. */
 export type Part = {
@@ -25,17 +26,10 @@ const summaryOf = async ({ summary }: Part, folder: string): Promise<string> => 
     .replace(/\]\((?!\w+:|#)([^)]+)\)/g, (_, target: string) => `](${link(target)})`);
 };
 
-/** The test suites of a JUnit document, as they stand in it. */
-const suitesOf = (document: string): string => /<testsuites[^>]*>\n?([\s\S]*)<\/testsuites>/.exec(document)?.[1] ?? '';
-
 /** A suite that stands for the part itself: a part that ended badly without a report must not look like a pass. */
-const ownSuite = ({ name, code, seconds }: Part): string => {
-  const failed = code === 0 ? 0 : 1;
-  const outcome = failed ? `<error message="ended with ${code}"/>` : '';
-  return (
-    `  <testsuite name="nightly: ${escaped(name)}" tests="1" errors="${failed}" failures="0" skipped="0" time="${seconds}">\n` +
-    `    <testcase classname="nightly" name="${escaped(name)}" time="${seconds}">${outcome}</testcase>\n  </testsuite>\n`
-  );
+const ownSuite = ({ name, code, seconds }: Part): JunitSuite => {
+  const outcome = code === 0 ? undefined : ({ element: 'error', message: `ended with ${code}` } as const);
+  return { name: `nightly: ${name}`, seconds, cases: [{ classname: 'nightly', name, seconds, outcome }] };
 };
 
 const outcome = ({ code }: Part): string => (code === 0 ? 'passed' : `ended with ${code}`);
@@ -60,13 +54,10 @@ ${rows.join('\n')}
 /** Writes one report over all parts into `folder`: `junit.xml`, `summary.md` and `index.html`. */
 export const writeNightly = async (folder: string, parts: readonly Part[]): Promise<void> => {
   await fs.mkdir(folder, { recursive: true });
-  const suites = await Promise.all(parts.map(async (part) => ownSuite(part) + suitesOf(await readable(part.junit))));
+  const suites = await Promise.all(parts.map(async (part) => [ownSuite(part), suitesIn(await readable(part.junit))]));
   const summaries = await Promise.all(parts.map((part) => summaryOf(part, folder)));
   const table = parts.map((part) => `| ${part.name} | ${outcome(part)} | ${part.seconds.toFixed(0)} s |`);
-  await fs.writeFile(
-    path.join(folder, 'junit.xml'),
-    `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join('')}</testsuites>\n`,
-  );
+  await fs.writeFile(path.join(folder, 'junit.xml'), junitDocument(suites.flat()));
   await fs.writeFile(
     path.join(folder, 'summary.md'),
     ['# Nightly run', '', '| part | outcome | took |', '|---|---|---|', ...table, '', ...summaries].join('\n'),

@@ -1,4 +1,5 @@
 import { Parser, type Result } from 'tap-parser';
+import { type JunitOutcome, junitDocument } from '../lab/report/formats/junit-xml.ts';
 import { failureText } from './failure-text.ts';
 
 /** One test: a subtest directly below a test file, or below the process that a file starts again in namespaces. */
@@ -77,24 +78,21 @@ export const collect = (tap: string): readonly Case[] => {
   return cases;
 };
 
-const escaped = (text: string): string =>
-  text.replace(/[<>&"]/g, (char) => `&#${char.charCodeAt(0)};`).replace(/[^\t\n\r -퟿-�]/g, '');
-
-/** The same as a flat JUnit document. */
-export const junitOf = (cases: readonly Case[]): string => {
-  const suites = [...Map.groupBy(cases, ({ file }) => file)].map(([file, tests]) => {
-    const count = (state: Case['state']) => tests.filter((test) => test.state === state).length;
-    const lines = tests.map(({ name, ms, state, why }) => {
-      const inner =
-        state === 'fail'
-          ? `<failure>${escaped(why)}</failure>`
-          : state === 'skip'
-            ? `<skipped message="${escaped(why)}"/>`
-            : '';
-      return `<testcase classname="${escaped(file)}" name="${escaped(name)}" time="${ms / 1000}">${inner}</testcase>`;
-    });
-    const seconds = tests.reduce((sum, { ms }) => sum + ms, 0) / 1000;
-    return `<testsuite name="${escaped(file)}" tests="${tests.length}" failures="${count('fail')}" skipped="${count('skip')}" time="${seconds}">\n${lines.join('\n')}\n</testsuite>`;
-  });
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join('\n')}\n</testsuites>\n`;
+const outcomeOf = ({ state, why }: Case): JunitOutcome | undefined => {
+  const message = why.split('\n')[0] ?? '';
+  if (state === 'skip') return { element: 'skipped', message };
+  return state === 'fail' ? { element: 'failure', message, text: why } : undefined;
 };
+
+/** The same as a JUnit document, one suite a file. */
+export const junitOf = (cases: readonly Case[]): string =>
+  junitDocument(
+    [...Map.groupBy(cases, ({ file }) => file)].map(([file, tests]) => ({
+      name: file,
+      seconds: tests.reduce((sum, { ms }) => sum + ms, 0) / 1000,
+      cases: tests.map((test) => ({
+        ...{ classname: file, name: test.name, seconds: test.ms / 1000 },
+        outcome: outcomeOf(test),
+      })),
+    })),
+  );

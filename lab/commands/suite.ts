@@ -5,15 +5,11 @@ import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
 import { type ImageKind, imageKinds, type MachineKind } from '../machine/kind.ts';
 import { machineKind, machineNames } from '../machine/machines.ts';
+import { writeSuite } from '../report/folder.ts';
+import { suiteTerminal } from '../report/formats/terminal.ts';
+import { entryReason } from '../report/formats/wording.ts';
 import { Results } from '../report/model/results.ts';
-import {
-  countedEntries,
-  entryReason,
-  type SuiteEntry,
-  suiteTerminal,
-  suiteVerdict,
-  writeSuite,
-} from '../report/suite.ts';
+import { countedEntries, type SuiteEntry, suiteVerdict } from '../report/model/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { unableReason } from '../scenario/run/run.ts';
 import { messageOf, usageFault } from '../system/errors.ts';

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { parse } from '../../worker/contract/check.ts';
-import { formats } from './formats.ts';
+import { reportFormats } from './format-list.ts';
 import type { LogText } from './html/run.ts';
 import { percentileTable } from './model/latency.ts';
 import { Results } from './model/results.ts';
+import type { SuiteEntry } from './model/suite.ts';
 
 /** A further file of a report: a log, a transcript, a packet capture. */
 export type ExtraFile = { readonly name: string; readonly content: string | Uint8Array };
@@ -53,7 +54,7 @@ const filesOf = (results: Results, logs: readonly LogText[]): readonly ExtraFile
     name: `latency-${fileName(latency.name)}.hgrm`,
     content: percentileTable(latency),
   })),
-  ...formats.map(({ file, write }) => ({ name: file, content: write(results, logs) })),
+  ...reportFormats.map(({ run: { file, write } }) => ({ name: file, content: write(results, logs) })),
 ];
 
 const pointLatestTo = async (directory: string): Promise<void> => {
@@ -85,4 +86,10 @@ export const writeReport = async (
   const logs = await readLogs(directory, results);
   for (const { name, content } of filesOf(results, logs)) await writeWhole(join(directory, name), content);
   await pointLatestTo(directory);
+};
+
+/** Writes a suite's report into `directory`: every format, `suite.json` last. */
+export const writeSuite = async (directory: string, entries: readonly SuiteEntry[]): Promise<void> => {
+  await mkdir(directory, { recursive: true });
+  for (const { suite } of reportFormats) await writeWhole(join(directory, suite.file), suite.write(entries));
 };

@@ -1,4 +1,4 @@
-import { formatValue, reasonOf, titleOf, warningOf } from './formats/format.ts';
+import { formatValue, reasonOf, titleOf, warningOf } from './formats/wording.ts';
 import { html } from './html/markup.ts';
 import { page, verdictBox } from './html/page.ts';
 import { type LogText, sectionsOf } from './html/run.ts';

@@ -1,6 +1,6 @@
 import { Chalk, type ChalkInstance } from 'chalk';
 import { columns } from '../formats/columns.ts';
-import { formatValue, plain } from '../formats/format.ts';
+import { formatValue, plain } from '../formats/wording.ts';
 import type { Diff, Judgement, MetricChange } from './diff.ts';
 
 const paints: Readonly<Record<Judgement, (chalk: ChalkInstance) => ChalkInstance>> = {

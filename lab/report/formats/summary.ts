@@ -1,6 +1,8 @@
 import { loadCounts } from '../model/load-record.ts';
 import type { Metric, Results } from '../model/results.ts';
+import type { SuiteEntry } from '../model/suite.ts';
 import { placeOf } from '../model/text.ts';
+import { verdictWords } from './verdict.ts';
 import {
   answerLine,
   conditionsOf,
@@ -13,13 +15,13 @@ import {
   otherFigures,
   plain,
   reasonOf,
+  suiteCounts,
   titleOf,
   warningOf,
-} from './format.ts';
-import { verdictWords } from './verdict.ts';
+} from './wording.ts';
 
 /** Text for a cell of a Markdown table: whatever it holds is shown, and ends neither the cell nor the table. */
-export const cell = (text: string): string =>
+const cell = (text: string): string =>
   plain(text)
     .replaceAll('\\', '\\\\')
     .replaceAll('|', '\\|')
@@ -150,3 +152,17 @@ export const summary = (results: Results): string => {
     '',
   ].join('\n');
 };
+
+/** `summary.md` of a suite. */
+export const suiteSummary = (entries: readonly SuiteEntry[]): string =>
+  [
+    `# ${suiteCounts(entries)}`,
+    '',
+    '| scenario | machine | outcome | time | why | report |',
+    '|---|---|---|---|---|---|',
+    ...entries.map(
+      ({ scenario, machine, verdict, seconds, reason = '', report }) =>
+        `| ${cell(scenario)} | ${cell(machine)} | ${verdictWords[verdict]} | ${formatValue(seconds, 's')} | ${cell(reason)} | ${report === undefined ? '' : `[report](../${report}/report.html)`} |`,
+    ),
+    '',
+  ].join('\n');

@@ -1,8 +1,10 @@
 import { Chalk } from 'chalk';
 import { loadCounts } from '../model/load-record.ts';
 import type { Results } from '../model/results.ts';
+import type { SuiteEntry } from '../model/suite.ts';
 import { placeOf } from '../model/text.ts';
 import { columns } from './columns.ts';
+import { verdictColours, verdictSigns, verdictWords } from './verdict.ts';
 import {
   expectationLine,
   formatMetric,
@@ -13,10 +15,10 @@ import {
   otherFigures,
   plain,
   reasonOf,
+  suiteCounts,
   titleOf,
   warningOf,
-} from './format.ts';
-import { verdictColours, verdictSigns, verdictWords } from './verdict.ts';
+} from './wording.ts';
 
 export type TerminalOptions = {
   /** Colours as chalk counts them: 0 for none. */
@@ -105,4 +107,17 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
     .filter((block) => block.length > 0)
     .map((block) => block.join('\n'))
     .join('\n\n')}\n`;
+};
+
+/** A suite as a table for a terminal, its outcome in the last line. */
+export const suiteTerminal = (entries: readonly SuiteEntry[], colours: 0 | 1): string => {
+  const chalk = new Chalk({ level: colours });
+  const rows = entries.map(({ scenario, machine, verdict, seconds, reason = '' }) => [
+    chalk[verdictColours[verdict]](verdictWords[verdict]),
+    scenario,
+    machine,
+    formatValue(seconds, 's'),
+    plain(reason.split('\n')[0] ?? ''),
+  ]);
+  return `${columns(rows).join('\n')}\n\n${suiteCounts(entries)}\n`;
 };

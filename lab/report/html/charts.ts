@@ -1,4 +1,4 @@
-import { formatValue, inOrder } from '../formats/format.ts';
+import { formatValue, inOrder } from '../formats/wording.ts';
 import { histogramOf } from '../model/latency.ts';
 import type { LatencyHistogram, Results } from '../model/results.ts';
 import { type Axis, chart, type Line, linearAxis, logAxis } from './chart.ts';

@@ -1,4 +1,4 @@
-import { plain } from '../formats/format.ts';
+import { plain } from '../formats/wording.ts';
 
 /** HTML or SVG text that is safe to put into a document as it is. */
 export class Markup {

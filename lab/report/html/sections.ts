@@ -1,3 +1,4 @@
+import { verdictSigns, verdictWords } from '../formats/verdict.ts';
 import {
   answerLine,
   conditionsOf,
@@ -9,8 +10,7 @@ import {
   machineOf,
   metricsByLoad,
   otherFigures,
-} from '../formats/format.ts';
-import { verdictSigns, verdictWords } from '../formats/verdict.ts';
+} from '../formats/wording.ts';
 import { loadCounts } from '../model/load-record.ts';
 import type { Results, Run, Step, Timing } from '../model/results.ts';
 import { placeOf } from '../model/text.ts';

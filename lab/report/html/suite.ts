@@ -1,7 +1,6 @@
-import { formatValue, titleOf, warningOf } from '../formats/format.ts';
 import { verdictSigns } from '../formats/verdict.ts';
-import type { Verdict } from '../model/results.ts';
-import type { SuiteEntry } from '../suite.ts';
+import { formatValue, suiteCounts, titleOf, warningOf } from '../formats/wording.ts';
+import { type SuiteEntry, suiteVerdict } from '../model/suite.ts';
 import { html, type Markup } from './markup.ts';
 import { page, verdictBox } from './page.ts';
 import { sectionsOf } from './run.ts';
@@ -51,11 +50,13 @@ ${
 };
 
 /** `report.html` of a suite: what came of every scenario, and below it the runs themselves. */
-export const suitePage = (entries: readonly SuiteEntry[], verdict: Verdict, counts: string): string =>
-  page({
+export const suitePage = (entries: readonly SuiteEntry[]): string => {
+  const verdict = suiteVerdict(entries);
+  return page({
     title: `Suite of ${entries.length} runs`,
     verdict,
-    head: [verdictBox(verdict, counts), overview(entries)],
+    head: [verdictBox(verdict, suiteCounts(entries)), overview(entries)],
     contents: [],
     body: entries.map(runOf),
   });
+};

@@ -2,7 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { countedEntries, entryReason, type SuiteEntry, suiteVerdict, writeSuite } from '../../../lab/report/suite.ts';
+import { writeSuite } from '../../../lab/report/folder.ts';
+import { entryReason } from '../../../lab/report/formats/wording.ts';
+import { countedEntries, type SuiteEntry, suiteVerdict } from '../../../lab/report/model/suite.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const entries: readonly SuiteEntry[] = [

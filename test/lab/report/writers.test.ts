@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import t from 'tap';
-import { formatValue } from '../../../lab/report/formats/format.ts';
 import { junit } from '../../../lab/report/formats/junit.ts';
 import { summary } from '../../../lab/report/formats/summary.ts';
 import { terminal } from '../../../lab/report/formats/terminal.ts';
+import { formatValue } from '../../../lab/report/formats/wording.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
 import { histogramOf } from '../../../lab/report/model/latency.ts';
 import { Results } from '../../../lab/report/model/results.ts';

@@ -8,8 +8,11 @@ import {
   notStarted,
   type Results,
   type Run,
+  type Verdict,
 } from '../model/results.ts';
 import { median, medianInterval } from '../model/statistics.ts';
+import type { SuiteEntry } from '../model/suite.ts';
+import { verdictWords } from './verdict.ts';
 
 /** What a run was on: `virt`, or `2 x virt`. */
 export const machineOf = ({ machine: { name, boards } }: Pick<Results, 'machine'>): string =>
@@ -50,6 +53,18 @@ export const reasonOf = ({ verdict, steps, run }: Results): string | undefined =
   const expectation = worst.expectations.find((one) => one.verdict === worst.verdict);
   return expectation ? `${worst.name}: ${expectationLine(expectation)}` : worst.name;
 };
+
+/** Why an entry of a suite did not pass, as far as its results say it. */
+export const entryReason = (results: Results): { readonly reason?: string } => {
+  const reason = reasonOf(results);
+  return reason === undefined ? {} : { reason };
+};
+
+/** `3 passed, 1 failed`. */
+export const suiteCounts = (entries: readonly SuiteEntry[]): string =>
+  Object.entries(Object.groupBy(entries, ({ verdict }) => verdict))
+    .map(([verdict, some]) => `${some.length} ${verdictWords[verdict as Verdict]}`)
+    .join(', ');
 
 /** How the figures of a run may not be read; undefined when they are what they seem. */
 export const warningOf = ({ machine }: Results): string | undefined => {
