@@ -5,6 +5,8 @@ import { helloApp } from '../lab/wasm/app.ts';
 
 /** After the cluster's update calls have to go on within this time, on native hardware. */
 const recoveryMs = 2_000;
+/** So long the load goes on: before something dies, and until all is right again. */
+const loadSeconds = 30;
 
 export default scenario({
   description:
@@ -31,21 +33,34 @@ export default scenario({
     );
     const url = callOf(await step('reach the caller', lab, () => one.forward(8080)), near.serviceAddress.v4);
 
-    /** Loads the service while something happens, and finds how many calls were lost and how soon all are right again. */
+    const steady = (limit: AbortSignal) =>
+      msUntilSteady(
+        () =>
+          lab.get(url).then(
+            ({ status }) => status === 200,
+            () => false,
+          ),
+        limit,
+      );
+
+    /** Loads the service, lets something happen, and finds how many calls were lost and how soon all are right again. */
     const during = async (what: string, happens: () => Promise<unknown>, signal: AbortSignal) => {
-      const under = load(what, url, right, { mayFail: true });
-      await happens();
-      const ends = deadline(10 * recoveryMs * one.machine.timeoutFactor, 'the recovery', signal);
-      const ms = await msUntilSteady(async () => {
-        const answer = await lab.get(url).catch(() => undefined);
-        return answer?.status === 200;
-      }, ends);
-      const { sent, responses, wrongStatus, wrongBody } = await under;
+      const limit = (of: string) => deadline(10 * recoveryMs * one.machine.timeoutFactor, of, signal);
+      const recovers = async () => {
+        await steady(limit('the first calls under load'));
+        await happens();
+        return await steady(limit('the recovery'));
+      };
+      const [{ sent, responses, wrongStatus, wrongBody }, ms] = await Promise.all([
+        load(what, url, right, { mayFail: true, seconds: loadSeconds }),
+        recovers(),
+      ]);
       const dimensions = { what };
       record({ name: 'failover.recovery', unit: 'ms', kind: 'performance', where: 'lab', dimensions, samples: [ms] });
       const lost = sent - responses + wrongStatus;
       record({ name: 'failover.lost', unit: '1', kind: 'count', where: 'lab', dimensions, samples: [lost] });
-      return { ms, wrongBody };
+      // A failed call has another body, too.
+      return { ms, wrongBody: wrongBody - wrongStatus };
     };
     const most = recoveryMs * one.machine.timeoutFactor;
 

@@ -67,7 +67,11 @@ export const packetCapture = (machine: Machine, signal: AbortSignal): Capture =>
     recording = await record(machine, file, signal).catch((error: unknown) => new Error(messageOf(error)));
   };
   const stop = async () => {
-    if (typeof recording === 'string') await machine.exec(['kill', recording]);
+    if (typeof recording !== 'string' || machine.lost.aborted) return;
+    // With a board that is switched off meanwhile, the recording has ended.
+    await machine.exec(['kill', recording]).catch((error: unknown) => {
+      if (!machine.lost.aborted) throw error;
+    });
   };
   return {
     start,

@@ -21,17 +21,15 @@ const inARow = 10;
 
 /**
  * Milliseconds until calls are answered rightly again: `ask` says of one call whether it was. The first of ten right ones
- * in a row counts. Rejects with the reason of `signal` when they never come.
+ * in a row counts, once it is answered. Rejects with the reason of `signal` when they never come.
  */
 export const msUntilSteady = async (ask: () => Promise<boolean>, signal: AbortSignal): Promise<number> => {
   const began = performance.now();
   let steady = began;
   for (let right = 0; right < inARow; ) {
     signal.throwIfAborted();
-    const asked = performance.now();
-    const isRight = await ask();
-    if (isRight && right === 0) steady = asked;
-    right = isRight ? right + 1 : 0;
+    right = (await ask()) ? right + 1 : 0;
+    if (right === 1) steady = performance.now();
   }
   return steady - began;
 };
