@@ -154,7 +154,7 @@ export const repairNode = async (
 ): Promise<Repaired> => {
   const seen = await look(settings, journal, within);
   const nothing = { missing: [], left: [], failures: [] };
-  if (seen.repair.missing.length === 0) return { ...nothing, lost: seen.lost };
+  if (seen.repair.missing.length === 0 && seen.lost.length === 0) return { ...nothing, lost: [] };
   return await journal.lock.withWriteLock(async () => {
     // By now the board may have been given back.
     if (signal.aborted) return { ...nothing, lost: [] };
