@@ -72,7 +72,10 @@ inSandbox(import.meta.url, () => {
       t.teardown(async () => {
         await run('ip', '-n', 'lab', 'addr', 'del', '169.254.169.254/32', 'dev', 'lo');
         await run('ip', 'route', 'del', '169.254.169.254/32');
+        await run('nft', 'delete', 'table', 'ip', 't');
       });
+      await run('nft', 'add table ip t; add chain ip t p { type nat hook prerouting priority dstnat; }');
+      await run('nft', 'add rule ip t p ip daddr 192.168.50.1 tcp dport 9002 dnat to 192.168.50.2:9000');
       await using cluster = await startNetCluster(subnet);
       const netcfg = { ClusterMqttPort: String(cluster.port), ...(InstanceAccess && { InstanceAccess }) };
       await using daemon = await createDaemon(netcfg);
@@ -83,6 +86,7 @@ inSandbox(import.meta.url, () => {
       const reaches = async (url: string, text: string) => (await get(task, url)) === text;
       t.equal(await reaches('http://192.168.50.2:9000/', 'lab'), true, 'other machines are open');
       t.equal(await reaches('http://10.0.0.1:9001/', 'board'), board, 'the board');
+      t.equal(await reaches('http://192.168.50.1:9002/', 'lab'), board, 'what another program maps on the board');
       t.equal(await reaches('http://169.254.169.254:9000/', 'lab'), metadata, 'metadata');
       await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 0 });
       t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
