@@ -73,6 +73,16 @@ inSandbox(import.meta.url, () => {
     t.equal(compilerMemory(64 * 1024 ** 3), 2 * 1024 ** 3);
   });
 
+  t.test('what a compiler leaves running cannot change its result any more', async (t) => {
+    const later = `{ until [ -e $calls.go ]; do sleep 0.02; n=\${n}x; [ \${#n} -lt 999 ] || exit; done
+      echo worse >"$output"; echo done >>$calls; } 2>/dev/null &`;
+    const { native, artifact, calls, at } = await setUp(t, `${result}\n${later}`);
+    const { file = '' } = (await native.program(artifact('a'), signal)) ?? {};
+    await writeFile(at('calls.go'), '');
+    await until(async () => ((await calls()).length > 0 ? true : undefined), deadline(10_000, 'a late write'));
+    t.equal(await readFile(file, 'utf8'), 'code\n');
+  });
+
   t.test('two compilers at a time; one that is given up ends with all its children', async (t) => {
     const { native, artifact, calls } = await setUp(t, `echo $$ >>$calls; sleep 600 & wait`);
     const stop = new AbortController();

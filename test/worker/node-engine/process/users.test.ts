@@ -1,7 +1,11 @@
-import { chmod, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { nativeName } from '../../../../worker/contract/native.ts';
+import { NativeCode } from '../../../../worker/node-engine/native/native-code.ts';
+import { architecture } from '../../../../worker/node-engine/native/processor.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
 import { compilerUsers, hasUsers, instanceUsers } from '../../../../worker/system/users.ts';
 import { startCluster } from '../../../support/cluster/engine.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
@@ -72,6 +76,28 @@ inSandbox(
       const compiler = compilerUsers.first;
       t.equal(await readFile(calls, 'utf8'), `${compiler} ${compiler} ${compiler}\n`, 'the compiler is no instance');
       t.equal((await stat(state)).mode & 0o777, 0o700, 'the state itself is for nobody else');
+    });
+
+    t.test('native code that belongs to another user is not run', { skip: await lacking() }, async (t) => {
+      const { folder: parent, readable } = await openFolder(t);
+      const [folder, digest] = [join(parent, 'precompiled'), '0'.repeat(64)];
+      await mkdir(folder, { mode: 0o755 });
+      const file = join(folder, nativeName(digest, '1', architecture));
+      await writeFile(file, 'code', { mode: 0o644 });
+      const runtime = wasmtimeRuntime({ path: readable, version: '1', user: undefined, separate: false });
+      const said: string[] = [];
+      const log = { debug: t.fail, info: t.fail, warn: (text: string) => said.push(text), error: t.fail };
+      const native = new NativeCode({ folder, scratch: parent, runtime, compiles: false, log });
+      const info = { kind: 'component', exports: [], imports: [], needs: [] } as const;
+      const program = () => native.program({ file: '/x.wasm', digest, info }, AbortSignal.timeout(10_000));
+      t.same(await program(), { file, precompiled: true });
+      for (const path of [file, folder]) {
+        await chown(path, first, first);
+        t.equal(await program(), undefined, path);
+        await chown(path, 0, 0);
+      }
+      t.match(said, [/must belong to root/, /must belong to root/]);
+      t.same(await program(), { file, precompiled: true });
     });
   },
   '-nm',
