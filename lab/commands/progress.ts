@@ -40,8 +40,9 @@ export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly e
     event: (event) => {
       if (event.kind === 'run-started') out.write(`${event.scenario} on ${event.machine}\n`);
       else if (event.kind === 'step-started') current.set(event.step, { began: performance.now(), detail: '' });
-      else if (event.kind === 'progress') for (const step of current.values()) step.detail = event.text;
-      else if (event.kind === 'step-ended') {
+      else if (event.kind === 'progress') {
+        for (const [name, step] of current) if ((event.step ?? name) === name) step.detail = event.text;
+      } else if (event.kind === 'step-ended') {
         clear();
         out.write(
           `${chalk[verdictColours[event.verdict]](verdictSigns[event.verdict])} ${event.step} ${chalk.dim(seconds(event.tookMs))}\n`,

@@ -19,27 +19,29 @@ import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
 import { type AnswerFlags, addAnswerOptions, wantedAnswer } from './answer.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
+import { checkDeterministicFlags, type DeterministicFlags, runDeterministic } from './deterministic.ts';
 import { preflight } from './preflight/preflight.ts';
 import { coloursOf, showProgress } from './progress.ts';
 import { leaveReport } from './trouble.ts';
 
-type ScenarioFlags = AnswerFlags & {
-  readonly machine: string;
-  readonly connections: number;
-  readonly duration: number;
-  readonly rate?: number;
-  readonly keepAlive: boolean;
-  readonly replicates: number;
-  readonly wasmtime?: string;
-  readonly image: ImageKind;
-  readonly boot: BootSource;
-  readonly qemu?: string;
-  readonly until?: string;
-  readonly reports: string;
-  readonly keep: boolean;
-  readonly list: boolean;
-  readonly json: boolean;
-};
+type ScenarioFlags = AnswerFlags &
+  DeterministicFlags & {
+    readonly machine: string;
+    readonly connections: number;
+    readonly duration: number;
+    readonly rate?: number;
+    readonly keepAlive: boolean;
+    readonly replicates: number;
+    readonly wasmtime?: string;
+    readonly image: ImageKind;
+    readonly boot: BootSource;
+    readonly qemu?: string;
+    readonly until?: string;
+    readonly reports: string;
+    readonly keep: boolean;
+    readonly list: boolean;
+    readonly json: boolean;
+  };
 
 const list = async (json: boolean): Promise<void> => {
   const found = await Promise.all((await scenarioNames()).map(findScenario));
@@ -72,7 +74,9 @@ const typed = (command: Command): readonly string[] =>
   });
 
 const run = async (name: string, flags: ScenarioFlags, command: Command, context: CommandContext): Promise<void> => {
-  const { scenario, name: found } = await findScenario(name);
+  checkDeterministicFlags(flags, command);
+  const scenarioFile = await findScenario(name);
+  const { scenario, name: found } = scenarioFile;
   const kind = machineKind(flags.machine);
   const wanted = await wantedAnswer(flags, name, scenario);
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
@@ -80,6 +84,12 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
     throw usageFault(`${kind.name} cannot be left running: leave out --keep`);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app);
   const machine = machineOptions(flags, kind);
+  if (flags.deterministic)
+    return await runDeterministic(
+      { found: scenarioFile, kind, machine, app, wanted, until: flags.until },
+      flags,
+      context,
+    );
   await preflight({ kinds: [kind], reports: flags.reports, wasmtime: flags.wasmtime }, context.signal);
   await kind.enter?.(machine, context.signal);
   await reapRuns();
@@ -143,6 +153,13 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
         .default('direct'),
     )
     .option('--qemu <path>', 'use this QEMU in place of the pinned one')
+    .option(
+      '--deterministic',
+      'count instructions, the same ones each time, instead of running against the clock',
+      false,
+    )
+    .option('--seeds <n>', 'deterministic runs with so many seeds, one sample each', wholeNumber(1, 100), 1)
+    .option('--verify', 'run each seed twice, and fail where the two differ', false)
     .option('--until <step>', 'end after the step with this name')
     .option('--keep', 'leave the machine running', false)
     .option('--reports <folder>', 'where reports go', defaultReports)
@@ -156,6 +173,7 @@ Examples:
   npm run lab -- scenario bridged
   npm run lab -- scenario bridged --connections 16 --duration 30
   npm run lab -- scenario bridged --machine local --rate 500 --connections 64
+  npm run lab -- scenario bridged --deterministic --seeds 5
   npm run lab -- scenario bridged --app ./my-service.wasm --expect-body 'hello'
   npm run lab -- scenario bridged --app ./my-service.wasm --path '/time?zone=utc' --any-body
   npm run -s lab -- scenario bridged --json > results.json

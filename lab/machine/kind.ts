@@ -1,5 +1,6 @@
-import type { Fidelity } from '../report/model/results.ts';
+import type { Fidelity, Input } from '../report/model/results.ts';
 import type { Architecture } from '../system/elf.ts';
+import type { TreeEntry } from '../system/packages/deb.ts';
 import type { RunFolder } from '../system/runs.ts';
 import type { KeptMachine } from './kept.ts';
 import type { Capability, Machine } from './machine.ts';
@@ -40,6 +41,25 @@ export type Prepared = {
   ) => Promise<Machine>;
 };
 
+/** A guest with the lab's half in it, whose instructions are counted: the same seed gives the same run. */
+export type CountedGuest = {
+  /** Packages whose locked version the mirror no longer had. */
+  readonly unlocked: readonly string[];
+  /** What it is made of, by digest. */
+  readonly inputs: readonly Input[];
+  /** The console of a guest whose run has this folder. */
+  readonly consoleText: (folder: string) => Promise<string>;
+  /** The emulator's command line for a seed. */
+  readonly command: (seed: number) => readonly string[];
+  /** Runs it until `onRecord` says of a record that left the guest that it was the last one. */
+  readonly run: (
+    seed: number,
+    run: RunFolder,
+    onRecord: (record: string) => boolean,
+    signal: AbortSignal,
+  ) => Promise<void>;
+};
+
 /** A kind of machine, before anything of it exists. */
 export type MachineKind = {
   readonly name: string;
@@ -60,6 +80,17 @@ export type MachineKind = {
   readonly enter?: (options: MachineOptions, signal: AbortSignal) => Promise<void>;
   /** Makes or fetches its parts; `say` is told how far that has come, and the start too. */
   readonly prepare: (options: MachineOptions, say: (text: string) => void, signal: AbortSignal) => Promise<Prepared>;
+  /**
+   * Makes a guest that has the lab's half in it: its files are `entries`, and whatever is booted lies in `folder`. Left
+   * out where instructions cannot be counted.
+   */
+  readonly prepareCounted?: (
+    options: MachineOptions,
+    entries: readonly TreeEntry[],
+    folder: string,
+    say: (text: string) => void,
+    signal: AbortSignal,
+  ) => Promise<CountedGuest>;
   /**
    * Reaches one that was left running, by its run's folder; undefined when that run's machine is of another kind. A kind
    * without it is put back as it was after each run and cannot be left running.

@@ -55,6 +55,8 @@ export type Machine = AsyncDisposable & {
   readonly wasmtimeVersion: string;
   /** The emulator's command line, where there is one. */
   readonly command?: readonly string[];
+  /** Digests of the components that lie on it compiled ahead of time, where no further one can be put there. */
+  readonly precompiled?: ReadonlySet<string>;
   readonly logs: readonly MachineLog[];
   /** Aborted, with the reason, when the machine ends by itself. */
   readonly lost: AbortSignal;
@@ -67,6 +69,9 @@ export type Machine = AsyncDisposable & {
   readFile(path: string): Promise<Buffer>;
   /** What it is and how it is right now, as far as that may matter to a figure: temperature, clock, storage … */
   readonly condition?: () => Promise<Readonly<Record<string, string>>>;
+
+  /** How many instructions it has executed since it was switched on, where they are counted. */
+  readonly instructions?: () => number;
 
   /** Lets the machine go on when this process ends. Nothing else may be asked of it afterwards. */
   release(): void;

@@ -26,8 +26,11 @@ const isScenario = (value: unknown): value is Scenario =>
   'run' in value &&
   typeof value.run === 'function';
 
+/** A scenario with its name and the file that exports it. */
+export type FoundScenario = { readonly name: string; readonly file: string; readonly scenario: Scenario };
+
 /** A scenario by its name, or by the path of a file anywhere. Throws a usage fault that names the nearest one. */
-export const findScenario = async (wanted: string): Promise<{ readonly name: string; readonly scenario: Scenario }> => {
+export const findScenario = async (wanted: string): Promise<FoundScenario> => {
   const isPath = wanted.includes('/') || wanted.endsWith('.ts');
   if (!isPath) {
     const names = await scenarioNames();
@@ -40,5 +43,5 @@ export const findScenario = async (wanted: string): Promise<{ readonly name: str
   const found = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
   if (!isScenario(found))
     throw usageFault(`${wanted} exports no scenario: export default scenario({ description, requires, network, run })`);
-  return { name: path.basename(file, path.extname(file)), scenario: found };
+  return { name: path.basename(file, path.extname(file)), file, scenario: found };
 };

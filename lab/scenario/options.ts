@@ -1,4 +1,5 @@
 import type { MachineKind, MachineOptions } from '../machine/kind.ts';
+import type { RunFolder } from '../system/runs.ts';
 import type { App } from '../wasm/app.ts';
 import type { Scenario, ScenarioOptions } from './scenario.ts';
 import type { WantedAnswer } from './targets/answer.ts';
@@ -21,6 +22,8 @@ export type RunOptions = {
   readonly keep: boolean;
   /** Ends the scenario after the step with this name. */
   readonly until?: string | undefined;
+  /** Where the run keeps what it needs while it lasts; a new folder of this computer's when left out. */
+  readonly openRun?: (what: string) => Promise<RunFolder>;
   readonly signal: AbortSignal;
   readonly onEvent: (event: LabEvent) => void;
 };

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import { cached, cachePath } from '../../system/files/cache.ts';
 import { fileDigest, sha256 } from '../../system/files/digest.ts';
+import type { TreeEntry } from '../../system/packages/deb.ts';
 import { fetchSet } from '../../system/packages/fetch.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { openRun } from '../../system/runs.ts';
@@ -9,10 +10,11 @@ import { buildLayer, type Layer, type LayerRecipe } from '../layer.ts';
 import { nodeVersion } from '../node-program.ts';
 import { emulatedDeviceTree } from '../sd/device-tree.ts';
 import { buildLayerCard } from '../sd/layer-card.ts';
+import { writeArchive } from './archive.ts';
 import { buildInitramfs, type RootSource } from './initramfs.ts';
-import { filesLayer, kernelLayer, systemLayer, wasmtimeLayer, workerLayer } from './layers.ts';
+import { entriesLayer, filesLayer, kernelLayer, systemLayer, wasmtimeLayer, workerLayer } from './layers.ts';
 import type { Kernel } from './modules.ts';
-import { type BoardName, gatherParts } from './parts.ts';
+import { type BoardName, gatherParts, type Parts } from './parts.ts';
 import { systemdLayer } from './systemd.ts';
 
 export type ImageOptions = {
@@ -23,6 +25,8 @@ export type ImageOptions = {
   readonly init?: 'busybox' | 'systemd' | undefined;
   /** Files that this image has of its own, such as a worker's configuration, by path. */
   readonly files?: Readonly<Record<string, string>> | undefined;
+  /** Puts everything into one initramfs, which is written to `file`, with `entries` as its last layer. */
+  readonly archive?: { readonly file: string; readonly entries: readonly TreeEntry[] } | undefined;
   readonly say?: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
 };
@@ -37,12 +41,29 @@ export const cacheInitramfs = async (bytes: Buffer, signal: AbortSignal | undefi
   return { file, sha256: digest };
 };
 
-/** The device tree and the card with which QEMU's raspi4b boots the layers. */
-const raspi4Files = async (kernel: Kernel, layers: readonly Layer[], signal: AbortSignal | undefined) => {
+/** The device tree and, unless the layers are in the initramfs, the card with which QEMU's raspi4b boots them. */
+const raspi4Files = async (
+  kernel: Kernel,
+  layers: readonly Layer[],
+  isArchive: boolean,
+  signal: AbortSignal | undefined,
+) => {
   const tools = await fetchTools('card-tools', undefined, signal);
   if (kernel.deviceTree === undefined) throw new Error('the kernel was unpacked without its device tree');
   const deviceTree = await emulatedDeviceTree(kernel.deviceTree, tools, signal);
-  return { deviceTree, card: await buildLayerCard(layers, tools, signal), unlocked: tools.unlocked };
+  const card = isArchive ? {} : { card: await buildLayerCard(layers, tools, signal) };
+  return { deviceTree, ...card, unlocked: tools.unlocked };
+};
+
+/** The initramfs that finds the layers on disks, or that has them in itself. */
+const initramfsOf = async (
+  { busybox, kernel }: Parts,
+  layers: readonly Layer[],
+  { board, archive, signal }: ImageOptions,
+): Promise<{ readonly file: string; readonly sha256: string }> => {
+  if (archive !== undefined) return await writeArchive(archive.file, busybox, kernel, layers);
+  const root: RootSource = { kind: 'layers', disks: layerDisks[board], count: layers.length };
+  return await cacheInitramfs(await buildInitramfs(busybox, kernel, root), signal);
 };
 
 /**
@@ -50,7 +71,7 @@ const raspi4Files = async (kernel: Kernel, layers: readonly Layer[], signal: Abo
  * scripts: a kernel, an initramfs and read-only layers. The same inputs give the same digest.
  */
 export const buildDebianImage = async (options: ImageOptions): Promise<BootImage> => {
-  const { board, signal, say = () => {} } = options;
+  const { board, archive, signal, say = () => {} } = options;
   await using stack = new AsyncDisposableStack();
   const { folder: workspace } = stack.use(await openRun(`the image of ${board}`));
   const [parts, systemd] = await Promise.all([
@@ -66,18 +87,20 @@ export const buildDebianImage = async (options: ImageOptions): Promise<BootImage
     wasmtimeLayer(wasmtime, tools),
     await workerLayer(workspace, `oakestra-${board}`),
     ...(options.files === undefined ? [] : [filesLayer(options.files)]),
+    ...(archive === undefined ? [] : [entriesLayer('lab', archive.entries)]),
   ];
   say('layers');
   const layers = await Promise.all(recipes.map((recipe) => buildLayer(recipe, tools, signal)));
-  const root: RootSource = { kind: 'layers', disks: layerDisks[board], count: layers.length };
-  const initramfs = await cacheInitramfs(await buildInitramfs(parts.busybox, kernel, root), signal);
-  const { unlocked = [], ...own } = board === 'raspi4' ? await raspi4Files(kernel, layers, signal) : {};
+  const initramfs = await initramfsOf(parts, layers, options);
+  const { unlocked = [], ...own } =
+    board === 'raspi4' ? await raspi4Files(kernel, layers, archive !== undefined, signal) : {};
   const kernelDigest = await fileDigest(kernel.image);
   const treeDigest = 'deviceTree' in own ? [await fileDigest(own.deviceTree)] : [];
   const digest = sha256(
     [kernelDigest, initramfs.sha256, ...layers.map((layer) => layer.sha256), ...treeDigest].join('\n'),
   );
-  const files = [kernel.image, initramfs.file, ...layers.map(({ file }) => file)];
+  // an archive has the layers in itself
+  const files = [kernel.image, initramfs.file, ...(archive === undefined ? layers : []).map(({ file }) => file)];
   const sizes = await Promise.all(files.map(async (file) => (await fs.stat(file)).size));
   return {
     name: 'debian',
@@ -85,7 +108,7 @@ export const buildDebianImage = async (options: ImageOptions): Promise<BootImage
     kernel: kernel.image,
     initramfs: initramfs.file,
     ...own,
-    layers,
+    layers: archive === undefined ? layers : [],
     bytes: sizes.reduce((sum, size) => sum + size, 0),
     wasmtimeVersion: wasmtime.version,
     unlocked: [...parts.unlocked, ...(systemd?.unlocked ?? []), ...unlocked],

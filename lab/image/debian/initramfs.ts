@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
+import type { TreeEntry } from '../../system/packages/deb.ts';
 import { writeCpio } from '../cpio.ts';
 import { fileEntry, folderEntry, linkEntry } from '../entries.ts';
 import { completeTree } from '../layer.ts';
@@ -10,11 +11,12 @@ import type { Kernel } from './modules.ts';
 export type RootSource =
   /** Read-only layers under a writable one in memory, one a block device, in the order of their names. */
   | { readonly kind: 'layers'; readonly disks: string; readonly count: number }
+  /** The same, one a file of the initramfs itself. */
+  | { readonly kind: 'files'; readonly files: string }
   /** One writable file system. */
   | { readonly kind: 'disk'; readonly device: string };
 
-const mountLayers = (disks: string, count: number): string => `await ${count} '${disks}'
-lower=
+const mountLayers = (disks: string): string => `lower=
 for disk in ${disks}; do
 	name=\${disk##*/}
 	mkdir -p "/layers/$name"
@@ -27,6 +29,17 @@ mount -t overlay -o "lowerdir=$lower,upperdir=/writable/upper,workdir=/writable/
 
 const mountDisk = (device: string): string => `await 1 '${device}'
 mount -t ext4 -o noatime ${device} /root || exec sh`;
+
+const mountRoot = (root: RootSource): string => {
+  switch (root.kind) {
+    case 'layers':
+      return `await ${root.count} '${root.disks}'\n${mountLayers(root.disks)}`;
+    case 'files':
+      return mountLayers(root.files);
+    case 'disk':
+      return mountDisk(root.device);
+  }
+};
 
 const init = (early: readonly string[], root: RootSource): string => `#!/bin/sh
 mount -t devtmpfs devtmpfs /dev
@@ -42,7 +55,7 @@ await() {
 		sleep 0.05
 	done
 }
-${root.kind === 'layers' ? mountLayers(root.disks, root.count) : mountDisk(root.device)}
+${mountRoot(root)}
 umount /sys
 mount -o move /proc /root/proc
 mount -o move /dev /root/dev
@@ -52,16 +65,23 @@ exec switch_root /root /sbin/init
 const applets = ['sh', 'mount', 'umount', 'insmod', 'mkdir', 'seq', 'sleep', 'switch_root'];
 
 /** The small file system that the kernel starts from: busybox, the first modules, and a script. */
-export const buildInitramfs = async (busybox: Buffer, kernel: Kernel, root: RootSource): Promise<Buffer> => {
+export const buildInitramfs = async (busybox: Buffer, kernel: Kernel, root: RootSource): Promise<Buffer> =>
+  zstdCompressSync(writeCpio(await initramfsEntries(busybox, kernel, root)));
+
+/** What that file system consists of. */
+export const initramfsEntries = async (
+  busybox: Buffer,
+  kernel: Kernel,
+  root: RootSource,
+): Promise<readonly TreeEntry[]> => {
   const modules = await Promise.all(
     kernel.early.map(async (file) => fileEntry(file, await fs.readFile(path.join(kernel.modules, file)))),
   );
-  const entries = completeTree([
+  return completeTree([
     ...['dev', 'proc', 'sys', 'root', 'layers', 'writable'].map((name) => folderEntry(name)),
     fileEntry('bin/busybox', busybox, 0o755),
     ...applets.map((name) => linkEntry(`bin/${name}`, 'busybox')),
     ...modules,
     fileEntry('init', init(kernel.early, root), 0o755),
   ]);
-  return zstdCompressSync(writeCpio(entries));
 };

@@ -69,10 +69,18 @@ export const wasmtimeLayer = (wasmtime: Wasmtime, tools: Tools): LayerRecipe => 
 });
 
 /** Files of an image's own, by absolute path. */
-export const filesLayer = (files: Readonly<Record<string, string>>): LayerRecipe => {
-  const entries = Object.entries(files).map(([file, text]) => fileEntry(file.slice(1), text));
-  return { name: 'files', key: entries.map(keyOf), entries: () => entries };
-};
+export const filesLayer = (files: Readonly<Record<string, string>>): LayerRecipe =>
+  entriesLayer(
+    'files',
+    Object.entries(files).map(([file, text]) => fileEntry(file.slice(1), text)),
+  );
+
+/** A layer of given entries. */
+export const entriesLayer = (name: string, entries: readonly TreeEntry[]): LayerRecipe => ({
+  name,
+  key: entries.map(keyOf),
+  entries: () => entries,
+});
 
 /** What a layer's key says of an entry. */
 export const keyOf = ({ path, mode, content, linkname }: TreeEntry): string =>

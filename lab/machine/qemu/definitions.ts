@@ -20,6 +20,13 @@ const MachineDefinition = Type.Object({
   clock: Type.Boolean(),
   /** How much longer than on native hardware things may take. */
   slowness: Type.Number({ minimum: 1 }),
+  /** What is different when instructions are counted: one processor, and no devices. */
+  counted: Type.Object({
+    processor: Type.Array(Type.String()),
+    append: Type.String(),
+    /** The serial line that the result leaves on: a second one, or the console where that is the only one. */
+    result: Type.Union([Type.Literal('second'), Type.Literal('console')]),
+  }),
 });
 export type MachineDefinition = Static<typeof MachineDefinition>;
 

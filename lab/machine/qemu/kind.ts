@@ -6,6 +6,7 @@ import { buildEmulatedCard } from '../../image/sd/emulated.ts';
 import { usageFault } from '../../system/errors.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import type { MachineKind, MachineOptions } from '../kind.ts';
+import { prepareCounted } from './counted-guest.ts';
 import type { MachineDefinition } from './definitions.ts';
 import { keptEmulator } from './kept.ts';
 import { emulatedCapabilities, startEmulated } from './qemu.ts';
@@ -36,6 +37,8 @@ export const emulatedKind = (definition: MachineDefinition, board: BoardName): M
   needs: ['mirror'],
   bootsImages: true,
   openKept: keptEmulator,
+  prepareCounted: (options, entries, folder, say, signal) =>
+    prepareCounted({ definition, board, options, entries, folder, say, signal }),
   prepare: async (options, say, signal) => {
     const { qemu } = options;
     const image = await imageFor(board, options, say, signal);

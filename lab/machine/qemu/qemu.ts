@@ -37,7 +37,7 @@ const digestOf = (qemu: string): Promise<string> =>
   });
 
 /** The emulator: the pinned one from its own package set, or the one that the user named. */
-const emulatorProgram = async ({ qemu, signal }: EmulatedOptions) => {
+export const emulatorProgram = async ({ qemu, signal }: Pick<EmulatedOptions, 'qemu' | 'signal'>) => {
   if (qemu !== undefined)
     return {
       program: { file: path.resolve(qemu), args: [] },

@@ -1,5 +1,5 @@
 import { LabError } from '../../system/errors.ts';
-import { betterWhen, metricKey } from '../model/metrics.ts';
+import { betterWhen, metricKey, metricsOf } from '../model/metrics.ts';
 import type { Metric, Results } from '../model/results.ts';
 import { fewestSamples, type Interval, median, rankTest, ratioInterval } from '../model/statistics.ts';
 
@@ -124,7 +124,7 @@ export const diff = (before: Results, after: Results): Diff => {
       fault: 'incomplete',
       next: ['run the same scenario twice with the same options on the same machine'],
     });
-  const changes = changesOf(before.run.metrics, after.run.metrics);
+  const changes = changesOf(metricsOf(before), metricsOf(after));
   return {
     changes,
     inputs: changedInputs(before, after),

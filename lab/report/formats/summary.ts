@@ -1,4 +1,5 @@
 import { loadCounts } from '../model/load-record.ts';
+import { metricsOf } from '../model/metrics.ts';
 import type { Metric, Results } from '../model/results.ts';
 import type { SuiteEntry } from '../model/suite.ts';
 import { placeOf } from '../model/text.ts';
@@ -115,7 +116,7 @@ export const summary = (results: Results): string => {
     '',
     ...section('Failure', failureLines(results)),
     ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'actual'], stepRows(results))),
-    ...section('Load', table(['load', ...Object.values(loadCounts)], countRows(run.metrics))),
+    ...section('Load', table(['load', ...Object.values(loadCounts)], countRows(metricsOf(results)))),
     ...section('Rates and CPU time', table(rates.head, rates.rows)),
     ...section(
       warning === undefined ? 'Latency' : `Latency (${machine.fidelity}, not performance)`,

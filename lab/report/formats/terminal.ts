@@ -1,5 +1,6 @@
 import { Chalk } from 'chalk';
 import { loadCounts } from '../model/load-record.ts';
+import { metricsOf } from '../model/metrics.ts';
 import type { Results } from '../model/results.ts';
 import type { SuiteEntry } from '../model/suite.ts';
 import { placeOf } from '../model/text.ts';
@@ -50,7 +51,7 @@ export const terminal = (results: Results, { colours, folder }: TerminalOptions)
       .map((one) => `   ${chalk[verdictColours[one.verdict]](plain(expectationLine(one)))}`),
   ]);
   const loads = columns(
-    [...metricsByLoad(run.metrics)].map(([load, metrics]) => [
+    [...metricsByLoad(metricsOf(results))].map(([load, metrics]) => [
       plain(load),
       ...Object.entries(loadCounts).map(([count, words]) => {
         const metric = metrics.find(({ name }) => name === `load.${count}`);

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { loadFigures } from '../model/load-record.ts';
+import { metricsOf } from '../model/metrics.ts';
 import { verdictRank } from '../model/replicates.ts';
 import {
   type Expectation,
@@ -87,6 +88,9 @@ const digits = (value: number): string =>
     maximumFractionDigits: Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 1 : 3,
   }).format(value);
 
+/** All digits: who repeats a count compares digit by digit. */
+const whole = (value: number): string => new Intl.NumberFormat('en', { maximumFractionDigits: 0 }).format(value);
+
 const scaled = (value: number, base: number, units: readonly string[]): string => {
   const steps = Math.max(0, Math.min(units.length - 1, Math.floor(Math.log(Math.abs(value)) / Math.log(base))));
   return `${digits(value / base ** steps)} ${units[steps]}`;
@@ -103,6 +107,8 @@ export const formatValue = (value: number, unit: Metric['unit']): string => {
       return `${digits(value)}/s`;
     case '%':
       return `${digits(value)} %`;
+    case 'instructions':
+      return `${whole(value)} instructions`;
     case 'bytes':
       return scaled(value, 1024, ['B', 'KiB', 'MiB', 'GiB']);
     case 's':
@@ -154,10 +160,10 @@ export const metricsByLoad = (metrics: readonly Metric[]): ReadonlyMap<string, r
 
 /** A table of the figures of all loads: what none of them has is left out, and so is what an emulator made up. */
 export const loadFigureTable = (
-  { run }: Results,
+  results: Results,
   wanted: readonly string[] = Object.keys(loadFigures),
 ): { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] } => {
-  const figures = run.metrics.filter(({ kind }) => kind === 'performance');
+  const figures = metricsOf(results).filter(({ kind }) => kind === 'performance');
   const loads = [...metricsByLoad(figures)];
   const shown = Object.entries(loadFigures).filter(
     ([figure]) => wanted.includes(figure) && figures.some(({ name }) => name === figure),
@@ -177,8 +183,8 @@ export const loadFigureTable = (
 };
 
 /** Figures of a run that belong to no load. */
-export const otherFigures = ({ run }: Results): readonly Metric[] =>
-  run.metrics.filter(({ name }) => !name.startsWith('load.'));
+export const otherFigures = (results: Results): readonly Metric[] =>
+  metricsOf(results).filter(({ name }) => !name.startsWith('load.'));
 
 /** The first answer in a line: status, length, content type and, where there is one, encoding. */
 export const answerLine = ({ status, headers, bodyBytes }: FirstAnswer): string => {

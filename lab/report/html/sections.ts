@@ -12,6 +12,7 @@ import {
   otherFigures,
 } from '../formats/wording.ts';
 import { loadCounts } from '../model/load-record.ts';
+import { metricsOf } from '../model/metrics.ts';
 import type { Results, Run, Step, Timing } from '../model/results.ts';
 import { placeOf } from '../model/text.ts';
 import { html, type Markup, type Part } from './markup.ts';
@@ -68,11 +69,11 @@ ${step && unmet(step)}
   )}</ol>`;
 };
 
-export const loadTable = ({ run }: Results): Markup | undefined =>
+export const loadTable = (results: Results): Markup | undefined =>
   table(
     'Counts of every load',
     ['load', ...Object.values(loadCounts)],
-    [...metricsByLoad(run.metrics)].map(([load, metrics]) => [
+    [...metricsByLoad(metricsOf(results))].map(([load, metrics]) => [
       load,
       ...Object.keys(loadCounts).map((count) => {
         const metric = metrics.find(({ name }) => name === `load.${count}`);
@@ -98,7 +99,7 @@ export const latencyTable = ({ run }: Results): Markup | undefined => {
 export const rateTable = (results: Results): Markup | undefined => {
   const { head, rows } = loadFigureTable(results);
   const rates = table('Rates and CPU time', head, rows);
-  const several = results.run.metrics.some(({ kind, samples }) => kind === 'performance' && samples.length > 1);
+  const several = metricsOf(results).some(({ kind, samples }) => kind === 'performance' && samples.length > 1);
   return rates && several
     ? html`${rates}<p><small>Medians; in brackets their 95 % interval and the number of samples.</small></p>`
     : rates;

@@ -44,6 +44,20 @@ export const loadFigures = {
 
 const counted = Object.keys(loadCounts) as readonly (keyof LoadCounts)[];
 
+/** What a load counted, as `load.*` metrics with the dimension `load`, one sample each. */
+export const countMetrics = (
+  { name, where }: Pick<LoadLabel, 'name' | 'where'>,
+  result: LoadCounts,
+): readonly Metric[] =>
+  counted.map((count) => ({
+    name: `load.${count}`,
+    unit: '1',
+    kind: 'count',
+    where,
+    dimensions: { load: name },
+    samples: [result[count]],
+  }));
+
 /** A load's result in the terms of the report: `load.*` metrics with the dimension `load`, one sample each. */
 export const recordLoad = ({ name, where, fidelity }: LoadLabel, result: LoadResult): LoadRecord => {
   const kind = timeKind(fidelity);
@@ -59,7 +73,7 @@ export const recordLoad = ({ name, where, fidelity }: LoadLabel, result: LoadRes
   const { latency, lateness, shed, generator } = result;
   return {
     metrics: [
-      ...counted.map((count) => metric(count, '1', result[count], 'count')),
+      ...countMetrics({ name, where }, result),
       metric('rate', '1/s', result.rate),
       metric('seconds', 's', result.seconds),
       ...[50, 90, 99].map((p) => metric(`latency.p${p}`, 'us', latency.getValueAtPercentile(p))),

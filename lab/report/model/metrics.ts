@@ -1,4 +1,10 @@
-import type { Metric } from './results.ts';
+import type { Metric, Results } from './results.ts';
+
+/** All figures of a run. */
+export const metricsOf = ({ metrics = [], run }: Pick<Results, 'metrics' | 'run'>): readonly Metric[] => [
+  ...metrics,
+  ...run.metrics,
+];
 
 /** What tells one metric of a run from the others. */
 export const metricKey = ({ name, where, dimensions }: Metric): string =>
@@ -24,6 +30,7 @@ const neutral = new Set([
   'load.cpu.interrupts',
   'load.generator.cpu',
   'load.generator.delay.p99',
+  'request.client',
 ]);
 
 /** Which way a metric is better; undefined for one that is neither. `none` at all is the only good count of faults. */

@@ -28,17 +28,19 @@ const joinConditions = (runs: readonly Results[]): Condition | undefined => {
 /**
  * Several runs of one scenario, each on a fresh machine, as one: every metric with a sample a run. Steps, latencies and
  * logs are those of the worst run, or of the last one when all passed; the board's condition is that before the first
- * run and after the last. Throws when there is no run.
+ * run and after the last. `what` is what they differ in. Throws when there is no run.
  */
-export const joinRuns = (runs: readonly Results[]): Results => {
+export const joinRuns = (runs: readonly Results[], what: 'replicates' | 'seeds' = 'replicates'): Results => {
   const verdict = worstVerdict(runs.map((results) => results.verdict));
   const shown = runs.findLast((results) => results.verdict === verdict);
   if (!shown) throw new Error('no run to join');
   if (runs.length === 1) return shown;
   const condition = joinConditions(runs);
+  const counted = runs.flatMap(({ metrics }) => (metrics ? [metrics] : []));
   return {
     ...shown,
-    options: { ...shown.options, replicates: runs.length },
+    ...(counted.length > 0 && { metrics: [...joinReplicates(counted)] }),
+    options: { ...shown.options, [what]: runs.length },
     run: {
       ...shown.run,
       ...(condition && { condition }),
@@ -46,7 +48,7 @@ export const joinRuns = (runs: readonly Results[]): Results => {
       metrics: [...joinReplicates(runs.map(({ run }) => run.metrics))],
       notes: [
         ...new Set(runs.flatMap(({ run }) => run.notes)),
-        `${runs.length} replicates; steps, latencies and logs are those of run ${shown.run.id}`,
+        `${runs.length} ${what}; steps, latencies and logs are those of run ${shown.run.id}`,
       ],
     },
   };

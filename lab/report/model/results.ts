@@ -44,7 +44,7 @@ const Step = Type.Object({
 export type Step = Static<typeof Step>;
 
 /** An input of the run by name, version and SHA-256: the kernel, the image, the component, wasmtime, QEMU … */
-const Input = Type.Object({
+export const Input = Type.Object({
   name: Type.String(),
   version: Type.Optional(Type.String()),
   sha256: Type.Optional(digest),
@@ -54,13 +54,14 @@ export type Input = Static<typeof Input>;
 
 /**
  * One measured quantity with one sample a replicate (a boot or a fresh deployment). `count` means the same on every
- * machine; `performance` is only reported where the fidelity is native or hardware; `emulated` is a time seen under
- * emulation: fit for noticing that something hangs, never for comparing.
+ * machine; `performance` is only reported where the fidelity is native or hardware; `counted` is instructions of a
+ * deterministic run, the same for the same inputs; `emulated` is a time seen under emulation: fit for noticing that
+ * something hangs, never for comparing.
  */
-const Metric = Type.Object({
+export const Metric = Type.Object({
   name: Type.String(),
-  unit: Type.Enum(['1', 'x', 's', 'ms', 'us', '1/s', 'bytes', '%']),
-  kind: Type.Enum(['count', 'performance', 'emulated']),
+  unit: Type.Enum(['1', 'x', 's', 'ms', 'us', '1/s', 'bytes', '%', 'instructions']),
+  kind: Type.Enum(['count', 'performance', 'counted', 'emulated']),
   where: Place,
   dimensions: Type.Record(Type.String(), Type.String()),
   samples: Type.Array(Type.Number()),
@@ -183,6 +184,8 @@ export const Results = Type.Object(
     inputs: Type.Array(Input),
     verdict: Verdict,
     steps: Type.Array(Step),
+    /** The figures of a deterministic run, which are the same with every repetition; those of others are under `run`. */
+    metrics: Type.Optional(Type.Array(Metric)),
     run: Run,
   },
   { $id: 'oakestra-wasm-lab/results', $schema: 'https://json-schema.org/draft/2020-12/schema' },

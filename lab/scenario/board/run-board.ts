@@ -1,7 +1,7 @@
 import type { Machine } from '../../machine/machine.ts';
 import type { SegmentPort } from '../../machine/segment/segment.ts';
 import type { Run } from '../../report/model/results.ts';
-import { type Capture, packetCapture } from './capture.ts';
+import { type Capture, noCapture, packetCapture } from './capture.ts';
 
 /** A booted board of a run, and what the run keeps about it. */
 export class RunBoard {
@@ -21,7 +21,8 @@ export class RunBoard {
     this.machine = machine;
     this.name = name;
     this.port = port;
-    this.capture = packetCapture(machine, AbortSignal.any([signal, machine.lost]));
+    this.capture =
+      machine.instructions === undefined ? packetCapture(machine, AbortSignal.any([signal, machine.lost])) : noCapture;
     const tell = () => {
       if (!this.#isOff) this.#lost.abort(machine.lost.reason);
     };

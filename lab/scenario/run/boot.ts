@@ -14,7 +14,7 @@ import type { RunContext } from './run-context.ts';
 const progressMs = 250;
 
 /** Before there is a worker, whatever goes wrong is the lab's own fault. */
-const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
+export const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
   work.catch((error: unknown) => {
     throw error instanceof LabError ? error : labFault(`the machine could not be ${what}`, [], error);
   });

@@ -85,6 +85,8 @@ export const describe = async (context: RunContext, end: RunEnd): Promise<Result
   const machine = boards[0]?.machine;
   const { app, kind, scenario } = options;
   const failure = failureOf(end, options);
+  const metrics = [...joinReplicates([observations.metrics])];
+  const isCounted = machine?.fidelity === 'counted';
   const chosen = [{ name: 'component', version: app.name, sha256: app.sha256 }];
   return {
     version: resultsVersion,
@@ -106,6 +108,7 @@ export const describe = async (context: RunContext, end: RunEnd): Promise<Result
     inputs: [...(observations.components.length > 0 ? observations.components : chosen), ...(machine?.inputs ?? [])],
     verdict,
     steps: steps.done,
+    ...(isCounted ? { metrics } : {}),
     run: {
       id: run.id,
       started: context.started.toISOString(),
@@ -116,7 +119,7 @@ export const describe = async (context: RunContext, end: RunEnd): Promise<Result
       ...boardsOf(boards),
       ...(observations.firstAnswer ? { firstAnswer: observations.firstAnswer } : {}),
       timings: steps.timings,
-      metrics: [...joinReplicates([observations.metrics])],
+      metrics: isCounted ? [] : metrics,
       latencies: observations.latencies,
       throughput: observations.throughput,
       notes: observations.notes,

@@ -3,14 +3,15 @@ import { type Cluster, startCluster } from '../../cluster/cluster.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { nearest } from '../../system/nearest.ts';
 import { apartFrom, type Deadline, deadline, extendableDeadline } from '../../system/wait.ts';
-import type { App } from '../../wasm/app.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { scenarioBoard } from '../board/scenario-board.ts';
 import { subnet6Of } from '../scenario.ts';
 import { createDeployer } from '../services/deploy.ts';
 import { checkPreconditions } from '../services/preconditions.ts';
 import { putCompiled, startWorker } from '../services/worker.ts';
+import { usualAnswer } from '../targets/answer.ts';
 import { allOrFirst, type RunBoards } from './boards.ts';
+import { countDeployments, counting } from './count.ts';
 import { makeLab } from './lab.ts';
 import type { RunContext } from './run-context.ts';
 import { StepFailed } from './steps.ts';
@@ -19,11 +20,9 @@ const setUpMs = 60_000;
 
 const labOnly = { place: 'lab' } as const;
 
-const bodyOf = ({ body }: App) => (body === undefined ? {} : { body: Buffer.from(body) });
-
 /** Starts the worker on a board as a step of its own. */
 const startOn = (
-  { options: { scenario, app }, steps, note }: RunContext,
+  { options: { scenario, app }, steps, observations, note }: RunContext,
   board: RunBoard,
   cluster: Cluster,
   limit: Deadline,
@@ -35,7 +34,9 @@ const startOn = (
     await checkPreconditions(machine, scenario);
     const [compiled] = await Promise.all([
       apartFrom(limit, maxCompileMs, () => putCompiled(machine, app, machine.wasmtimeVersion, signal)),
-      startWorker(board, cluster, scenario.network, deadline(setUpMs * machine.timeoutFactor, 'the worker', signal)),
+      counting(machine, 'worker.start', observations, () =>
+        startWorker(board, cluster, scenario.network, deadline(setUpMs * machine.timeoutFactor, 'the worker', signal)),
+      ),
       capture.start(),
     ]);
     if (compiled !== undefined) note(compiled);
@@ -92,12 +93,13 @@ export const executeScenario = async (
   const lab = makeLab({
     ...{ boards: [first, ...others], runBoards: boards, cluster, app },
     ...{ network: scenario.network, options: options.load },
-    wanted: options.wanted ?? { path: '/', status: 200, anyBody: false, ...bodyOf(app) },
+    wanted: options.wanted ?? usualAnswer(app),
     ...{ steps, observations, services, emit, note, stack, limit },
   });
   await scenario.run(lab).catch((error: unknown) => {
     throw error instanceof StepFailed ? error : labFault('the scenario threw outside of its steps', [], error);
   });
+  await countDeployments(lab, scenario.network.topology, observations);
   if (services.left().length > 0 && !options.keep)
     await steps.run('remove what the scenario left', labOnly, signal, async () => {
       const tasks = services.left().map(({ task }) => task);

@@ -8,6 +8,7 @@ import type { App } from '../../wasm/app.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import type { Observations } from '../observations.ts';
 import type { Board, Lab, NetworkSpec, ScenarioOptions } from '../scenario.ts';
+import { createCountedLoader } from '../services/counted-loads.ts';
 import type { Services } from '../services/deploy.ts';
 import { createLoader } from '../services/loads.ts';
 import { serveText } from '../services/serve.ts';
@@ -93,13 +94,16 @@ export const makeLab = (parts: {
       return `${machine.uplink.lab}:${server.port}`;
     },
     forward: board.forward,
-    load: createLoader(
-      boards,
-      options,
-      observations,
-      runBoards.map(({ capture }) => capture),
-      limit,
-    ),
+    load:
+      machine.instructions === undefined
+        ? createLoader(
+            boards,
+            options,
+            observations,
+            runBoards.map(({ capture }) => capture),
+            limit,
+          )
+        : createCountedLoader(options, observations, signal),
     record: ({ kind, dimensions = {}, samples, ...figure }) => {
       observations.metrics.push({
         ...figure,

@@ -32,7 +32,7 @@ export const openContext = async (options: RunOptions, stalls: StallWatch): Prom
     options.onEvent(entry);
   };
   const observations = noObservations();
-  const run = await openRun(`${name} on ${kind.name}`);
+  const run = await (options.openRun ?? openRun)(`${name} on ${kind.name}`);
   emit({ kind: 'run-started', id: run.id, scenario: name, machine: kind.name });
   return {
     ...{ options, run, started, events, emit, observations },

@@ -17,7 +17,7 @@ const requestTimeoutMs = 5_000;
 const programFile = '/var/lib/oakestra-lab/load.mjs';
 
 /** Throws, blaming the product, when a load had anything but right answers: no delay can be the reason for wrong ones. */
-const judge = (name: string, result: LoadResult): void => {
+export const judgeLoad = (name: string, result: LoadResult): void => {
   if (faults(result) === 0 && result.responses > 0) return;
   const counts = (Object.keys(loadCounts) as (keyof LoadCounts)[]).map((kind) => `${loadCounts[kind]} ${result[kind]}`);
   const conclusive = result.wrongStatus + result.wrongBody > 0;
@@ -104,7 +104,7 @@ export const createLoader = (
       observations.notes.push(
         `the load '${name}' accepted any body: they had ${result.bodies.least} to ${result.bodies.most} bytes`,
       );
-    if (!how.mayFail) judge(name, result);
+    if (!how.mayFail) judgeLoad(name, result);
     return { ...result, cpu };
   };
 };

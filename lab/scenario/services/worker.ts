@@ -5,7 +5,7 @@ import type { EngineConfig, NetConfig } from '../../../worker/contract/config.ts
 import type { Cluster } from '../../cluster/cluster.ts';
 import { execOk, type Machine } from '../../machine/machine.ts';
 import { hostMachine } from '../../system/elf.ts';
-import { messageOf } from '../../system/errors.ts';
+import { LabError, messageOf } from '../../system/errors.ts';
 import { until } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
 import { compileAhead, precompiledPath } from '../../wasm/compile.ts';
@@ -122,7 +122,7 @@ export const workerLogs = async (
 
 /**
  * Compiles the app on this computer and puts the result where the worker looks for it. Returns why that could not be
- * done, in which case the board compiles by itself.
+ * done, in which case the board compiles by itself. Throws, as incomplete, where a machine takes none that it has not.
  */
 export const putCompiled = async (
   machine: Machine,
@@ -130,6 +130,9 @@ export const putCompiled = async (
   version: string,
   signal: AbortSignal,
 ): Promise<string | undefined> => {
+  if (machine.precompiled?.has(app.sha256)) return undefined;
+  if (machine.precompiled !== undefined)
+    throw new LabError(`${app.name} cannot be compiled ahead of time in a deterministic run`, { fault: 'incomplete' });
   try {
     const compiler = await provideWasmtime(hostMachine(), version, signal);
     const artifact = await compileAhead(app, compiler, machine.architecture, signal);

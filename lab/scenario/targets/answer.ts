@@ -1,4 +1,5 @@
 import type { Expected } from '../../load/tally.ts';
+import type { App } from '../../wasm/app.ts';
 import type { Expect } from './expect.ts';
 
 /** An HTTP answer; header names are in lower case. */
@@ -27,6 +28,12 @@ export type WantedAnswer = {
   readonly body?: Uint8Array | undefined;
   readonly anyBody: boolean;
 };
+
+/** What an app has to answer unless something else is said: its own body to a GET of `/`. */
+export const usualAnswer = ({ body }: Pick<App, 'body'>): WantedAnswer => ({
+  ...{ path: '/', status: 200, anyBody: false },
+  ...(body === undefined ? {} : { body: Buffer.from(body) }),
+});
 
 /** What all later answers of a service have to be when one was seen. */
 export const answersLike = ({ status, body, anyBody }: WantedAnswer, first: Answer): Expected =>

@@ -6,7 +6,8 @@ import type { CommandRecord } from './shell.ts';
 export type LabEvent = { readonly ms: number } & (
   | { readonly kind: 'run-started'; readonly id: string; readonly scenario: string; readonly machine: string }
   | { readonly kind: 'step-started'; readonly step: string; readonly place: Place; readonly board?: string }
-  | { readonly kind: 'progress'; readonly text: string }
+  /** How far a step has come; every one that is under way, where none is named. */
+  | { readonly kind: 'progress'; readonly text: string; readonly step?: string }
   | { readonly kind: 'command'; readonly place: Place; readonly board?: string; readonly typed: CommandRecord }
   | { readonly kind: 'expectation'; readonly step: string; readonly expectation: Expectation }
   | { readonly kind: 'step-ended'; readonly step: string; readonly verdict: Verdict; readonly tookMs: number }

@@ -1,0 +1,63 @@
+import type { Machine } from '../../machine/machine.ts';
+import { instructionsMetric, mean } from '../../report/model/counted.ts';
+import type { Observations } from '../observations.ts';
+import type { Lab, NetworkSpec, Service } from '../scenario.ts';
+import { answersLike } from '../targets/answer.ts';
+
+/** The first deployment fills caches and is not counted. */
+const deployments = 20;
+const [inner, outer] = [80, 8080];
+
+/** Does `work`, and records under `name` what it took of a machine that counts instructions. */
+export const counting = async <T>(
+  machine: Machine,
+  name: string,
+  { metrics }: Observations,
+  work: () => Promise<T>,
+): Promise<T> => {
+  const { instructions } = machine;
+  if (instructions === undefined) return await work();
+  const before = instructions();
+  const result = await work();
+  metrics.push(instructionsMetric(name, 'board', instructions() - before));
+  return result;
+};
+
+/** Loads a service by every way that leads to it. */
+const loadEveryWay = async (lab: Lab, topology: NetworkSpec['topology'], service: Service): Promise<void> => {
+  const { board, machine, wanted, load } = lab;
+  const { path } = wanted;
+  const direct = `http://${service.address.v4}:${inner}${path}`;
+  const expected = answersLike(wanted, await board.get(direct));
+  await load('loopback', `http://127.0.0.1:${inner}${path}`, expected, { from: service.instance });
+  await load(topology, direct, expected, { from: board });
+  await load('mapped port', `http://${machine.uplink.board}:${outer}${path}`, expected);
+};
+
+/**
+ * Where instructions are counted, a step after those of the scenario: the app is deployed and removed again and again in
+ * the network as the scenario left it, and loaded by every way that leads to it.
+ */
+export const countDeployments = async (
+  lab: Lab,
+  topology: NetworkSpec['topology'],
+  { metrics }: Observations,
+): Promise<void> => {
+  const { instructions } = lab.machine;
+  if (instructions === undefined) return;
+  await lab.step('count instructions', lab.lab, async () => {
+    const deployed: number[] = [];
+    const undeployed: number[] = [];
+    for (let n = 0; n < deployments; n++) {
+      const before = instructions();
+      const service = await lab.deploy({ port: `${outer}:${inner}` });
+      deployed.push(instructions() - before);
+      if (n === deployments - 1) await loadEveryWay(lab, topology, service);
+      const ending = instructions();
+      await lab.undeploy(service);
+      undeployed.push(instructions() - ending);
+    }
+    for (const [name, counts] of Object.entries({ deployment: deployed, undeployment: undeployed }))
+      metrics.push(instructionsMetric(name, 'board', mean(counts.slice(1))));
+  });
+};
