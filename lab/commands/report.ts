@@ -7,7 +7,8 @@ import { terminal } from '../report/formats/terminal.ts';
 import { verdictWords } from '../report/formats/verdict.ts';
 import { formatValue, titleOf } from '../report/formats/wording.ts';
 import { readResults } from '../report/read.ts';
-import { messageOf } from '../system/errors.ts';
+import { messageOf, usageFault } from '../system/errors.ts';
+import { compareWithBaseline, saveBaseline } from './baseline.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
 import { coloursOf } from './progress.ts';
 
@@ -46,12 +47,14 @@ const list = async (flags: { readonly reports: string; readonly json: boolean })
     );
 };
 
-const compare = async (
-  first: string,
-  second: string,
-  flags: { readonly reports: string; readonly json: boolean },
-  { exit }: CommandContext,
-) => {
+type CompareFlags = { readonly reports: string; readonly json: boolean; readonly baseline: boolean };
+
+const compare = async (first: string, second: string | undefined, flags: CompareFlags, context: CommandContext) => {
+  if (flags.baseline && second !== undefined)
+    throw usageFault('with --baseline there is one report: the baseline takes the place of the other');
+  if (flags.baseline) return await compareWithBaseline(await locate(first, flags.reports), first, flags.json, context);
+  if (second === undefined) throw usageFault('name two reports, or one and --baseline');
+  const { exit } = context;
   const [before, after] = await Promise.all(
     [first, second].map(async (wanted) => readResults(await locate(wanted, flags.reports))),
   );
@@ -82,13 +85,21 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
     .addHelpText('after', '\nExamples:\n  npm run lab -- report list')
     .action(list);
   add('diff', 'what is better, worse or the same in the second of two runs')
-    .argument('<before>')
-    .argument('<after>')
+    .argument('<before>', 'the earlier report; the only one with --baseline')
+    .argument('[after]', 'the later report')
+    .option('--baseline', 'compare a deterministic run with the committed baseline', false)
     .addHelpText(
       'after',
-      '\nExample:\n  npm run lab -- report diff reports/BEFORE reports/AFTER\n\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
+      '\nExamples:\n  npm run lab -- report diff reports/BEFORE reports/AFTER\n  npm run lab -- report diff --baseline latest\n\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
     )
-    .action((first: string, second: string, flags: { readonly reports: string; readonly json: boolean }) =>
-      compare(first, second, flags, context),
+    .action((first: string, second: string | undefined, flags: CompareFlags) => compare(first, second, flags, context));
+  add('baseline', 'make the baseline of a scenario and a machine from a deterministic run with five seeds or more')
+    .argument('[report]', 'its folder or name', 'latest')
+    .addHelpText(
+      'after',
+      '\nExample:\n  npm run lab -- scenario bridged --deterministic --seeds 5\n  npm run lab -- report baseline latest',
+    )
+    .action(async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) =>
+      saveBaseline(await locate(wanted, flags.reports), flags.json),
     );
 };

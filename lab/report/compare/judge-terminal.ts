@@ -1,0 +1,45 @@
+import { Chalk } from 'chalk';
+import { columns } from '../formats/columns.ts';
+import { formatValue, plain } from '../formats/wording.ts';
+import type { Judged } from './judge.ts';
+
+const colours = { better: 'green', worse: 'red', same: 'dim', 'not judged': 'dim' } as const;
+
+const percent = new Intl.NumberFormat('en', { style: 'percent', signDisplay: 'exceptZero', maximumFractionDigits: 2 });
+
+const share = (part: number, of: number): string => percent.format(part / of);
+
+const nameOf = ({ metric: { name, dimensions } }: Judged): string =>
+  plain([name, ...Object.values(dimensions)].join(' '));
+
+/** How a step grew, in a sentence. */
+const grown = (judged: Judged): string => {
+  const { before, after, margin = 0 } = judged;
+  return `${nameOf(judged)} grew by ${share(after - before, before)}; up to ${share(margin, before)} would mean nothing`;
+};
+
+/**
+ * A run beside its baseline for a terminal: every figure with its judgement, then what grew and how that is accepted.
+ * `accept` is the command that makes a new baseline of this run.
+ */
+export const judgedTerminal = (figures: readonly Judged[], accept: string, level: 0 | 1 | 2 | 3): string => {
+  const chalk = new Chalk({ level });
+  const rows = figures.map((judged) => [
+    chalk[colours[judged.judgement]](judged.judgement),
+    nameOf(judged),
+    `${formatValue(judged.before, '1')} → ${formatValue(judged.after, 'instructions')}`,
+    share(judged.after - judged.before, judged.before),
+    judged.margin === undefined ? '' : `margin ${share(judged.margin, judged.before).replace('+', '')}`,
+  ]);
+  const worse = figures.filter(({ judgement }) => judgement === 'worse');
+  const outcome =
+    worse.length === 0
+      ? [chalk.green.bold('no regression')]
+      : [
+          chalk.red.bold('a regression'),
+          ...worse.map(grown),
+          'where that is meant, accept it with five seeds or more:',
+          `  ${accept}`,
+        ];
+  return `${[columns(rows), outcome].map((block) => block.join('\n')).join('\n\n')}\n`;
+};
