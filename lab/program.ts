@@ -3,13 +3,20 @@ import { addCleanCommand } from './commands/clean.ts';
 import { interruptedExit } from './commands/context.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addImageCommand } from './commands/image/image.ts';
+import { addDownCommand } from './commands/kept/down.ts';
 import { addExecCommand } from './commands/kept/exec.ts';
+import { addLogsCommand } from './commands/kept/logs.ts';
 import { addShellCommand } from './commands/kept/shell.ts';
-import { addUpCommands } from './commands/kept/up.ts';
 import { addMachineCommand } from './commands/machine.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addScenarioCommand } from './commands/scenario.ts';
+import { addDeployCommand } from './commands/standing/deploy.ts';
+import { addLoadCommand } from './commands/standing/load.ts';
+import { addLsCommand } from './commands/standing/ls.ts';
+import { addProcessCommand } from './commands/standing/process.ts';
+import { addUndeployCommand } from './commands/standing/undeploy.ts';
+import { addUpCommand } from './commands/standing/up.ts';
 import { addSuiteCommand } from './commands/suite.ts';
 import { describeTrouble } from './commands/trouble.ts';
 import { exitCodeOf, isAbort } from './system/errors.ts';
@@ -57,13 +64,20 @@ for (const add of [
   addSuiteCommand,
   addReportCommand,
   addPlanCommand,
-  addUpCommands,
+  addUpCommand,
+  addDeployCommand,
+  addUndeployCommand,
+  addLsCommand,
+  addLoadCommand,
+  addLogsCommand,
+  addDownCommand,
   addMachineCommand,
   addImageCommand,
   addDoctorCommand,
   addCleanCommand,
   addExecCommand,
   addShellCommand,
+  addProcessCommand,
 ])
   add(program, context);
 

@@ -137,6 +137,17 @@ export class Cluster implements AsyncDisposable {
     return `http://${authority(this.address, this.#registrationPort)}${path}#sha256=${sha256}`;
   }
 
+  /** Serves what {@link publishArtifact} gave a URL to no longer. */
+  withdrawArtifact(url: string): void {
+    this.#http.remove(new URL(url).pathname);
+  }
+
+  /** Whether both daemons of the worker on `host`, the first one when left out, are connected to the broker. */
+  isConnected(host?: string): boolean {
+    const id = this.#dialogue.workerOn(host)?.id;
+    return id !== undefined && this.#subscriptions.has(id) && this.#subscriptions.has(`${id}-ne`);
+  }
+
   /** Sends `control/deploy` to the worker on `host`, the first one when left out. Throws when it has not registered. */
   deploy(spec: DeploymentSpec, host?: string): Deployment {
     return this.#dialogue.deploy(spec, host);

@@ -16,6 +16,9 @@ export type DeploymentSpec = {
   readonly virtualization?: string;
 };
 
+/** Messages about one instance that are remembered: a worker reports each every few seconds, for as long as it runs. */
+const mostRemembered = 10_000;
+
 /** The addresses of an instance's namespace. */
 export type InstanceAddress = { readonly v4: string; readonly v6: string };
 
@@ -39,9 +42,16 @@ export class Deployment {
     this.#sendDelete = sendDelete;
   }
 
-  /** Every message about this instance, oldest first. */
+  /** The messages about this instance, oldest first; of very many only the latest. */
   get history(): readonly ClusterMessage[] {
     return this.#history;
+  }
+
+  /** What the worker told last of it; once reports name it, that it runs. */
+  get state(): Pick<JobStatusMessage, 'status' | 'status_detail'> | undefined {
+    const last = this.#statuses.at(-1);
+    if (last?.status !== 'CREATED' || this.#resources === undefined) return last;
+    return { status: 'RUNNING', status_detail: '' };
   }
 
   /** Every status that the worker told of it, oldest first. */
@@ -57,6 +67,7 @@ export class Deployment {
 
   record(message: ClusterMessage): void {
     this.#history.push(message);
+    if (this.#history.length > mostRemembered) this.#history.splice(0, mostRemembered / 2);
   }
 
   sawStatus(message: JobStatusMessage): void {

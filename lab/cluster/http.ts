@@ -53,6 +53,11 @@ export class ClusterHttp implements AsyncDisposable {
     return { path, sha256 };
   }
 
+  /** Serves nothing at `path` any more. */
+  remove(path: string): void {
+    this.#artifacts.delete(path);
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '').split('?')[0] ?? '';
     if (request.method === 'POST' && path === registrationPath) {

@@ -16,7 +16,7 @@ export type AnswerFlags = {
 };
 
 /** A path with its query as it stands in a request (RFC 9112, section 3.2.1). */
-const requestPath = (text: string): string => {
+export const requestPath = (text: string): string => {
   if (/^\/[!"$-~]*$/.test(text)) return text;
   throw new InvalidArgumentError(
     'It takes a path that begins with /, without blanks and #; others are written as %20.',

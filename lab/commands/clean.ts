@@ -1,14 +1,26 @@
 import fs from 'node:fs/promises';
 import type { Command } from 'commander';
+import { endedFault } from '../standing/choose.ts';
+import { endLab, findLabs } from '../standing/client.ts';
+import { messageOf } from '../system/errors.ts';
 import { cacheRoot } from '../system/files/cache.ts';
 import { keptRuns, listRuns, reapRuns, removeRun } from '../system/runs.ts';
 import type { CommandContext } from './context.ts';
 
 /** Removes what killed runs left, and on request kept machines and the cache. Never what a living run uses. */
-const clean = async (flags: { readonly kept: boolean; readonly cache: boolean }): Promise<void> => {
+const clean = async (
+  flags: { readonly kept: boolean; readonly cache: boolean },
+  { signal }: CommandContext,
+): Promise<void> => {
   const say = (text: string) => process.stdout.write(`${text}\n`);
   const dead = await reapRuns();
   for (const { id, what } of dead) say(`removed ${id} (${what}), whose lab had ended`);
+  const { living, ended } = await findLabs();
+  for (const one of ended) say(messageOf(endedFault(one)));
+  for (const lab of flags.kept ? living : []) {
+    await endLab(lab, signal);
+    say(`ended the lab '${lab.name}' on ${lab.machine}`);
+  }
   const kept = flags.kept ? await keptRuns() : [];
   for (const run of kept)
     say(
@@ -25,15 +37,16 @@ const clean = async (flags: { readonly kept: boolean; readonly cache: boolean })
       say(`removed ${cacheRoot()}`);
     }
   }
-  if (dead.length + kept.length === 0 && !flags.cache) say('nothing to remove');
+  if (dead.length + ended.length + kept.length + (flags.kept ? living.length : 0) === 0 && !flags.cache)
+    say('nothing to remove');
 };
 
-export const addCleanCommand = (program: Command, _context: CommandContext): void => {
+export const addCleanCommand = (program: Command, context: CommandContext): void => {
   program
     .command('clean')
     .description('remove what killed runs left behind')
-    .option('--kept', 'end kept machines too', false)
+    .option('--kept', 'end standing labs and kept machines too', false)
     .option('--cache', 'remove the cache too', false)
     .addHelpText('after', '\nExamples:\n  npm run lab -- clean\n  npm run lab -- clean --kept --cache')
-    .action(clean);
+    .action((flags: { readonly kept: boolean; readonly cache: boolean }) => clean(flags, context));
 };

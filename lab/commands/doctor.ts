@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import { ownMachines, readMachine } from '../machine/hardware/definition.ts';
 import { examineHardware } from '../machine/hardware/examine.ts';
-import { openKept } from '../machine/machines.ts';
 import { examine } from '../machine/troubles.ts';
 import { usageFault } from '../system/errors.ts';
 import type { Finding } from '../system/finding.ts';
 import { nearest } from '../system/nearest.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
-import { keptBoard } from './kept/kept.ts';
+import { openBoard } from './kept/board.ts';
 import type { Need } from './preflight/check.ts';
 import { checks, examineComputer } from './preflight/preflight.ts';
 
@@ -33,11 +32,10 @@ const machineFindings = async (id: string | undefined, signal: AbortSignal): Pro
     return inTheWay.length > 0 ? inTheWay : examineHardware(id, definition, signal);
   }
   if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
-  const run = await keptBoard(id, undefined);
-  const machine = await openKept(run.folder);
+  const { id: run, what, machine } = await openBoard(id === undefined ? {} : { id });
   const troubles = await examine((argv) => machine.exec(argv, signal));
-  if (troubles.length === 0) return [{ what: run.id, ok: true, detail: `no known trouble on ${run.what}` }];
-  return troubles.map(({ what, detail, remedy }) => ({ what, ok: false, detail, remedy: remedy.join('\n    ') }));
+  if (troubles.length === 0) return [{ what: run, ok: true, detail: `no known trouble on ${what}` }];
+  return troubles.map(({ remedy, ...trouble }) => ({ ...trouble, ok: false, remedy: remedy.join('\n    ') }));
 };
 
 const doctor = async (flags: DoctorFlags, { signal, exit }: CommandContext): Promise<void> => {
@@ -59,7 +57,10 @@ export const addDoctorCommand = (program: Command, context: CommandContext): voi
     .command('doctor')
     .description("check this computer's prerequisites, or a board's")
     .option('--json', 'the findings as one JSON document on stdout', false)
-    .option('--machine [id]', 'look at a board of your own, or at a kept machine (default: the newest)')
+    .option(
+      '--machine [id]',
+      'look at a board of your own, or at a kept machine (default: the standing lab, or the newest)',
+    )
     .addHelpText('after', '\nExamples:\n  npm run lab -- doctor\n  npm run lab -- doctor --machine')
     .action((flags: DoctorFlags) => doctor(flags, context));
 };

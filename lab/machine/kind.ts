@@ -93,7 +93,8 @@ export type MachineKind = {
   ) => Promise<CountedGuest>;
   /**
    * Reaches one that was left running, by its run's folder; undefined when that run's machine is of another kind. A kind
-   * without it is put back as it was after each run and cannot be left running.
+   * without it is put back as it was after each run and cannot be left running. `exec` runs programs on it where another
+   * process of the lab has it in use.
    */
-  readonly openKept?: (folder: string) => Promise<KeptMachine | undefined>;
+  readonly openKept?: (folder: string, exec?: KeptMachine['exec']) => Promise<KeptMachine | undefined>;
 };

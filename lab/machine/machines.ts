@@ -21,12 +21,12 @@ export const machineKind = (name: string): MachineKind => {
 };
 
 /**
- * The machine that was left running by the run with this folder, whatever its kind. Throws a lab fault where nothing is
- * left of it.
+ * The machine that was left running by the run with this folder, whatever its kind; `exec` runs programs on it where
+ * another process of the lab has it in use. Throws a lab fault where nothing is left of it.
  */
-export const openKept = async (folder: string): Promise<KeptMachine> => {
+export const openKept = async (folder: string, exec?: KeptMachine['exec']): Promise<KeptMachine> => {
   for (const kind of kinds) {
-    const kept = await kind.openKept?.(folder);
+    const kept = await kind.openKept?.(folder, exec);
     if (kept !== undefined) return kept;
   }
   throw labFault('this kept machine no longer exists', ['npm run lab -- clean --kept']);

@@ -189,10 +189,12 @@ const longestTemporary = 60;
 /** Where the folders of runs are made: TMPDIR, unless its path is too long. */
 export const runsPlace = (): string => (os.tmpdir().length > longestTemporary ? '/tmp' : os.tmpdir());
 
-/** Opens a run. Disposing of it removes everything that carries its mark, unless it is kept. */
-export const openRun = async (what: string): Promise<RunFolder> => {
+/**
+ * Opens a run, with an id that {@link newId} gave. Disposing of it removes everything that carries its mark, unless it is
+ * kept; this process stays.
+ */
+export const openRun = async (what: string, id = newId()): Promise<RunFolder> => {
   await fs.mkdir(recordsFolder(), { recursive: true });
-  const id = newId();
   const folder = path.join(runsPlace(), `lab-${id}`);
   const entry = process.env[entryMark];
   const record: RunRecord = {

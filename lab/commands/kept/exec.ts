@@ -1,13 +1,11 @@
 import type { Command } from 'commander';
-import { openKept } from '../../machine/machines.ts';
 import type { CommandContext } from '../context.ts';
-import { keptBoard } from './kept.ts';
+import { addBoardOptions, type BoardFlags, openBoard } from './board.ts';
 
-type ExecFlags = { readonly id?: string; readonly board?: string; readonly instance?: string };
+type ExecFlags = BoardFlags & { readonly instance?: string };
 
 const exec = async (program: string, args: readonly string[], flags: ExecFlags, context: CommandContext) => {
-  const { folder } = await keptBoard(flags.id, flags.board);
-  const machine = await openKept(folder);
+  const { machine } = await openBoard(flags);
   const enter = flags.instance === undefined ? [] : ['ip', 'netns', 'exec', flags.instance];
   const argv: string[] = [...enter, program, ...args];
   const { code, stdout, stderr } = await machine.exec(argv, context.signal);
@@ -17,13 +15,12 @@ const exec = async (program: string, args: readonly string[], flags: ExecFlags, 
 };
 
 export const addExecCommand = (program: Command, context: CommandContext): void => {
-  program
+  const command = program
     .command('exec')
-    .description('run a program on a kept machine')
+    .description('run a program on the board of a standing lab, or on a kept machine')
     .argument('<program>')
-    .argument('[args...]')
-    .option('--id <id>', 'which machine (default: the newest)')
-    .option('--board <name>', 'which board, of several: board-1, board-2, …')
+    .argument('[args...]');
+  addBoardOptions(command)
     .option('--instance <task>', "inside an instance's network namespace")
     .passThroughOptions()
     .addHelpText(

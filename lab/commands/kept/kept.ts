@@ -16,7 +16,7 @@ export const keptRun = async (id: string | undefined): Promise<RunRecord> => {
     id === undefined
       ? 'no machine was kept'
       : `no kept machine ${id} (there are ${kept.map((run) => run.id).join(', ') || 'none'})`,
-    ['npm run lab -- scenario bridged --keep'],
+    ['npm run lab -- up', 'npm run lab -- scenario bridged --keep'],
   );
 };
 

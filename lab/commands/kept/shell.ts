@@ -1,26 +1,23 @@
 import type { Command } from 'commander';
-import { openKept } from '../../machine/machines.ts';
 import { usageFault } from '../../system/errors.ts';
 import type { CommandContext } from '../context.ts';
-import { keptBoard } from './kept.ts';
+import { addBoardOptions, type BoardFlags, openBoard } from './board.ts';
 
-type ShellFlags = { readonly id?: string; readonly board?: string; readonly instance?: string };
+type ShellFlags = BoardFlags & { readonly instance?: string };
 
 const shell = async (flags: ShellFlags, { signal }: CommandContext): Promise<void> => {
-  const { folder, id, what } = await keptBoard(flags.id, flags.board);
   if (flags.instance !== undefined && !/^[\w.]+$/.test(flags.instance))
     throw usageFault(`'${flags.instance}' is no task id`);
-  const machine = await openKept(folder);
+  const { machine, id, what } = await openBoard(flags);
   process.stderr.write(`${id}: ${what}\n`);
   await machine.shell(flags.instance, signal);
 };
 
 export const addShellCommand = (program: Command, context: CommandContext): void => {
-  program
+  const command = program
     .command('shell')
-    .description('open a shell on a kept machine')
-    .option('--id <id>', 'which machine (default: the newest)')
-    .option('--board <name>', 'which board, of several: board-1, board-2, …')
+    .description('open a shell on the board of a standing lab, or on a kept machine');
+  addBoardOptions(command)
     .option('--instance <task>', "inside an instance's network namespace")
     .addHelpText(
       'after',

@@ -16,20 +16,22 @@ export const enterBoard = (pid: number): readonly [string, ...string[]] => {
 };
 
 /** The kept board of this computer whose run has this folder, from outside of the lab's namespaces; undefined for others. */
-export const keptBoard = async (folder: string): Promise<KeptMachine | undefined> => {
+export const keptBoard = async (folder: string, exec?: KeptMachine['exec']): Promise<KeptMachine | undefined> => {
   const pid = await fs.readFile(path.join(folder, pidFile), 'utf8').catch(() => undefined);
   if (pid === undefined) return undefined;
   const [file, ...enter] = enterBoard(Number(pid));
   return {
-    exec: async (argv, signal) => {
-      const { exitCode, stdout, stderr } = await execa(file, [...enter, ...argv], {
-        env: { HOME: '/root', PATH: boardPath },
-        reject: false,
-        stripFinalNewline: false,
-        cancelSignal: signal,
-      });
-      return { code: exitCode ?? 255, stdout, stderr };
-    },
+    exec:
+      exec ??
+      (async (argv, signal) => {
+        const { exitCode, stdout, stderr } = await execa(file, [...enter, ...argv], {
+          env: { HOME: '/root', PATH: boardPath },
+          reject: false,
+          stripFinalNewline: false,
+          cancelSignal: signal,
+        });
+        return { code: exitCode ?? 255, stdout, stderr };
+      }),
     shell: async (instance, signal) => {
       const inside = instance === undefined ? [] : ['ip', 'netns', 'exec', instance];
       await execa(file, [...enter, ...inside, 'sh'], { stdio: 'inherit', reject: false, cancelSignal: signal });

@@ -14,13 +14,11 @@ const terminal = 'hvc0';
 const freshMs = 30_000;
 
 /** Ends what the last caller left on the guest's terminal and waits for its new shell. */
-const freshShell = async (agentSocket: string, signal: AbortSignal): Promise<void> => {
-  using channel = await JsonChannel.open(agentSocket);
-  const agent = new GuestAgent(channel);
-  const there = async () => (await agent.exec(['pgrep', '-t', terminal], { signal })).stdout.trim();
+const freshShell = async (exec: KeptMachine['exec'], signal: AbortSignal): Promise<void> => {
+  const there = async () => (await exec(['pgrep', '-t', terminal], signal)).stdout.trim();
   const before = await there();
   if (before === '') return;
-  await agent.exec(['pkill', '-KILL', '-t', terminal], { signal });
+  await exec(['pkill', '-KILL', '-t', terminal], signal);
   await until(async () => {
     const now = await there();
     return now !== '' && now !== before ? now : undefined;
@@ -46,19 +44,25 @@ const joinTerminals = async (socket: net.Socket, first: string, signal: AbortSig
   stdout.write('\n');
 };
 
+/** Runs programs by the guest agent at a socket, which serves one process at a time. */
+const agentAt =
+  (socket: string): KeptMachine['exec'] =>
+  async (argv, signal) => {
+    using channel = await JsonChannel.open(socket);
+    return await new GuestAgent(channel).exec(argv, { signal });
+  };
+
 /** The kept emulator whose run has this folder; undefined for other machines. */
-export const keptEmulator = async (folder: string): Promise<KeptMachine | undefined> => {
+export const keptEmulator = async (folder: string, exec?: KeptMachine['exec']): Promise<KeptMachine | undefined> => {
   const [agentSocket, shellSocket] = [path.join(folder, runFiles.agent), path.join(folder, runFiles.shell)];
   if (!existsSync(agentSocket)) return undefined;
+  const run = exec ?? agentAt(agentSocket);
   return {
-    exec: async (argv, signal) => {
-      using channel = await JsonChannel.open(agentSocket);
-      return await new GuestAgent(channel).exec(argv, { signal });
-    },
+    exec: run,
     shell: async (instance, signal) => {
       const silent = (error: unknown) =>
         labFault(`the machine does not answer: ${messageOf(error)}`, ['npm run lab -- clean --kept'], error);
-      await freshShell(agentSocket, deadline(freshMs, "the machine's shell", signal)).catch((error: unknown) => {
+      await freshShell(run, deadline(freshMs, "the machine's shell", signal)).catch((error: unknown) => {
         throw silent(error);
       });
       const socket = net.connect(shellSocket);

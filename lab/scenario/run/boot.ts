@@ -8,10 +8,17 @@ import { openSegment } from '../../machine/segment/segment.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { beforeRun } from '../board/condition.ts';
 import { RunBoard } from '../board/run-board.ts';
+import type { RunOptions } from '../options.ts';
+import type { Scenario } from '../scenario.ts';
 import { allOrFirst, boardNames, type RunBoards } from './boards.ts';
 import type { RunContext } from './run-context.ts';
 
 const progressMs = 250;
+
+/** What booting takes of a run: which boards, and who is told of it. */
+export type Booting = Pick<RunContext, 'run' | 'steps' | 'emit' | 'note'> & {
+  readonly options: Pick<RunOptions, 'kind' | 'machine' | 'signal'> & { readonly scenario: Pick<Scenario, 'machines'> };
+};
 
 /** Before there is a worker, whatever goes wrong is the lab's own fault. */
 export const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
@@ -30,7 +37,7 @@ const seldom = (say: (text: string) => void): ((text: string) => void) => {
 };
 
 /** Makes or fetches the parts of the machine, as a step. */
-const prepare = ({ options, steps, emit }: RunContext): Promise<Prepared> => {
+const prepare = ({ options, steps, emit }: Booting): Promise<Prepared> => {
   const { kind, machine } = options;
   const say = seldom((text) => emit({ kind: 'progress', text }));
   return steps.run('prepare the machine', { place: 'lab' }, options.signal, ({ signal }) =>
@@ -40,7 +47,7 @@ const prepare = ({ options, steps, emit }: RunContext): Promise<Prepared> => {
 
 /** Boots one board as a step of its own, and has it join the segment. */
 const bootBoard = async (
-  { run, options, steps, note }: RunContext,
+  { run, options, steps, note }: Booting,
   boards: RunBoards,
   prepared: Prepared,
   name: string | undefined,
@@ -75,7 +82,7 @@ const bootBoard = async (
  * Prepares the machine and boots the scenario's boards into `boards`, at once as far as there are processors; several
  * of them are joined by a segment. When one fails, `boards` has those that were booted until then.
  */
-export const boot = async (context: RunContext, boards: RunBoards): Promise<void> => {
+export const boot = async (context: Booting, boards: RunBoards): Promise<void> => {
   const { run, options } = context;
   const { signal } = options;
   const prepared = await prepare(context);

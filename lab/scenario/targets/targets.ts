@@ -1,10 +1,10 @@
-import http from 'node:http';
 import { execa } from 'execa';
 import type { Machine } from '../../machine/machine.ts';
 import type { Place } from '../../report/model/results.ts';
 import { placeOf } from '../../report/model/text.ts';
 import { type Answer, answerOf } from './answer.ts';
 import type { Emit } from './events.ts';
+import { getOverHttp } from './get.ts';
 import { bindShell, type ScriptRun, type Shell } from './shell.ts';
 
 /** Where a step runs: commands by `$` and HTTP requests by `get` start there. */
@@ -100,23 +100,5 @@ export const labTarget = (machine: Machine, emit: Emit, signal: AbortSignal): Ex
     (typed) => emit({ kind: 'command', place: 'lab', typed }),
   ),
   get: (url, timeoutMs = requestMs * machine.timeoutFactor) =>
-    new Promise((resolve, reject) => {
-      const ends = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      const request = http.get(url, { agent: false, signal: ends }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
-        response.on('end', () =>
-          resolve(
-            answerOf(
-              response.statusCode ?? 0,
-              Object.fromEntries(
-                Object.entries(response.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
-              ),
-              Buffer.concat(chunks),
-            ),
-          ),
-        );
-      });
-      request.on('error', (error) => reject(new Error(`GET ${url} from the lab: ${error.message}`, { cause: error })));
-    }),
+    getOverHttp(url, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])),
 });

@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { until } from '../../../../lab/system/wait.ts';
 import { withoutLocal } from '../../../scenarios/local/local.ts';
@@ -79,6 +80,8 @@ t.test('a machine that was started stays, can be asked, and goes', { skip }, asy
   await using world = await labWorld();
   const up = await world.run(['up', 'veth', '--machine', 'local']);
   t.equal(up.code, 0, { stderr: up.stderr });
+  const hello = fileURLToPath(new URL('../../../../fixtures/hello-wasi-http/hello-wasi-http.wasm', import.meta.url));
+  t.equal((await world.run(['deploy', hello, '--name', 'hello'])).code, 0);
   const address = await world.run(['exec', '--instance', 'lab.test.hello.test.instance.0', 'ip', 'address']);
   t.match(address.stdout, /10\.10\.0\.2\/26/);
   t.match((await world.run(['logs', 'NetManager'])).stdout, /the network is ready: veth/);

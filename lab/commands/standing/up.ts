@@ -1,0 +1,61 @@
+import { Argument, type Command } from 'commander';
+import { machineKind, machineNames } from '../../machine/machines.ts';
+import { unableReason } from '../../scenario/run/run.ts';
+import { endedFault } from '../../standing/choose.ts';
+import { findLabs, openLab, statusOf } from '../../standing/client.ts';
+import { launchLab } from '../../standing/launch.ts';
+import { defaultLab, labName, standsAlready } from '../../standing/registry.ts';
+import { messageOf, usageFault } from '../../system/errors.ts';
+import { commandLine } from '../../system/quote.ts';
+import type { CommandContext } from '../context.ts';
+import { preflight } from '../preflight/preflight.ts';
+import { showProgress } from '../progress.ts';
+
+type UpFlags = { readonly machine: string; readonly lab: string };
+
+const up = async (topology: string, flags: UpFlags, { signal }: CommandContext): Promise<void> => {
+  const name = labName(flags.lab);
+  const kind = machineKind(flags.machine);
+  if (kind.openKept === undefined) throw usageFault(`${kind.name} cannot be left running: choose another machine`);
+  const unable = unableReason({ requires: ['nft', 'serve'] }, kind);
+  if (unable !== undefined) throw usageFault(`a lab cannot stand on ${kind.name}${unable}`);
+  await preflight({ kinds: [kind] }, signal);
+  const { living, ended } = await findLabs();
+  for (const one of ended) process.stderr.write(`${messageOf(endedFault(one))}\n`);
+  if (living.some((lab) => lab.name === name)) throw standsAlready(name);
+  const began = performance.now();
+  {
+    using progress = showProgress(process.stderr);
+    const tell: Parameters<typeof launchLab>[1] = (line) => {
+      if (line.kind === 'step-started') progress.event({ ...line, ms: 0, place: 'lab' });
+      else if (line.kind === 'step-ended' || line.kind === 'progress') progress.event({ ...line, ms: 0 });
+    };
+    await launchLab({ name, topology, machine: kind.name }, tell, signal);
+  }
+  await statusOf(await openLab(name), signal);
+  const which = name === defaultLab ? [] : ['--lab', name];
+  const next = [['deploy', ...which, './my-service.wasm'], ['ls'], ['down', ...which]];
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  process.stdout.write(
+    `the lab '${name}' stands on ${kind.name} (${topology}), after ${seconds} s\n` +
+      next.map((words) => `  npm run lab -- ${commandLine(words)}\n`).join(''),
+  );
+};
+
+export const addUpCommand = (program: Command, context: CommandContext): void => {
+  program
+    .command('up')
+    .description('start a board with a worker and a cluster, and leave them standing to deploy into')
+    .addArgument(new Argument('[topology]').choices(['bridged', 'veth']).default('bridged'))
+    .option('--machine <name>', `where: ${machineNames.join(', ')}`, 'local')
+    .option('--lab <name>', 'its name, where more than one lab shall stand', defaultLab)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  npm run lab -- up
+  npm run lab -- up veth --machine virt
+  npm run lab -- up --lab other`,
+    )
+    .action((topology: string, flags: UpFlags) => up(topology, flags, context));
+};

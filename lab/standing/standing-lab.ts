@@ -1,0 +1,180 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import { startCluster } from '../cluster/cluster.ts';
+import type { MachineKind } from '../machine/kind.ts';
+import { isInNamespaces } from '../machine/local/namespaces.ts';
+import type { RunBoard } from '../scenario/board/run-board.ts';
+import { scenarioBoard } from '../scenario/board/scenario-board.ts';
+import { RunBoards } from '../scenario/run/boards.ts';
+import { boot } from '../scenario/run/boot.ts';
+import { StepFailed, Steps } from '../scenario/run/steps.ts';
+import { type NetworkSpec, subnet6Of } from '../scenario/scenario.ts';
+import { startWorker } from '../scenario/services/worker.ts';
+import type { Emit } from '../scenario/targets/events.ts';
+import { LabError, messageOf } from '../system/errors.ts';
+import { openRun, reapRuns } from '../system/runs.ts';
+import { StallWatch } from '../system/stalls.ts';
+import { deadline } from '../system/wait.ts';
+import { type Answering, listenForRequests } from './channel.ts';
+import { Gateway } from './gateway/gateway.ts';
+import type { Answers, LabStatus } from './protocol.ts';
+import { claimName, forgetLab, type LabRecord, saveLab } from './registry.ts';
+import { LabServices } from './services.ts';
+
+const setUpMs = 60_000;
+
+/** The network that a lab's worker has with either topology. */
+const networkOf = (topology: NetworkSpec['topology']): NetworkSpec => ({
+  topology,
+  subnet: '10.10.0.0',
+  subnet6: 'fd00:10::',
+});
+
+/** What a standing lab is made of. */
+export type StandingOptions = {
+  readonly name: string;
+  /** The id of its run, which this process has in its environment already. */
+  readonly id: string;
+  readonly topology: NetworkSpec['topology'];
+  readonly kind: MachineKind;
+  /** Ends it as `down` does. */
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  /** Called as soon as it can be asked. */
+  readonly onStanding: () => void;
+};
+
+const onBoard = { place: 'board' } as const;
+
+/** A step's own error, with the name of the step. */
+const namedByStep = (error: unknown): unknown => {
+  if (!(error instanceof StepFailed)) return error;
+  const { cause, step, next } = error;
+  const fault = cause instanceof LabError ? cause.fault : error.verdict === 'failed' ? 'product' : 'lab';
+  return new LabError(`${step}: ${error.message}`, { fault, next, cause });
+};
+
+/** Boots the board, starts cluster and worker. What is started is ended with `stack`. */
+const start = async (
+  { name, id, topology, kind, signal, emit }: StandingOptions,
+  stack: AsyncDisposableStack,
+): Promise<{ readonly folder: string; readonly board: RunBoard; readonly cluster: Cluster }> => {
+  const run = stack.use(await openRun(`lab '${name}' on ${kind.name}`, id));
+  using stalls = new StallWatch();
+  const steps = new Steps(emit, performance.now(), (from, to) => stalls.between(from, to));
+  const note = (text: string) => emit({ kind: 'note', text });
+  const boards = stack.use(new RunBoards());
+  await boot({ run, steps, emit, note, options: { kind, machine: {}, signal, scenario: {} } }, boards);
+  const [board] = boards.booted;
+  if (board === undefined) throw new Error('the board has not booted');
+  const { machine } = board;
+  const ends = AbortSignal.any([signal, board.lost]);
+  const network = networkOf(topology);
+  const cluster = stack.use(
+    await startCluster({
+      listen: machine.uplink.bind,
+      advertise: machine.uplink.lab,
+      subnet: { address: network.subnet, addressv6: subnet6Of(network) },
+      signal: ends,
+    }),
+  );
+  for (const port of [cluster.registrationPort, cluster.brokerPort]) await machine.publish?.(port);
+  await steps.run('start the worker', onBoard, ends, () =>
+    startWorker(board, cluster, network, deadline(setUpMs * machine.timeoutFactor, 'the worker', ends)),
+  );
+  return { folder: run.folder, board, cluster };
+};
+
+/** Why a lab that stood ended: undefined when it was asked to. */
+const endOf = async (asked: Promise<void>, lost: AbortSignal, signal: AbortSignal): Promise<unknown> => {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  void asked.then(() => resolve(undefined));
+  for (const [ends, reason] of [
+    [lost, () => lost.reason],
+    [
+      signal,
+      () => (signal.reason instanceof Error && signal.reason.message === 'interrupted' ? undefined : signal.reason),
+    ],
+  ] as const) {
+    const tell = () => resolve(reason());
+    if (ends.aborted) tell();
+    else ends.addEventListener('abort', tell, { once: true });
+  }
+  return await promise;
+};
+
+/**
+ * A lab that stands until it is asked to end, `signal` is aborted, or its board is lost: a board with a worker, a cluster,
+ * and services that others deploy by its control socket. In the end all of it is taken down; why it ended by itself stands
+ * in its record then. Throws when it cannot be started.
+ */
+export const standLab = async (options: StandingOptions): Promise<void> => {
+  const { name, id, topology, kind, signal } = options;
+  using _claim = await claimName(name);
+  await reapRuns();
+  const started = new Date().toISOString();
+  let reason: unknown;
+  let record: LabRecord | undefined;
+  {
+    await using stack = new AsyncDisposableStack();
+    const { folder, board, cluster } = await start(options, stack).catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : namedByStep(error);
+    });
+    const { machine } = board;
+    const gateway = isInNamespaces() ? stack.use(new Gateway(folder)) : undefined;
+    await gateway?.start();
+    const ends = AbortSignal.any([signal, board.lost]);
+    const forwarded = new Map<number, ReturnType<typeof machine.forward>>();
+    const forward = (port: number) => {
+      const known = forwarded.get(port) ?? machine.forward(port, ends);
+      forwarded.set(port, known);
+      known.catch(() => forwarded.delete(port));
+      return known;
+    };
+    const target = scenarioBoard(
+      board,
+      undefined,
+      () => {},
+      () => {},
+      ends,
+    );
+    const services = new LabServices({
+      ...{ board: { ...target, forward }, cluster, folder, signal: ends },
+      addressOf: async (port, asked) => {
+        const endpoint = await forward(port);
+        return gateway ? await gateway.open(port, endpoint, AbortSignal.any([ends, asked])) : endpoint;
+      },
+    });
+    const status = async (asked: AbortSignal): Promise<LabStatus> => ({
+      ...{ name, id, machine: kind.name, architecture: kind.architecture, topology, started },
+      worker: cluster.isConnected() ? 'connected' : 'away',
+      violations: cluster.violations.length,
+      ...(gateway ? { gateway: gateway.isThere } : {}),
+      services: [...(await services.status(asked))],
+    });
+    const down = Promise.withResolvers<void>();
+    const answering: Answering = async (request, { progress, signal: asked }): Promise<Answers[keyof Answers]> => {
+      switch (request.do) {
+        case 'status':
+          return await status(asked);
+        case 'deploy':
+          return await services.deploy(request, progress);
+        case 'undeploy':
+          return await services.undeploy(request.service);
+        case 'exec':
+          return await machine.exec(request.argv, { signal: asked });
+        case 'load':
+          return await services.load(request, asked);
+        case 'down':
+          down.resolve();
+          return {};
+      }
+    };
+    stack.use(await listenForRequests(folder, answering));
+    record = { name, id, machine: kind.name, folder, started };
+    await saveLab(record);
+    options.onStanding();
+    reason = await endOf(down.promise, board.lost, signal);
+  }
+  if (reason === undefined) await forgetLab(record);
+  else await saveLab({ ...record, ended: { at: new Date().toISOString(), reason: messageOf(reason) } });
+};
