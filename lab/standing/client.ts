@@ -14,11 +14,12 @@ const downMs = 60_000;
 const gatewayMs = 20_000;
 const gatewayProgram = fileURLToPath(new URL('./gateway/program.ts', import.meta.url));
 
-/** The last line that a lab's process printed. */
+/** What a lab's process said last: an error, above its stack trace, or its last line. */
 const lastWords = async (id: string): Promise<string> => {
   const text = await fs.readFile(logFile(id), 'utf8').catch(() => '');
-  const last = text.trimEnd().split('\n').at(-1) ?? '';
-  return last === '' ? '' : `; it printed last: ${last}`;
+  const lines = text.trimEnd().split('\n');
+  const said = lines.findLast((line) => line.startsWith('lab: ')) ?? lines.at(-1) ?? '';
+  return said === '' ? '' : `; it said last: ${said}`;
 };
 
 /**

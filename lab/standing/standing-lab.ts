@@ -114,7 +114,7 @@ export const standLab = async (options: StandingOptions): Promise<void> => {
   const started = new Date().toISOString();
   let reason: unknown;
   let record: LabRecord | undefined;
-  {
+  try {
     await using stack = new AsyncDisposableStack();
     const { folder, board, cluster } = await start(options, stack).catch((error: unknown) => {
       throw signal.aborted ? signal.reason : namedByStep(error);
@@ -174,7 +174,9 @@ export const standLab = async (options: StandingOptions): Promise<void> => {
     await saveLab(record);
     options.onStanding();
     reason = await endOf(down.promise, board.lost, signal);
+  } finally {
+    if (record !== undefined && reason === undefined) await forgetLab(record);
+    else if (record !== undefined)
+      await saveLab({ ...record, ended: { at: new Date().toISOString(), reason: messageOf(reason) } });
   }
-  if (reason === undefined) await forgetLab(record);
-  else await saveLab({ ...record, ended: { at: new Date().toISOString(), reason: messageOf(reason) } });
 };

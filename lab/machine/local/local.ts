@@ -60,7 +60,12 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
   await sealRoot(root, board.pid, signal);
   await board.enterRoot(signal);
   await ip(`link add name ${network.link} type veth peer name eth0 netns ${board.pid}`, signal);
-  stack.defer(() => ip(`link delete ${network.link}`));
+  stack.defer(() =>
+    ip(`link delete ${network.link}`).catch((error: unknown) => {
+      // it has gone with the other end, in the namespace of a board that ended
+      if (!board.gone.aborted) throw error;
+    }),
+  );
   await setUpUplink(board, signal);
   await fs.writeFile(path.join(folder, pidFile), `${board.pid}\n`);
   const resources = stack.move();
