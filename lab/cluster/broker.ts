@@ -20,6 +20,8 @@ export type BrokerEvents = {
   readonly disconnected: (client: string) => void;
   /** `client` was granted `filter` at `qos`: what is published to it from now on arrives. */
   readonly subscribed: (client: string, filter: string, qos: number) => void;
+  /** `client` has acknowledged a message of QoS 1. */
+  readonly acknowledged?: (client: string) => void;
 };
 
 type Running = { readonly aedes: Aedes; readonly server: Server; readonly sockets: Set<Socket> };
@@ -42,6 +44,7 @@ const observe = (aedes: Aedes, events: BrokerEvents): void => {
   aedes.on('subscribe', (subscriptions, client) => {
     for (const { topic, qos } of subscriptions) events.subscribed(client.id, topic, qos);
   });
+  aedes.on('ack', (_, client) => events.acknowledged?.(client.id));
 };
 
 /** An embedded MQTT 3.1.1 broker that can be stopped and started again on its port, as a lost broker would be. */
@@ -91,9 +94,12 @@ export class Broker implements AsyncDisposable {
     await closed;
   }
 
-  /** Hands `text` to the subscribers of `topic`. On a stopped broker the message is lost, as it would be for real. */
-  publish(topic: string, text: string, qos: 0 | 1): void {
-    const packet = { cmd: 'publish', topic, payload: Buffer.from(text), qos, retain: false, dup: false } as const;
+  /**
+   * Hands `text` to the subscribers of `topic`, and with `retain` to later ones, too. On a stopped broker the message is
+   * lost, as it would be for real.
+   */
+  publish(topic: string, text: string, qos: 0 | 1, retain = false): void {
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(text), qos, retain, dup: false } as const;
     this.#running?.aedes.publish(packet, () => undefined);
   }
 

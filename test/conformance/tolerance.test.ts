@@ -2,7 +2,7 @@ import type { BrokerEvents } from '../../lab/cluster/broker.ts';
 import { deadline, until } from '../../lab/system/wait.ts';
 import { getFrom } from '../support/network.ts';
 import { fact } from './fact.ts';
-import { create, ended, greeting, hello, killInstance, named, status } from './world/instances.ts';
+import { create, greeting, hello, named, status } from './world/instances.ts';
 import { MuteBroker } from './world/mute.ts';
 import { wasm } from './world/requests.ts';
 import { inLab } from './world/sandbox.ts';
@@ -54,18 +54,6 @@ inLab(import.meta.url, (folder) => {
     t.ok(await cluster.until('a report under the new id', isReported, sameWorkerMs));
     t.equal(await getFrom([], `http://${board.v4}/`), hello, 'it goes on');
     t.same(cluster.statuses(), [], 'and is not deployed again');
-  });
-
-  fact(folder, '2.22', { in: 'once', runs: true }, async (t, world) => {
-    const { cluster } = world;
-    const { engine } = await world.worker();
-    await create(world);
-    await cluster.stopBroker();
-    await killInstance(world);
-    await engine.end('SIGKILL');
-    await cluster.startBroker();
-    await world.startNodeEngine();
-    t.ok(await ended(world, 0));
   });
 
   const broker = { name: 'mute', make: (host: string, events: BrokerEvents) => new MuteBroker(host, events) };

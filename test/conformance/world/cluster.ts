@@ -26,6 +26,8 @@ export class ConformanceCluster implements AsyncDisposable {
   readonly messages: ClusterMessage[] = [];
   readonly publications: Publication[] = [];
   readonly connections: string[] = [];
+  /** Who has acknowledged a message of QoS 1, as often as that was. */
+  readonly acknowledgements: string[] = [];
   readonly subscriptions: { readonly client: string; readonly filter: string; readonly qos: number }[] = [];
   /** Registrations, oldest first. */
   readonly registrations: Record<string, unknown>[] = [];
@@ -53,6 +55,7 @@ export class ConformanceCluster implements AsyncDisposable {
       connected: (client) => this.#changed(() => this.connections.push(client)),
       disconnected: () => undefined,
       subscribed: (client, filter, qos) => this.#changed(() => this.subscriptions.push({ client, filter, qos })),
+      acknowledged: (client) => this.#changed(() => this.acknowledgements.push(client)),
     });
     this.#http = new ClusterHttp((text) => {
       this.registrations.push(decode(text) as Record<string, unknown>);
@@ -109,6 +112,19 @@ export class ConformanceCluster implements AsyncDisposable {
   sendJob(payload: unknown): void {
     this.ignored.add(`nodes/${this.id}/jobs/resources`);
     this.send(`nodes/${this.id}/control/deploy`, payload);
+  }
+
+  /**
+   * Sends a job or a delete as {@link sendJob} does, at QoS 1; resolves when the node engine has acknowledged it. With
+   * `retain` the broker keeps it for those who come later.
+   */
+  async order(kind: 'deploy' | 'delete', payload: unknown, retain = false): Promise<void> {
+    this.ignored.add(`nodes/${this.id}/jobs/resources`);
+    const engine = `${this.id}-ne`;
+    const count = () => this.acknowledgements.filter((client) => client === engine).length;
+    const before = count();
+    this.#broker.publish(`nodes/${this.id}/control/${kind}`, JSON.stringify(payload), 1, retain);
+    await this.until(`the acknowledgement of a ${kind}`, () => (count() > before ? true : undefined));
   }
 
   /** Serves a component; its URL ends with its digest. */

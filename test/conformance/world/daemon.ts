@@ -14,6 +14,9 @@ export type Daemon = {
   readonly runs: () => boolean;
   /** Sends a signal and waits for the end; resolves with the exit code or the signal's name. Throws after 20 s. */
   readonly end: (signal: NodeJS.Signals) => Promise<number | string>;
+  /** Lets it do nothing until {@link resume}. */
+  readonly pause: () => void;
+  readonly resume: () => void;
   readonly descriptors: () => Promise<number>;
 };
 
@@ -53,6 +56,9 @@ export const startDaemon = async (board: Board, command: readonly string[], prog
       const [code, by] = await ended;
       return code ?? by ?? '';
     },
+    pause: () => void process.kill(pid, 'SIGSTOP'),
+    // nsenter(1) stops with its child
+    resume: () => [child.pid ?? pid, pid].forEach((one) => void process.kill(one, 'SIGCONT')),
     descriptors: async () => (await readdir(`/proc/${pid}/fd`)).length,
   };
 };

@@ -107,8 +107,8 @@ export class Mosquitto implements BrokerControl {
     this.#relay = undefined;
   }
 
-  publish(topic: string, text: string, qos: 0 | 1): void {
-    this.#client?.publish(topic, text, { qos });
+  publish(topic: string, text: string, qos: 0 | 1, retain = false): void {
+    this.#client?.publish(topic, text, { qos, retain });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
