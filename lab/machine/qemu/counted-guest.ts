@@ -3,8 +3,9 @@ import path from 'node:path';
 import { buildDebianImage } from '../../image/debian/build.ts';
 import modules from '../../image/debian/modules.json' with { type: 'json' };
 import type { BoardName } from '../../image/debian/parts.ts';
-import { usageFault } from '../../system/errors.ts';
+import { labFault, usageFault } from '../../system/errors.ts';
 import type { TreeEntry } from '../../system/packages/deb.ts';
+import { findProgram } from '../../system/programs.ts';
 import { layoutEntries } from '../deterministic/layout.ts';
 import type { CountedGuest, MachineOptions } from '../kind.ts';
 import { runFiles } from './command.ts';
@@ -26,6 +27,10 @@ export const prepareCounted = async (wanted: {
   const { wasmtime, qemu, image: kind, boot } = options;
   if (kind === 'buildroot' || boot === 'sd')
     throw usageFault('a deterministic run boots the quick image: leave out --image and --boot');
+  if (findProgram('taskset') === undefined)
+    throw labFault('a deterministic run needs the program taskset, which is not installed here', [
+      'install util-linux',
+    ]);
   const entries = [...layoutEntries(modules.shared.load), ...wanted.entries];
   const archive = { file: path.join(folder, 'initramfs.cpio'), entries };
   const [image, emulator] = await Promise.all([

@@ -11,8 +11,14 @@ import type { Observations } from '../observations.ts';
 import type { Lab, LoadOptions, ScenarioOptions } from '../scenario.ts';
 import { judgeLoad } from './loads.ts';
 
-/** How often a service is asked, and before that without counting: until then caches fill and code is compiled. */
-const [requests, warmUp] = [200, 100];
+/**
+ * How often a service is asked, and before that without counting: until then caches fill, and V8 compiles the client. A
+ * client that is asked for less before it is counted takes two to three times as much, and scatters.
+ */
+const [requests, warmUp] = [200, 1000];
+
+/** Node for the client: code compiled in another thread would be ready at another time with every seed. */
+const node = ['node', '--single-threaded'];
 
 /** The client's file in the guest. */
 export const clientFile = `${labFolder}/client.cjs`;
@@ -49,7 +55,7 @@ export const createCountedLoader =
     const run = from?.exec ?? inLab;
     const where = from?.place ?? 'lab';
     const counted = await runCountedLoad(countedPlan(url, expected, { requests, warmUp }), (stdin) =>
-      run(['node', clientFile], { stdin, signal }),
+      run([...node, clientFile], { stdin, signal }),
     );
     const { took, instructions, client, wrongStatus, wrongBody } = counted;
     const clock = took.reduce((sum, ns) => sum + ns, 0);
