@@ -1,7 +1,7 @@
-import { parseJson } from '../../../worker/contract/check.ts';
+import { parse, parseJson } from '../../../worker/contract/check.ts';
 import type { CountedGuest } from '../../machine/kind.ts';
 import type { ExtraFile } from '../../report/folder.ts';
-import type { Results } from '../../report/model/results.ts';
+import { Results } from '../../report/model/results.ts';
 import { LabError, labFault } from '../../system/errors.ts';
 import { openRun } from '../../system/runs.ts';
 import { deadline } from '../../system/wait.ts';
@@ -29,7 +29,8 @@ const faultOf = (text: string | undefined): 'lab' | 'incomplete' | 'usage' =>
 
 /** The results that a guest gave. Throws what it said instead. */
 const resultsIn = (ending: Ending | undefined, consoleText: string): Extract<Ending, { readonly results: Results }> => {
-  if (ending !== undefined && 'results' in ending) return ending;
+  if (ending !== undefined && 'results' in ending)
+    return { ...ending, results: parse(Results, ending.results, 'the results of the guest') };
   if (ending !== undefined && 'error' in ending)
     throw new LabError(ending.error, { fault: faultOf(ending.fault), next: ending.next });
   throw labFault(`the lab's half ended in the guest without a result\n${consoleText.trimEnd()}`);

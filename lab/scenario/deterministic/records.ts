@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { labFolder } from '../../machine/deterministic/layout.ts';
-import { Results } from '../../report/model/results.ts';
+import type { Results } from '../../report/model/results.ts';
 
 /** The file that tells a guest what to run. */
 export const planFile = `${labFolder}/plan.json`;
@@ -34,7 +34,8 @@ const Event = Type.Unsafe<Readonly<Record<string, unknown>> & { readonly kind: s
 export const GuestRecord = Type.Union([
   Type.Object({ ns: Type.Number(), event: Event }),
   Type.Object({
-    results: Results,
+    /** As the schema of results has them, which is checked by itself: a schema with a name can be compiled once. */
+    results: Type.Unsafe<Results>(Type.Unknown()),
     files: Type.Array(Type.Object({ name: Type.String(), content: Type.String() })),
   }),
   /** Why there are no results; `fault` as a LabError has it. */
