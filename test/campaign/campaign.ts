@@ -13,7 +13,7 @@ import { openWorld, type World } from './world.ts';
 const usualMs = 25_000;
 
 /** How long it may take until nothing is left, in ms. */
-const restingMs = 30_000;
+const restingMs = 120_000;
 
 /** For how long nothing may change in what is taken as the board at rest, in ms. */
 const unchangedMs = 1500;

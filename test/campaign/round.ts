@@ -8,7 +8,7 @@ import { type Event, type Planned, type Schedule, taskOf } from './schedule.ts';
 import type { World } from './world.ts';
 
 /** How long a worker may take to be in order again once nothing is wrong any more, in ms. */
-const settlingMs = 60_000;
+const settlingMs = 240_000;
 
 /** A worker that is not in order although nothing is wrong any more. */
 export class NotInOrder extends Error {
