@@ -2,6 +2,7 @@ import type { NetUndeployRequest } from '../contract/net-http.ts';
 import { formatPorts } from '../contract/ports.ts';
 import { batched } from '../system/batched.ts';
 import type { Log } from '../system/log.ts';
+import { retry } from '../system/wait.ts';
 import type { Entry, Journal } from './journal.ts';
 import { readFirewalls } from './kernel/accepts.ts';
 import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
@@ -69,6 +70,7 @@ const refuseTaken = ({ ports }: Wanted, { busy, mapped }: Taken): void => {
 
 /** Deploys into a node's network that stands already; the journal says what is in it. */
 export const openNetwork = async (settings: Settings, journal: Journal, log: Log): Promise<Network> => {
+  const closing = new AbortController();
   const keeper = keepNode(settings, journal, log);
   const tryForwarding = forwardingTrial();
   const path = isOverlaid(journal.contents)
@@ -117,6 +119,20 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
         log.warn(`accept rules not removed from another program's firewall: ${failure}`);
   };
 
+  /** Nobody asks for the removal of an instance that was never deployed: it is tried until nothing of it is left. */
+  const removeLater = (instance: Instance): void => {
+    const isLeft = () => entries().some((entry) => entry.instance === instance);
+    const again = () =>
+      journal.inTurn(namespaceOf(instance), () =>
+        journal.lock.withReadLock(async () => {
+          if (isLeft()) await remove(instance);
+        }),
+      );
+    const failed = (error: unknown) => log.debug((error as Error).message);
+    // where this program ends first, its successor removes it
+    retry(again, { first: 1_000, growth: 2, most: 30_000 }, closing.signal, failed).catch(() => undefined);
+  };
+
   /** A process in the board's own namespace would have the board's routes changed for it. */
   const checkProcess = async (pid: number): Promise<void> => {
     const [own, its] = await Promise.all([namespaceOfProcess(), namespaceOfProcess(pid)]);
@@ -147,7 +163,10 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
     try {
       await applyPlan(planInstance(settings, instance));
     } catch (error) {
-      await remove(instance, error instanceof PlanFailed ? error.done : undefined);
+      await remove(instance, error instanceof PlanFailed ? error.done : undefined).catch((left: unknown) => {
+        log.warn(`${(left as Error).message}; trying again`);
+        removeLater(instance);
+      });
       throw new RequestError(500, `${name}: ${(error as Error).message}`, error);
     }
     await journal.update((now) => ({
@@ -204,6 +223,9 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
       journal.inTurn(namespaceOf({ service: which.serviceName, instance: which.instanceNumber }), () =>
         journal.lock.withReadLock(() => undeploy(which)),
       ),
-    [Symbol.dispose]: () => keeper[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      closing.abort();
+      keeper[Symbol.dispose]();
+    },
   };
 };

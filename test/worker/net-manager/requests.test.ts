@@ -1,6 +1,4 @@
 import { execFile } from 'node:child_process';
-import { chmod } from 'node:fs/promises';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { startNetCluster } from '../../support/cluster/net.ts';
@@ -119,45 +117,6 @@ inSandbox(import.meta.url, () => {
       [200, 200, 200, 200, 200],
     );
     t.same(await footprint(), before);
-    await daemon.end('SIGTERM');
-  });
-
-  t.test('a failed step takes back the earlier ones, and the address is free again', async (t) => {
-    await using cluster = await startNetCluster();
-    // A kernel that takes no rule for port 80.
-    const folder = t.testdir({
-      nft: `#!/bin/sh
-        PATH=\${PATH#*:}
-        [ "$*" = "-f -" ] || exec nft "$@"
-        text=$(cat)
-        case "$text" in *"tcp . 80 :"*) exit 1;; esac
-        printf '%s\\n' "$text" | exec nft -f -`,
-    });
-    await chmod(join(folder, 'nft'), 0o755);
-    const PATH = `${folder}:${process.env['PATH']}`;
-    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) }, { PATH });
-    await daemon.post('/register', registration);
-    const deploy = (instanceNumber: number, portMappings: string) =>
-      daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings });
-    await run('ip', 'link', 'add', 'veth00oak3', 'type', 'veth', 'peer', 'name', 'other');
-    await run('ip', 'netns', 'add', `${service}.instance.9`);
-    const before = await footprint();
-    t.equal((await deploy(0, '80')).status, 500, 'the last step fails: the rules');
-    t.same(await footprint(), before);
-    t.equal((await deploy(1, '81')).json()['nsAddress'], '10.10.0.2');
-    const between = await footprint();
-    t.equal((await deploy(2, '82')).status, 500, 'the second command fails: the link');
-    t.same(await footprint(), between);
-    t.match((await deploy(9, '')).json()['message'], /a namespace .* exists that is not ours/);
-    t.same(await footprint(), between, "another's namespace is left alone");
-    t.equal((await deploy(1, '81')).status, 200, 'a repeated deployment answers the same');
-    t.same(await footprint(), between, 'and disturbs nothing');
-    t.equal((await deploy(1, '83')).status, 500, 'with other ports it is refused');
-    await run('ip', 'link', 'del', 'veth00oak3');
-    await run('ip', 'netns', 'del', `${service}.instance.9`);
-    t.equal((await deploy(2, '82')).json()['nsAddress'], '10.10.0.3');
-    await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 1 });
-    await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber: 2 });
     await daemon.end('SIGTERM');
   });
 
