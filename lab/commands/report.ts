@@ -10,6 +10,7 @@ import { readResults } from '../report/read.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { compareWithBaseline, saveBaseline } from './baseline.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
+import { addMerge } from './merge.ts';
 import { coloursOf } from './progress.ts';
 
 /** A report by its path, or by its name among those of the lab; the newest when nothing is said. */
@@ -67,7 +68,7 @@ const compare = async (first: string, second: string | undefined, flags: Compare
 };
 
 export const addReportCommand = (program: Command, context: CommandContext): void => {
-  const report = program.command('report').description('show, list and compare reports');
+  const report = program.command('report').description('show, list, compare and merge reports');
   const add = (name: string, about: string) =>
     report
       .command(name)
@@ -93,6 +94,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       '\nExamples:\n  npm run lab -- report diff reports/BEFORE reports/AFTER\n  npm run lab -- report diff --baseline latest\n\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
     )
     .action((first: string, second: string | undefined, flags: CompareFlags) => compare(first, second, flags, context));
+  addMerge(add('merge', 'join the reports of the shards of a suite'), context);
   add('baseline', 'make the baseline of a scenario and a machine from a deterministic run with five seeds or more')
     .argument('[report]', 'its folder or name', 'latest')
     .addHelpText(

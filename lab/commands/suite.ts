@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { execa } from 'execa';
 import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
@@ -9,6 +9,7 @@ import { writeSuite } from '../report/folder.ts';
 import { suiteTerminal } from '../report/formats/terminal.ts';
 import { entryReason } from '../report/formats/wording.ts';
 import { Results } from '../report/model/results.ts';
+import { dealt, parseShard, type ShardChoice } from '../report/model/shards.ts';
 import { countedEntries, type SuiteEntry, suiteVerdict } from '../report/model/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { unableReason } from '../scenario/run/run.ts';
@@ -30,6 +31,7 @@ type SuiteFlags = {
   readonly duration: number;
   readonly replicates: number;
   readonly limit: number;
+  readonly shard?: ShardChoice;
   readonly reports: string;
   readonly json: boolean;
 };
@@ -91,29 +93,49 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   const folder = path.join(flags.reports, `${newId()}-suite`);
   await preflight({ kinds, reports: flags.reports }, context.signal);
   await reapRuns();
+  const pairs = kinds.flatMap((kind) =>
+    scenarios.map((scenario) => ({ kind, ...scenario, ...entryOf(scenario.name, kind) })),
+  );
+  const judged = pairs.map((pair) => ({ ...pair, why: unableReason(pair, pair.kind) }));
+  const unable = judged.flatMap(({ scenario, machine, why }): readonly SuiteEntry[] =>
+    why === undefined
+      ? []
+      : [{ scenario, machine, seconds: 0, verdict: 'incomplete', reason: `not on ${machine}${why}` }],
+  );
+  const plan = judged.filter(({ why }) => why === undefined);
+  const named = wanted.length > 0;
+  const choice = flags.shard;
+  const shard = choice && {
+    ...{ ...choice, named, unable: [...unable] },
+    plan: plan.map(({ scenario, machine }) => ({ scenario, machine })),
+  };
+  for (const { scenario, reason } of unable) process.stderr.write(`${scenario}: ${reason}\n`);
   const ran: SuiteEntry[] = [];
-  const unable: SuiteEntry[] = [];
-  const counted = () => countedEntries(ran, unable, wanted.length > 0);
-  const write = () => writeSuite(folder, counted());
-  for (const kind of kinds)
-    for (const { name, ...scenario } of scenarios) {
-      if (context.signal.aborted) break;
-      const why = unableReason(scenario, kind);
-      if (why !== undefined) {
-        const reason = `not on ${kind.name}${why}`;
-        process.stderr.write(`${name}: ${reason}\n`);
-        unable.push({ ...entryOf(name, kind), seconds: 0, verdict: 'incomplete', reason });
-      } else ran.push(await runOne(name, kind, flags, context));
-      // for whoever is interrupted; what is in the way is said at the end
-      await write().catch(() => {});
-    }
+  // what a shard cannot run is counted once, where the shards are merged
+  const counted = () => (shard ? ran : countedEntries(ran, unable, named));
+  const write = () => writeSuite(folder, counted(), shard);
+  const due = choice ? dealt(plan, choice) : plan;
+  for (const { name, kind } of due) {
+    if (context.signal.aborted) break;
+    ran.push(await runOne(name, kind, flags, context));
+    // for whoever is interrupted; what is in the way is said at the end
+    await write().catch(() => {});
+  }
   const entries = counted();
   const isWritten = await leaveReport(folder, write);
   const listed = entries.map(({ results: _, ...entry }) => entry);
   if (flags.json) printJson({ ...(isWritten ? { folder } : {}), entries: listed });
   const where = isWritten ? `report: ${path.relative('', folder)}\n` : '';
   process.stderr.write(`\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}${where}`);
-  exitWith(context, suiteVerdict(entries));
+  if (choice && due.length === 0)
+    process.stderr.write(`the shard ${choice.index}/${choice.count} has nothing to run\n`);
+  exitWith(context, choice && due.length === 0 ? 'passed' : suiteVerdict(entries));
+};
+
+const shardChoice = (text: string): ShardChoice => {
+  const choice = parseShard(text);
+  if (choice) return choice;
+  throw new InvalidArgumentError('It takes K/N, the Kth of N shards, as 1/4.');
 };
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -133,11 +155,12 @@ export const addSuiteCommand = (program: Command, context: CommandContext): void
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
     .option('--replicates <n>', 'how often each scenario runs', wholeNumber(1, 100), 1)
     .option('--limit <s>', 'seconds after which a scenario is ended', wholeNumber(1, 86_400), 1800)
+    .option('--shard <k/n>', 'run only the Kth of N parts of it; report merge joins their reports', shardChoice)
     .option('--reports <folder>', 'where reports go', defaultReports)
     .option('--json', 'the outcome as one JSON document on stdout', false)
     .addHelpText(
       'after',
-      '\nExamples:\n  npm run lab -- suite --machine local\n  npm run lab -- suite veth bridged --machine local --machine virt\n  npm run lab -- suite --machine virt --image buildroot',
+      '\nExamples:\n  npm run lab -- suite --machine local\n  npm run lab -- suite veth bridged --machine local --machine virt\n  npm run lab -- suite --machine virt --image buildroot\n  npm run lab -- suite --machine virt --shard 2/4',
     )
     .action((names: readonly string[], flags: SuiteFlags) =>
       suite(names, { ...flags, machine: flags.machine.length > 0 ? flags.machine : ['local'] }, context),

@@ -6,7 +6,7 @@ import { reportFormats } from './format-list.ts';
 import type { LogText } from './html/run.ts';
 import { percentileTable } from './model/latency.ts';
 import { Results } from './model/results.ts';
-import type { SuiteEntry } from './model/suite.ts';
+import type { Shard, SuiteEntry } from './model/suite.ts';
 
 /** A further file of a report: a log, a transcript, a packet capture. */
 export type ExtraFile = { readonly name: string; readonly content: string | Uint8Array };
@@ -88,8 +88,8 @@ export const writeReport = async (
   await pointLatestTo(directory);
 };
 
-/** Writes a suite's report into `directory`: every format, `suite.json` last. */
-export const writeSuite = async (directory: string, entries: readonly SuiteEntry[]): Promise<void> => {
+/** Writes a suite's report into `directory`, or that of a shard of it: every format, `suite.json` last. */
+export const writeSuite = async (directory: string, entries: readonly SuiteEntry[], shard?: Shard): Promise<void> => {
   await mkdir(directory, { recursive: true });
-  for (const { suite } of reportFormats) await writeWhole(join(directory, suite.file), suite.write(entries));
+  for (const { suite } of reportFormats) await writeWhole(join(directory, suite.file), suite.write(entries, shard));
 };

@@ -5,7 +5,7 @@ import type { LogText } from './html/run.ts';
 import { suitePage } from './html/suite.ts';
 import { htmlReport } from './html.ts';
 import type { Results } from './model/results.ts';
-import type { SuiteEntry } from './model/suite.ts';
+import type { Shard, SuiteEntry } from './model/suite.ts';
 
 /** A form of a report: the name of its file, and its whole text. */
 type Form<Parts extends readonly unknown[]> = {
@@ -16,7 +16,7 @@ type Form<Parts extends readonly unknown[]> = {
 /** A format: how a run's report is written in it, from the results and the ends of their logs, and a suite's. */
 export type ReportFormat = {
   readonly run: Form<[results: Results, logs: readonly LogText[]]>;
-  readonly suite: Form<[entries: readonly SuiteEntry[]]>;
+  readonly suite: Form<[entries: readonly SuiteEntry[], shard?: Shard]>;
 };
 
 /** Every format of a report, in the order of writing: where `results.json` or `suite.json` is, the report is complete. */

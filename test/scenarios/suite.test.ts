@@ -69,6 +69,33 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   t.strictSame(await world.leftovers(), []);
 });
 
+t.test('the shards of a suite run its scenarios between them, and are merged to the whole', { skip }, async (t) => {
+  const { world, files } = await worldWith({
+    passes: "await step('look', board, ({ $ }) => $`true`);",
+    throws: "await step('throw', board, async () => { throw new Error('on purpose'); });",
+  });
+  await using _ = world;
+  const run = async (index: number) => {
+    const reports = path.join(world.reports, `shard-${index}`);
+    const options = ['--machine', 'local', '--shard', `${index}/3`, '--reports', reports];
+    return { reports, ...(await world.run(['suite', ...files, ...options])) };
+  };
+  const shards = [await run(1), await run(2), await run(3)];
+  t.strictSame(
+    shards.map(({ code }) => code),
+    [0, 1, 0],
+    { stderr: shards.map(({ stderr }) => stderr) },
+  );
+  t.match(shards[2]?.stderr, /the shard 3\/3 has nothing to run/);
+  const folders = shards.map(({ reports }) => reports);
+  const whole = await world.run(['report', 'merge', ...folders, '--reports', world.reports, '--json']);
+  t.equal(whole.code, 1, { stderr: whole.stderr });
+  t.match((JSON.parse(whole.stdout) as Printed).entries, [
+    { scenario: 'passes', verdict: 'passed' },
+    { scenario: 'throws', verdict: 'failed', reason: /on purpose/ },
+  ]);
+});
+
 t.test('a scenario that was asked for and cannot run on the machine leaves the suite incomplete', async (t) => {
   const { world, files } = await worldWith({ unable: '' }, ['bridge', 'teleport']);
   await using _ = world;
