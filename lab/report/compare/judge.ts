@@ -59,7 +59,6 @@ const deployment: Rule = {
 
 const rules: Readonly<Record<string, Rule>> = {
   'request.p50': request,
-  'request.trimmed': request,
   deployment,
   undeployment: deployment,
 };
