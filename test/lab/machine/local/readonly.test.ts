@@ -8,13 +8,12 @@ import Type from 'typebox';
 import { mountsBelow } from '../../../../lab/machine/local/mounts.ts';
 import { parseJson } from '../../../../worker/contract/check.ts';
 import { withoutLocal } from '../../../scenarios/local/local.ts';
+import { otherUser, withoutOtherUser } from '../../../support/other-user.ts';
 import { noNamespaces } from '../../../support/user-namespace.ts';
 
 const Ended = Type.Object({ code: Type.Integer(), stdout: Type.String(), stderr: Type.String() });
 const intruder = fileURLToPath(new URL('intruder.ts', import.meta.url));
 const skip = withoutLocal();
-const isRoot = process.getuid?.() === 0;
-const anybody = 12_345;
 
 /** What a program on a board could change that is not the board's; the lab is started after the words `before`. */
 const intrude = async (owner: number, ...before: readonly string[]) => {
@@ -37,9 +36,9 @@ t.test('a board writes to nothing of this computer', { skip }, async (t) => {
   t.match(await intrude(process.getuid?.() ?? 0), untouched);
 });
 
-t.test('nor where an ordinary user runs the lab', { skip: skip || (!isRoot && 'this user is one') }, async (t) => {
-  const drop = ['setpriv', `--reuid=${anybody}`, `--regid=${anybody}`, '--clear-groups'];
-  t.match(await intrude(anybody, ...drop), untouched);
+t.test('nor where an ordinary user runs the lab', { skip: skip || withoutOtherUser() }, async (t) => {
+  const drop = ['setpriv', `--reuid=${otherUser}`, `--regid=${otherUser}`, '--clear-groups'];
+  t.match(await intrude(otherUser, ...drop), untouched);
 });
 
 const own = ['--user', '--map-root-user', '--mount'];
