@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { requireDescriptors } from './descriptors.ts';
+import { requireDescriptors } from './spawn.ts';
 
 const execute = promisify(execFile);
 

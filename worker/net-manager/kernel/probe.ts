@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { requireDescriptors } from '../../system/descriptors.ts';
 import { run } from '../../system/run.ts';
+import { spawn } from '../../system/spawn.ts';
 import type { Firewalls } from '../plan/accepts.ts';
 import { addressAt } from '../plan/addresses.ts';
 import { readOutward } from '../plan/foreign.ts';
@@ -93,7 +92,6 @@ const attempt = async (instance: Instance, packets: readonly Packet[]): Promise<
 /** Sends packets again and again until nft has told where each was dropped, or does not tell. */
 const trace = async (instance: Instance, packets: readonly Packet[]): Promise<ReadonlyMap<Packet, Dropped>> => {
   const found = new Map<Packet, Dropped>();
-  requireDescriptors();
   const child = spawn('nft', ['monitor', 'trace'], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     let text = '';

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { requireDescriptors } from '../../system/descriptors.ts';
+import type { Readable, Writable } from 'node:stream';
 import type { Log } from '../../system/log.ts';
+import { spawn } from '../../system/spawn.ts';
 
 const restart = { firstMs: 1_000, maxMs: 30_000 } as const;
 
@@ -31,13 +32,13 @@ export const monitor = (
   };
 
   const start = () => {
+    let child: ChildProcessByStdio<Writable, Readable, null>;
     try {
-      requireDescriptors();
+      child = spawn('sh', ['-c', untilWeEnd, 'sh', ...argv], { stdio: ['pipe', 'pipe', 'ignore'] });
     } catch (error) {
       log.warn(`${argv.join(' ')}: ${(error as Error).message}`);
       return startLater();
     }
-    const child = spawn('sh', ['-c', untilWeEnd, 'sh', ...argv], { stdio: ['pipe', 'pipe', 'ignore'] });
     const began = performance.now();
     child.on('error', (error) => log.warn(`${argv.join(' ')}: ${error.message}`));
     child.stdin.on('error', () => undefined);

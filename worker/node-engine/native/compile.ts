@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism, constants, setPriority, totalmem } from 'node:os';
 import { maxCompileMs } from '../../contract/limits.ts';
-import { requireDescriptors } from '../../system/descriptors.ts';
+import { spawn } from '../../system/spawn.ts';
 import { dropPrivileges } from '../../system/users.ts';
 import { deadline } from '../../system/wait.ts';
 
@@ -59,7 +58,6 @@ const wordsOf = ({ argv, user }: Compilation): readonly string[] => [
 export const compile = async (compilation: Compilation, output: FileHandle, signal: AbortSignal): Promise<void> => {
   using limit = deadline(signal, maxCompileMs, 'compiling');
   limit.throwIfAborted();
-  requireDescriptors();
   const child = spawn('sh', wordsOf(compilation), {
     cwd: '/',
     detached: true, // a group of its own, which is ended as a whole

@@ -1,8 +1,8 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { requireDescriptors } from '../../system/descriptors.ts';
+import { spawn } from '../../system/spawn.ts';
 import { dropPrivileges } from '../../system/users.ts';
 import { deadline, retry } from '../../system/wait.ts';
 import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
@@ -67,7 +67,6 @@ const start = async (
     notStarted(command, [...words, ...Object.values(environment)], error as NodeJS.ErrnoException);
   let child: ChildProcess;
   try {
-    requireDescriptors();
     child = spawn(command, args, {
       cwd: '/',
       detached: true,

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { requireDescriptors } from '../../system/descriptors.ts';
+import { spawn } from '../../system/spawn.ts';
 import { dropPrivileges } from '../../system/users.ts';
 import { deadline, retry } from '../../system/wait.ts';
 import { isRunning, type ProcessId } from './proc.ts';
@@ -51,7 +50,6 @@ type Output = AsyncDisposable & {
  */
 export const openOutput = async (log: string, mark: string): Promise<Output> => {
   const [command, ...words] = [...dropPrivileges(undefined), 'sh', '-c', writer, 'sh', log] as const;
-  requireDescriptors();
   const child = spawn(command, words, {
     cwd: '/',
     detached: true,

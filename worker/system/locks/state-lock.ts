@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { replaceFile } from '../atomic-file.ts';
-import { requireDescriptors } from '../descriptors.ts';
+import { spawn } from '../spawn.ts';
 
 /** Another daemon works with the same state. */
 class StateInUse extends Error {
@@ -25,7 +24,6 @@ const last = { ms: 2000, pauseMs: 200 } as const;
 
 /** Locks an open file description by flock(1), whose lock stays after it (flock(2)); false when another has it. */
 const tryLock = async (descriptor: number): Promise<boolean> => {
-  requireDescriptors();
   const child = spawn('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0 && code !== conflict) throw new LockError(`flock ended with ${code}`);

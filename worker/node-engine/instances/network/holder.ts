@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { requireDescriptors } from '../../../system/descriptors.ts';
 import { run } from '../../../system/run.ts';
+import { spawn } from '../../../system/spawn.ts';
 import { dropPrivileges } from '../../../system/users.ts';
 import { deadline, retry } from '../../../system/wait.ts';
 import { LaunchError } from '../../process/launch.ts';
@@ -34,7 +33,6 @@ export const namespaceFileOf = ({ pid }: ProcessId): string => `/proc/${pid}/ns/
  */
 export const startHolder = async (mark: string, user: number | undefined): Promise<ProcessId> => {
   const words = ['--net', '--', 'sh', '-c', hold, portsFile, ...dropPrivileges(user), 'sleep', forever];
-  requireDescriptors();
   const child = spawn('unshare', words, {
     cwd: '/',
     detached: true,

@@ -1,3 +1,4 @@
+import { spawn as start } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 
 /** How many are open at once while a process with three pipes is started: two a pipe, and two to hear how it went. */
@@ -17,3 +18,9 @@ export const requireDescriptors = (): void => {
     for (const descriptor of opened) closeSync(descriptor);
   }
 };
+
+/** As Node's own spawn, but throws like {@link requireDescriptors}, before anything is opened. */
+export const spawn = ((...parameters: Parameters<typeof start>) => {
+  requireDescriptors();
+  return start(...parameters);
+}) as typeof start;
