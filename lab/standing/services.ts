@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { formatPorts, type PortMapping } from '../../worker/contract/ports.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../machine/machine.ts';
@@ -58,7 +59,7 @@ export class LabServices {
   readonly #placed = new Map<string, Placed>();
   /** Ports of the board, also of services that are just being deployed. */
   readonly #mapped = new Map<string, Mapped>();
-  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #queues = new Map<string, LimitFunction>();
 
   constructor(needs: ServicesNeeds) {
     this.#needs = needs;
@@ -138,11 +139,10 @@ export class LabServices {
   }
 
   /** Does `work` when what was asked before of the same service has been done. */
-  async #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#queues.get(name) ?? Promise.resolve();
-    const turn = before.then(work, work);
-    this.#queues.set(name, turn);
-    return await turn;
+  #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const queue = this.#queues.get(name) ?? pLimit(1);
+    this.#queues.set(name, queue);
+    return queue(work);
   }
 
   #find(service: string): Placed {
