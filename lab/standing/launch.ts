@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { parseJson } from '../../worker/contract/check.ts';
 import { labFault } from '../system/errors.ts';
+import { tail } from '../system/process.ts';
 import { newId, runMark } from '../system/runs.ts';
 import { errorOf } from './channel.ts';
 import { StartLine } from './protocol.ts';
@@ -17,11 +18,6 @@ export const processCommand = 'standing-lab';
 
 /** What to start, by the words of the command line. */
 export type Launch = { readonly name: string; readonly topology: string; readonly machine: string };
-
-const tail = async (file: string): Promise<string> => {
-  const text = await fs.readFile(file, 'utf8').catch(() => '');
-  return text.trimEnd().split('\n').slice(-logLines).join('\n');
-};
 
 /**
  * Starts the process of a lab, in a session of its own, and resolves when the lab stands; `tell` hears how far it is.
@@ -64,7 +60,8 @@ export const launchLab = async (
     }
     await exited;
     signal.throwIfAborted();
-    throw labFault(`the process of the lab ended before it stood:\n${await tail(logFile(id))}`);
+    const said = await fs.readFile(logFile(id), 'utf8').catch(() => '');
+    throw labFault(`the process of the lab ended before it stood:\n${tail(said, logLines)}`);
   } catch (error) {
     if (signal.aborted) await exited;
     await fs.rm(logFile(id), { force: true });

@@ -55,3 +55,8 @@ export const runProgram = (
   else child.stdin.end(stdin);
   return promise.finally(() => signal?.removeEventListener('abort', kill));
 };
+
+const printedLines = 30;
+
+/** The last lines of what a program printed, for a message. */
+export const tail = (text: string, lines = printedLines): string => text.trimEnd().split('\n').slice(-lines).join('\n');

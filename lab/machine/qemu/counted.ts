@@ -4,12 +4,12 @@ import path from 'node:path';
 import type { BootImage } from '../../image/image.ts';
 import { labFault } from '../../system/errors.ts';
 import type { Program } from '../../system/packages/tools.ts';
+import { tail } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { until } from '../../system/wait.ts';
 import { recordsIn } from '../deterministic/records.ts';
 import { runFiles } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
-import { tail } from './emulator.ts';
 
 const resultFile = 'result.log';
 
@@ -54,8 +54,8 @@ export const allowedProcessors = (status: string): readonly number[] => {
 const onProcessor = (processor: number): readonly string[] => ['taskset', '--cpu-list', `${processor}`];
 
 /**
- * Runs an emulator in `folder`, on one processor, until `onRecord`, which gets every record that leaves the guest, says that it was the last
- * one, and ends it. Throws a lab fault with the console's last lines when the guest ends before.
+ * Runs an emulator in `folder`, on one processor, until `onRecord`, which gets every record that leaves the guest, says
+ * that it was the last one, and ends it. Throws a lab fault with the console's last lines when the guest ends before.
  */
 export const runCounted = async (
   program: Program,

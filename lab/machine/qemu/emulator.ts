@@ -3,12 +3,11 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { labFault } from '../../system/errors.ts';
 import type { Program } from '../../system/packages/tools.ts';
+import { tail } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { until } from '../../system/wait.ts';
 import { runFiles } from './command.ts';
 import { JsonChannel } from './json-channel.ts';
-
-const consoleLines = 30;
 
 /** A started emulator: its monitor, its agent channel, and a signal that says when and why it ended. */
 export type Emulator = AsyncDisposable & {
@@ -22,9 +21,6 @@ export type Emulator = AsyncDisposable & {
 
 const connect = (folder: string, name: string, ends: AbortSignal): Promise<JsonChannel> =>
   until(() => JsonChannel.open(path.join(folder, name)).catch(() => undefined), ends);
-
-/** The last lines of a console, for a message. */
-export const tail = (text: string, lines = consoleLines): string => text.trimEnd().split('\n').slice(-lines).join('\n');
 
 /**
  * Starts the emulator in the run's folder, in a session of its own so that Ctrl-C leaves its end to us. Disposing of it

@@ -4,6 +4,7 @@ import { labFault, messageOf, usageFault } from '../../system/errors.ts';
 import { fileDigest } from '../../system/files/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { freePort } from '../../system/ports.ts';
+import { tail } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
 import { type Capability, execOk, type Machine, networkCapabilities } from '../machine.ts';
@@ -11,7 +12,7 @@ import type { SegmentPort } from '../segment/segment.ts';
 import { GuestAgent } from './agent.ts';
 import { emulatorArguments, userNetwork } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
-import { startEmulator, tail } from './emulator.ts';
+import { startEmulator } from './emulator.ts';
 import { ChannelClosed } from './json-channel.ts';
 
 /** How long a boot may take on native hardware; it is multiplied by the machine's slowness. */
