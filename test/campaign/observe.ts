@@ -61,7 +61,7 @@ export const observe = async (engineState: string, networkState: string): Promis
     linkNames(),
     mappedPorts(),
     names(join(engineState, 'instances')),
-    names(join(engineState, 'words')),
+    names(join(engineState, 'reports')),
     readFile(join(networkState, 'journal.json'), 'utf8').catch(() => '{"entries":[]}'),
     run('find', '/run/oakestra/node-engine', '-type', 'f').catch(() => ''),
   ]);

@@ -25,7 +25,7 @@ export const userOf = ({ separate, user }: Users, address: string): number | und
   separate ? instanceUsers.first + (Number(address.split('.')[3]) % instanceUsers.count) : user;
 
 /**
- * The command words that run what follows without capabilities or new privileges, as `user` unless undefined, and under
+ * The argv that runs what follows without capabilities or new privileges, as `user` unless undefined, and under
  * the filter of system calls in the file `filter`, if any.
  */
 export const dropPrivileges = (user: number | undefined, filter?: string): [string, ...string[]] => [

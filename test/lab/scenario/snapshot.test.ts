@@ -107,15 +107,15 @@ const changing = (lists: readonly string[], more: { code?: number; stderr?: stri
   } as unknown as Machine;
 };
 
-t.test('what goes by itself soon after the last word of the worker was not left behind', async (t) => {
-  const word = '/etc/hosts\n/var/lib/oakestra/node-engine/words/lab.test.hello.test.instance.0.json\n';
+t.test('what goes by itself soon after the last report of the worker was not left behind', async (t) => {
+  const report = '/etc/hosts\n/var/lib/oakestra/node-engine/reports/lab.test.hello.test.instance.0.json\n';
   const before = await takeSnapshot(board({}));
   const notes: string[] = [];
   const changes = (machine: Machine) => lastingChanges(before, machine, never, (text) => notes.push(text));
-  t.strictSame(await changes(changing([word, `${word.trim()}.new\n`, '/etc/hosts\n'])), []);
+  t.strictSame(await changes(changing([report, `${report.trim()}.new\n`, '/etc/hosts\n'])), []);
   t.match(
-    await changes(changing([word])),
-    [/^\+ files: \/var\/lib\/oakestra\/node-engine\/words\//],
+    await changes(changing([report])),
+    [/^\+ files: \/var\/lib\/oakestra\/node-engine\/reports\//],
     'but what stays was',
   );
 });

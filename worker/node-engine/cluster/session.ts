@@ -21,7 +21,7 @@ export const defaultPace: Pace = { report: 2000, silence: 600_000, betweenRegist
 /** How long the broker may wait for the acknowledgement of an order, in ms: nothing else is received meanwhile. */
 const takingMs = 2000;
 
-/** How long a session that ends waits for the broker to acknowledge the last words, in ms. */
+/** How long a session that ends waits for the broker to acknowledge the last messages, in ms. */
 const partingMs = 500;
 
 /** What a session works with. `register` resolves with what the worker is now. */

@@ -10,7 +10,7 @@ import { type Instance, newInstance } from './instance.ts';
 import type { Journal } from './journal.ts';
 import { holderMark, stopHolder } from './network/holder.ts';
 import type { Node } from './node.ts';
-import { wordOf } from './words.ts';
+import { statusReport } from './reports.ts';
 
 /** What an earlier engine left of an instance, and what has to be done about it. */
 export type Adopted = {
@@ -18,14 +18,14 @@ export type Adopted = {
   readonly request: DeleteRequest;
   readonly entry: Entry;
   readonly duty: Duty;
-  /** Absent when nothing but words is left. */
+  /** Absent when nothing but pending reports is left. */
   readonly instance: Instance | undefined;
   readonly running: Running | undefined;
 };
 
 /**
  * What runs under this engine's mark although nothing is written down of it any more, because somebody has removed the
- * state folder or a disk has lost it: it has to go, and its cluster is told.
+ * state folder or a disk has lost it: it has to go, and that is reported.
  */
 const forgotten = (
   marks: Iterable<string>,
@@ -40,8 +40,8 @@ const forgotten = (
   return new Map(
     tasks.map(({ task, named: [job_name, instance_number] }) => {
       const job = { job_name, instance_number, image: 'unknown', virtualization: 'wasm' };
-      const word = wordOf(job, 'DEAD', 'what this node had written down of it is lost: it was ended');
-      return [task, ended(word)(ordered(job)(nothing))];
+      const report = statusReport(job, 'DEAD', 'what this node had written down of it is lost: it was ended');
+      return [task, ended(report)(ordered(job)(nothing))];
     }),
   );
 };

@@ -118,12 +118,12 @@ const start = async (
   await keepFilter(node.filter);
   const limits = ownLimits(job, plan, program, node.groups, node.runtime, node.filter);
   const user = userOf(node.runtime, attachment.v4);
-  const words = launchArgv(attachment.namespace, node.runtime, user, plan, program, limits);
+  const argv = launchArgv(attachment.namespace, node.runtime, user, plan, program, limits);
   const environment = { ...plan.environment, [markVariable]: node.journal.file(task) };
   const log = logFile(node, task);
   const running = await (job.one_shot === true
-    ? launchRecorded(words, environment, log, node.journal.record(task))
-    : launch(words, environment, log));
+    ? launchRecorded(argv, environment, log, node.journal.record(task))
+    : launch(argv, environment, log));
   undo.push('the process', () => stop(running));
   await group?.enter(running.id.pid);
   const notes = await ready(deployment, running, plan, program, attachment.v4);

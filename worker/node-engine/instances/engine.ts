@@ -6,12 +6,12 @@ import { pruneLogs } from '../process/log-folder.ts';
 import { recordedExit } from '../process/record.ts';
 import { type Adopted, adoptInstances } from './adopted.ts';
 import { deployInstance } from './deploy.ts';
-import { begun, deleted, forgone, owed, type Word } from './entry.ts';
+import { begun, deleted, forgone, pending, type StatusReport } from './entry.ts';
 import { checkHere, EngineStopping, type Instance, JobRejected, newInstance } from './instance.ts';
 import type { Node } from './node.ts';
+import { reporter, type SendStatus, statusReport } from './reports.ts';
 import { Supervisor } from './supervisor.ts';
 import type { InstanceUsage } from './usage.ts';
-import { type Report, teller, wordOf } from './words.ts';
 
 /** How long an engine that stops takes deployments back, in ms. */
 const undoMs = 1500;
@@ -22,22 +22,22 @@ const leavingReason = 'what is left of the instance before it is not removed yet
 
 /**
  * Carries out what a cluster orders, for each instance in the order in which that came, different ones side by side.
- * Orders and words that are owed are in the journal: whatever kills the engine, the next one carries them out.
+ * Orders and pending reports are in the journal: whatever kills the engine, the next one carries them out.
  */
 export class Engine {
   readonly #node: Node;
   readonly #runtimes: readonly string[];
-  /** Tells the cluster a word. */
-  readonly #say: (word: Word) => void;
+  /** Sends a status report to the cluster. */
+  readonly #report: (report: StatusReport) => void;
   readonly #supervisor: Supervisor;
   /** Ordered instances whose turn has not come. */
   readonly #waiting = new Map<string, Instance>();
 
-  constructor(node: Node, runtimes: readonly string[], report: Report) {
+  constructor(node: Node, runtimes: readonly string[], send: SendStatus) {
     this.#node = node;
     this.#runtimes = runtimes;
-    this.#say = teller(node, report);
-    this.#supervisor = new Supervisor(node, this.#say);
+    this.#report = reporter(node, send);
+    this.#supervisor = new Supervisor(node, this.#report);
   }
 
   /**
@@ -75,9 +75,9 @@ export class Engine {
     if (this.#waiting.get(task) !== instance) return;
     this.#waiting.delete(task);
     instance.abort.abort(new JobRejected(reason));
-    const word = wordOf(instance.job, 'FAILED', reason);
-    await this.#node.journal.update(task, forgone(word));
-    this.#say(word);
+    const report = statusReport(instance.job, 'FAILED', reason);
+    await this.#node.journal.update(task, forgone(report));
+    this.#report(report);
   }
 
   async #begin(task: string, instance: Instance, written: Promise<void>, leftOut: readonly string[]): Promise<void> {
@@ -85,16 +85,21 @@ export class Engine {
     this.#supervisor.add(task, instance);
     try {
       await written;
-      this.#say(wordOf(job, 'CREATING'));
+      this.#report(statusReport(job, 'CREATING'));
       const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
-      const created = wordOf(job, 'CREATED', [...leftOut, ...deployed.notes].join('; '));
+      const created = statusReport(job, 'CREATED', [...leftOut, ...deployed.notes].join('; '));
       await this.#node.journal.update(task, begun(created));
       this.#supervisor.watch(task, instance, deployed.running, deployed.address);
-      this.#say(created);
+      this.#report(created);
     } catch (error) {
       const { aborted, reason } = instance.abort.signal;
       if (reason instanceof EngineStopping) await this.#supervisor.takeBack(task, instance);
-      else await this.#supervisor.finish(task, instance, aborted ? undefined : wordOf(job, 'FAILED', explain(error)));
+      else
+        await this.#supervisor.finish(
+          task,
+          instance,
+          aborted ? undefined : statusReport(job, 'FAILED', explain(error)),
+        );
     }
   }
 
@@ -114,7 +119,7 @@ export class Engine {
       if (instance !== undefined) await this.#supervisor.remove(task, instance);
       // Answered already when it went for another reason meanwhile.
       else if (journal.entry(task).undeploy === true) await this.#supervisor.gone(task, request);
-      else if (!isServiceName(request.job_name)) this.#say(wordOf(request, 'UNDEPLOYED'));
+      else if (!isServiceName(request.job_name)) this.#report(statusReport(request, 'UNDEPLOYED'));
     });
     await written;
   }
@@ -124,29 +129,29 @@ export class Engine {
    * nothing, so it does not wait for its turn. Resolves when it is written down.
    */
   async refuse(request: DeleteRequest, reason: string): Promise<void> {
-    const word = wordOf(request, 'FAILED', reason);
+    const report = statusReport(request, 'FAILED', reason);
     const task = taskId(request.job_name, request.instance_number);
     if (this.#isOrdered(task)) {
       this.#node.log.warn(`${task} is already deployed: request ignored; ${reason}`);
       return;
     }
-    const written = this.#node.journal.update(task, owed(word));
-    this.#say(word);
+    const written = this.#node.journal.update(task, pending(report));
+    this.#report(report);
     await written;
   }
 
   /**
    * Takes over the instances that an earlier engine left running, until `signal` aborts; what it left behind of others
-   * is removed as soon as NetManager lets it, and what it owed is told.
+   * is removed as soon as NetManager lets it, and its pending reports are sent.
    */
   async adopt(signal: AbortSignal): Promise<void> {
     for (const adopted of await adoptInstances(this.#node, signal)) {
       const { task, entry } = adopted;
-      for (const word of entry.words ?? []) this.#say(word);
+      for (const report of entry.reports ?? []) this.#report(report);
       if (entry.next !== undefined) {
-        const word = wordOf(entry.next, 'FAILED', 'the engine was stopped before the deployment began');
-        void this.#node.journal.update(task, forgone(word));
-        this.#say(word);
+        const report = statusReport(entry.next, 'FAILED', 'the engine was stopped before the deployment began');
+        void this.#node.journal.update(task, forgone(report));
+        this.#report(report);
       }
       this.#adoptOne(adopted);
     }
@@ -166,17 +171,17 @@ export class Engine {
     }
     void supervisor.turn(task, async () => {
       if (duty === 'remove' || instance.abort.signal.aborted) return await supervisor.finish(task, instance, undefined);
-      if (duty === 'tell its end') {
+      if (duty === 'report its end') {
         const exit = await recordedExit(this.#node.journal.record(task));
         return await supervisor.ended(task, instance, exit, ' while the engine was not running');
       }
       const reason = 'the engine was stopped during the deployment';
-      await supervisor.finish(task, instance, wordOf(instance.job, 'FAILED', reason));
+      await supervisor.finish(task, instance, statusReport(instance.job, 'FAILED', reason));
     });
   }
 
   /**
-   * Breaks off the deployments that are under way and undoes them, so that the next engine tells that they FAILED;
+   * Breaks off the deployments that are under way and undoes them, so that the next engine reports that they FAILED;
    * running instances stay.
    */
   async close(): Promise<void> {

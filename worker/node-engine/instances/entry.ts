@@ -1,18 +1,18 @@
 import Type, { type Static } from 'typebox';
 import { DeployRequest, jobStatuses } from '../../contract/job.ts';
 
-/** A status that the cluster has to be told, until it has acknowledged it. */
-export const Word = Type.Object({
+/** A status of an instance, for the cluster. It is pending until the cluster has acknowledged it. */
+export const StatusReport = Type.Object({
   job_name: Type.String(),
   instance_number: Type.Integer(),
   status: Type.Enum([...jobStatuses]),
   detail: Type.String(),
 });
-export type Word = Static<typeof Word>;
+export type StatusReport = Static<typeof StatusReport>;
 
 /**
- * What the engine has to remember of one instance. Written down before an order counts as taken and before a word is
- * told, so that an engine that is killed leaves to the next one what it owes.
+ * What the engine has to remember of one instance. Written down before an order counts as taken and before a report is
+ * sent, so that the next engine knows what one that was killed had still to do.
  */
 export const Entry = Type.Object({
   /** What was ordered; absent when nothing of it is left. */
@@ -21,11 +21,12 @@ export const Entry = Type.Object({
   ready: Type.Boolean(),
   /** Set when it has to go. */
   removing: Type.Optional(Type.Boolean()),
-  /** Set when UNDEPLOYED has to be told as soon as nothing of it is left. */
+  /** Set when UNDEPLOYED has to be reported as soon as nothing of it is left. */
   undeploy: Type.Optional(Type.Boolean()),
   /** What was ordered after that, and begins when nothing of it is left. */
   next: Type.Optional(DeployRequest),
-  words: Type.Optional(Type.Array(Word)),
+  /** The pending ones, oldest first. */
+  reports: Type.Optional(Type.Array(StatusReport)),
 });
 export type Entry = Static<typeof Entry>;
 
@@ -35,8 +36,8 @@ export type Change = (entry: Entry) => Entry;
 export const nothing: Entry = { ready: false };
 
 /** True when there is nothing to remember. */
-export const isEmpty = ({ job, undeploy, next, words = [] }: Entry): boolean =>
-  job === undefined && undeploy !== true && next === undefined && words.length === 0;
+export const isEmpty = ({ job, undeploy, next, reports = [] }: Entry): boolean =>
+  job === undefined && undeploy !== true && next === undefined && reports.length === 0;
 
 const withoutNext = ({ next: _, ...others }: Entry): Entry => others;
 
@@ -46,14 +47,14 @@ export const ordered =
   (entry) =>
     entry.job === undefined && entry.undeploy !== true ? { ...entry, job, ready: false } : { ...entry, next: job };
 
-/** The order `job`, which could not be written down, is forgotten; what came and was told meanwhile is not. */
+/** The order `job`, which could not be written down, is forgotten; what came and was reported meanwhile is not. */
 export const unordered =
   (job: DeployRequest): Change =>
   (entry) => {
     if (entry.next === job) return withoutNext(entry);
     if (entry.job !== job) return entry;
-    const { undeploy, words } = entry;
-    return { ready: false, ...(undeploy && { undeploy }), ...(words && { words }) };
+    const { undeploy, reports } = entry;
+    return { ready: false, ...(undeploy && { undeploy }), ...(reports && { reports }) };
   };
 
 /** A delete was ordered, of this instance or of one that is not here. */
@@ -63,62 +64,63 @@ export const deleted: Change = (entry) => ({
   undeploy: true,
 });
 
-/** A word is owed. */
-export const owed =
-  (word: Word): Change =>
-  (entry) => ({ ...entry, words: [...(entry.words ?? []), word] });
+/** A report is to be sent. */
+export const pending =
+  (report: StatusReport): Change =>
+  (entry) => ({ ...entry, reports: [...(entry.reports ?? []), report] });
 
-/** The instance runs, and `word` tells that. */
+/** The instance runs, as `report` says. */
 export const begun =
-  (word: Word): Change =>
+  (report: StatusReport): Change =>
   (entry) =>
-    owed(word)({ ...entry, ready: true });
+    pending(report)({ ...entry, ready: true });
 
-/** What was ordered next does not begin; `word` tells why. */
+/** What was ordered next does not begin; `report` says why. */
 export const forgone =
-  (word: Word): Change =>
+  (report: StatusReport): Change =>
   (entry) =>
-    owed(word)(withoutNext(entry));
+    pending(report)(withoutNext(entry));
 
-/** The instance has ended, or never came up, and what is left of it has to go; `word` tells of it. */
+/** The instance has ended, or never came up, and what is left of it has to go; `report` says how. */
 export const ended =
-  (word: Word | undefined): Change =>
+  (report: StatusReport | undefined): Change =>
   (entry) => {
     const leaving: Entry = { ...entry, ...(entry.job && { removing: true }) };
-    return word === undefined ? leaving : owed(word)(leaving);
+    return report === undefined ? leaving : pending(report)(leaving);
   };
 
-/** Nothing of the instance is left: what was ordered next is in its place. Where that was ordered, `word` is owed. */
+/** Nothing of the instance is left: what was ordered next is in its place. Where that was ordered, `report` is pending. */
 export const gone =
-  (word: Word): Change =>
-  ({ undeploy, next, words = [] }) => {
-    const all = undeploy === true ? [...words, word] : words;
-    return { ...(next && { job: next }), ready: false, ...(all.length > 0 && { words: all }) };
+  (report: StatusReport): Change =>
+  ({ undeploy, next, reports = [] }) => {
+    const all = undeploy === true ? [...reports, report] : reports;
+    return { ...(next && { job: next }), ready: false, ...(all.length > 0 && { reports: all }) };
   };
 
-const same = (one: Word, other: Word): boolean => one.status === other.status && one.detail === other.detail;
+const same = (one: StatusReport, other: StatusReport): boolean =>
+  one.status === other.status && one.detail === other.detail;
 
-/** The cluster has acknowledged a word. */
-export const told =
-  (word: Word): Change =>
+/** The cluster has acknowledged a report. */
+export const acknowledged =
+  (report: StatusReport): Change =>
   (entry) => {
-    const { words = [], ...others } = entry;
-    const at = words.findIndex((one) => same(one, word));
+    const { reports = [], ...others } = entry;
+    const at = reports.findIndex((one) => same(one, report));
     if (at < 0) return entry;
-    const left = words.toSpliced(at, 1);
-    return left.length === 0 ? others : { ...others, words: left };
+    const left = reports.toSpliced(at, 1);
+    return left.length === 0 ? others : { ...others, reports: left };
   };
 
-/** What an engine has to do about an instance that an earlier one left, beside telling its words. */
-export type Duty = 'nothing' | 'watch' | 'tell its end' | 'tell that it failed' | 'remove' | 'answer';
+/** What an engine has to do about an instance that an earlier one left, beside sending its reports. */
+export type Duty = 'nothing' | 'watch' | 'report its end' | 'report that it failed' | 'remove' | 'answer';
 
 /**
- * The duty that follows from an entry; `runs` is true when the instance's process does. Words are in a file of their own,
+ * The duty that follows from an entry; `runs` is true when the instance's process does. Reports are in a file of their own,
  * which may be newer than the rest: when the last one is CREATED, the instance is ready.
  */
-export const dutyOf = ({ job, ready, removing, undeploy, words }: Entry, runs: boolean): Duty => {
+export const dutyOf = ({ job, ready, removing, undeploy, reports }: Entry, runs: boolean): Duty => {
   if (job === undefined) return undeploy === true ? 'answer' : 'nothing';
   if (removing === true) return 'remove';
-  if (!ready && words?.at(-1)?.status !== 'CREATED') return 'tell that it failed';
-  return runs ? 'watch' : 'tell its end';
+  if (!ready && reports?.at(-1)?.status !== 'CREATED') return 'report that it failed';
+  return runs ? 'watch' : 'report its end';
 };

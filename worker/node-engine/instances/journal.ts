@@ -4,7 +4,7 @@ import Type from 'typebox';
 import type { DeployRequest } from '../../contract/job.ts';
 import { isServiceName, parseTaskId } from '../../contract/names.ts';
 import type { Log } from '../../system/log.ts';
-import { type Change, Entry, isEmpty, nothing, ordered, unordered, Word } from './entry.ts';
+import { type Change, Entry, isEmpty, nothing, ordered, StatusReport, unordered } from './entry.ts';
 import { Store } from './store.ts';
 
 /** The state folder cannot be written. */
@@ -18,19 +18,19 @@ const isTask = (task: string): boolean => isServiceName(parseTaskId(task)[0]);
 const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
 
 /**
- * What this node owes to its cluster, instances in one folder and words in the one beside it, so that it outlives the
- * engine. A word is written before the instance that it tells of is forgotten.
+ * The orders that this node has taken and its pending reports, instances in one folder and reports in the one beside it,
+ * so that both outlive the engine. A report is written before the instance that it is about is forgotten.
  */
 export class Journal {
   readonly #folder: string;
   readonly #instances: Store<typeof Entry>;
-  readonly #words: Store<Type.TArray<typeof Word>>;
+  readonly #reports: Store<Type.TArray<typeof StatusReport>>;
 
   /** `folder` is absolute: its path is part of {@link file}. `spare` is in memory. */
   constructor(folder: string, spare: string, log: Log) {
     this.#folder = folder;
     this.#instances = new Store(Entry, folder, join(spare, 'instances'), log);
-    this.#words = new Store(Type.Array(Word), join(dirname(folder), 'words'), join(spare, 'words'), log);
+    this.#reports = new Store(Type.Array(StatusReport), join(dirname(folder), 'reports'), join(spare, 'reports'), log);
   }
 
   /** The file of an instance. It names the instance among those of every engine on this computer. */
@@ -44,8 +44,8 @@ export class Journal {
   }
 
   entry(task: string): Entry {
-    const words = this.#words.get(task);
-    return { ...(this.#instances.get(task) ?? nothing), ...(words && { words }) };
+    const reports = this.#reports.get(task);
+    return { ...(this.#instances.get(task) ?? nothing), ...(reports && { reports }) };
   }
 
   /** Changes what is remembered of an instance at once; resolves when it is written down as well as it can be. */
@@ -62,8 +62,8 @@ export class Journal {
 
   /** Everything that an earlier engine remembered, by instance. */
   async read(): Promise<ReadonlyMap<string, Entry>> {
-    await Promise.all([this.#instances.read(), this.#words.read()]);
-    const tasks = new Set([...this.#instances.names, ...this.#words.names].filter(isTask));
+    await Promise.all([this.#instances.read(), this.#reports.read()]);
+    const tasks = new Set([...this.#instances.names, ...this.#reports.names].filter(isTask));
     const records = (await readdir(this.#folder).catch(() => [])).filter((name) => name.endsWith('.exit'));
     for (const name of records)
       if (!tasks.has(name.slice(0, -'.exit'.length)))
@@ -73,7 +73,7 @@ export class Journal {
 
   /** Resolves when all changes are written. */
   async settled(): Promise<void> {
-    await Promise.all([this.#instances.settled(), this.#words.settled()]);
+    await Promise.all([this.#instances.settled(), this.#reports.settled()]);
   }
 
   /** Resolves with false when something of it could not be written where it belongs. */
@@ -81,15 +81,15 @@ export class Journal {
     const before = this.entry(task);
     const after = change(before);
     if (after === before || !isTask(task)) return true;
-    const { words: had, ...was } = before;
-    const { words, ...is } = after;
-    const told = isSame(had, words) ? Promise.resolve(true) : this.#words.set(task, words);
-    const kept = isSame(was, is) || this.#keep(task, is, told);
-    return (await told) && (await kept);
+    const { reports: had, ...was } = before;
+    const { reports, ...is } = after;
+    const reported = isSame(had, reports) ? Promise.resolve(true) : this.#reports.set(task, reports);
+    const kept = isSame(was, is) || this.#keep(task, is, reported);
+    return (await reported) && (await kept);
   }
 
-  async #keep(task: string, entry: Entry, told: Promise<unknown>): Promise<boolean> {
-    const isWritten = await this.#instances.set(task, isEmpty(entry) ? undefined : entry, told);
+  async #keep(task: string, entry: Entry, reported: Promise<unknown>): Promise<boolean> {
+    const isWritten = await this.#instances.set(task, isEmpty(entry) ? undefined : entry, reported);
     if (entry.job === undefined) await rm(this.record(task), { force: true }).catch(() => undefined);
     return isWritten;
   }

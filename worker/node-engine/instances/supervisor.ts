@@ -3,32 +3,32 @@ import { explain } from '../../system/explain.ts';
 import { keyedMutex } from '../../system/locks/keyed-mutex.ts';
 import { settlesWithin } from '../../system/wait.ts';
 import type { Exit, Running } from '../process/launch.ts';
-import { ended, gone, type Word } from './entry.ts';
+import { ended, gone, type StatusReport } from './entry.ts';
 import { EngineStopping, type Instance } from './instance.ts';
 import { networkLost } from './network/reachability.ts';
 import { logFile, type Node } from './node.ts';
+import { endReport, statusReport } from './reports.ts';
 import type { InstanceUsage } from './usage.ts';
 import { usageMeter } from './usage.ts';
-import { endOf, wordOf } from './words.ts';
 
 /** The longest that it is kept back how an instance ended, in ms. */
-const tellMs = 5000;
+const removalMs = 5000;
 
 /** The instances that are on this node: watches them, and takes away what has ended or has to go. */
 export class Supervisor {
   readonly #node: Node;
-  /** Tells the cluster a word. */
-  readonly #say: (word: Word) => void;
+  /** Sends a status report to the cluster. */
+  readonly #report: (report: StatusReport) => void;
   readonly #instances = new Map<string, Instance>();
   /** Which instance was given an address last, of those that this engine has deployed. */
   readonly #addresses = new Map<string, Instance>();
   readonly #serial = keyedMutex();
-  /** Aborts when what is owed is left to the next engine. */
+  /** Aborts when what is pending is left to the next engine. */
   readonly #stopping = new AbortController();
 
-  constructor(node: Node, say: (word: Word) => void) {
+  constructor(node: Node, report: (report: StatusReport) => void) {
     this.#node = node;
-    this.#say = say;
+    this.#report = report;
   }
 
   get(task: string): Instance | undefined {
@@ -76,26 +76,26 @@ export class Supervisor {
     const reason = await networkLost(running.id, others, seen, end.signal);
     await this.turn(task, async () => {
       if (this.#instances.get(task) !== instance) return;
-      await this.finish(task, instance, wordOf(instance.job, 'DEAD', `the network is gone: ${reason}`));
+      await this.finish(task, instance, statusReport(instance.job, 'DEAD', `the network is gone: ${reason}`));
     });
   }
 
-  /** Takes away an instance whose process has ended on its own, and says how. */
+  /** Removes an instance whose process has ended on its own, and reports how. */
   async ended(task: string, instance: Instance, exit: Exit, when = ''): Promise<void> {
     if (this.#instances.get(task) !== instance) return;
-    await this.finish(task, instance, await endOf(instance.job, exit, when, this.#node));
+    await this.finish(task, instance, await endReport(instance.job, exit, when, this.#node));
   }
 
-  /** Takes away what has ended, and says so in time: its network may be owed for long while NetManager is away. */
-  async finish(task: string, instance: Instance, word: Word | undefined): Promise<void> {
-    await this.#node.journal.update(task, ended(word));
+  /** Removes what has ended, and reports it in time: removing its network waits while NetManager is away. */
+  async finish(task: string, instance: Instance, report: StatusReport | undefined): Promise<void> {
+    await this.#node.journal.update(task, ended(report));
     const removed = this.remove(task, instance);
-    await settlesWithin(removed, tellMs);
-    if (word !== undefined) this.#say(word);
+    await settlesWithin(removed, removalMs);
+    if (report !== undefined) this.#report(report);
     await removed;
   }
 
-  /** Takes an instance away, and says so once nothing of it is left where that was ordered. */
+  /** Removes an instance; where that was ordered, reports UNDEPLOYED once nothing of it is left. */
   async remove(task: string, instance: Instance): Promise<void> {
     instance.usage = undefined;
     try {
@@ -112,10 +112,10 @@ export class Supervisor {
   /** Nothing is left of an instance: forgets it, and answers who has ordered that. */
   async gone(task: string, request: DeleteRequest): Promise<void> {
     const { journal } = this.#node;
-    const word = wordOf(request, 'UNDEPLOYED');
+    const report = statusReport(request, 'UNDEPLOYED');
     const answer = journal.entry(task).undeploy === true;
-    await journal.update(task, gone(word));
-    if (answer) this.#say(word);
+    await journal.update(task, gone(report));
+    if (answer) this.#report(report);
   }
 
   /** Undoes a deployment about which the next engine speaks. */
@@ -139,7 +139,7 @@ export class Supervisor {
 
   /**
    * What the running instances use, `memoryTotal` being the node's memory in bytes. One that has ended is never among
-   * them, nor one of which the cluster has to be told something first.
+   * them, nor one with a pending report, which has to be sent first.
    */
   async usage(memoryTotal: number): Promise<readonly InstanceUsage[]> {
     const measured = await Promise.all(
@@ -151,8 +151,8 @@ export class Supervisor {
     );
     // one may have ended while another one was measured
     return measured.flatMap(({ task, instance, usage }) => {
-      const isOwed = this.#node.journal.entry(task).words !== undefined;
-      return usage === undefined || instance.usage === undefined || !instance.reachable || isOwed ? [] : [usage];
+      const isPending = this.#node.journal.entry(task).reports !== undefined;
+      return usage === undefined || instance.usage === undefined || !instance.reachable || isPending ? [] : [usage];
     });
   }
 }

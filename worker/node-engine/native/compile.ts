@@ -34,13 +34,13 @@ const bounded =
 export const outputFile = '/proc/self/fd/3';
 
 type Compilation = {
-  /** The words that compile into {@link outputFile}. */
+  /** The argv that compiles into {@link outputFile}. */
   readonly argv: readonly string[];
   /** The user that the compiler runs as; undefined for the engine's own. */
   readonly user: number | undefined;
 };
 
-const wordsOf = ({ argv, user }: Compilation): readonly string[] => [
+const argvOf = ({ argv, user }: Compilation): readonly string[] => [
   ...['-c', bounded, 'sh'],
   String(Math.floor(compilerMemory(totalmem()) / 1024)),
   String(Math.ceil((maxCompileMs / 1000) * availableParallelism())),
@@ -58,7 +58,7 @@ const wordsOf = ({ argv, user }: Compilation): readonly string[] => [
 export const compile = async (compilation: Compilation, output: FileHandle, signal: AbortSignal): Promise<void> => {
   using limit = deadline(signal, maxCompileMs, 'compiling');
   limit.throwIfAborted();
-  const child = spawn('sh', wordsOf(compilation), {
+  const child = spawn('sh', argvOf(compilation), {
     cwd: '/',
     detached: true, // a group of its own, which is ended as a whole
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin' },

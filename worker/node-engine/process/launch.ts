@@ -28,7 +28,7 @@ export class EarlyExit extends LaunchError {}
 /** Marks a process as an instance, so that a later engine finds it: its value is the instance's journal file. */
 export const markVariable = 'OAKESTRA_INSTANCE';
 
-/** The words that start a program inside the namespace; every one replaces itself by the next, so the pid stays. */
+/** The argv that starts a program inside the namespace; every one replaces itself by the next, so the pid stays. */
 export const launchArgv = (
   namespace: string,
   runtime: Pick<Runtime, 'argv'>,
@@ -40,7 +40,7 @@ export const launchArgv = (
   'nsenter',
   `--net=${namespace}`,
   '--',
-  ...limits.words,
+  ...limits.argv,
   ...dropPrivileges(user, limits.filter),
   ...runtime.argv(plan, program, limits.confined),
 ];
@@ -58,13 +58,13 @@ type Started = { readonly child: ChildProcess; readonly exited: Promise<Exit> };
 
 /** In a session of its own, so that it outlives the engine. */
 const start = async (
-  words: readonly string[],
+  argv: readonly string[],
   environment: Readonly<Record<string, string>>,
   descriptors: StdioOptions,
 ): Promise<Started> => {
-  const [command = '', ...args] = words;
+  const [command = '', ...args] = argv;
   const failed = (error: unknown) =>
-    notStarted(command, [...words, ...Object.values(environment)], error as NodeJS.ErrnoException);
+    notStarted(command, [...argv, ...Object.values(environment)], error as NodeJS.ErrnoException);
   let child: ChildProcess;
   try {
     child = spawn(command, args, {
@@ -105,18 +105,18 @@ const settled = async (exited: Promise<Exit>, written: () => Promise<void>): Pro
 
 /** Starts a program with its output appended to `log`; it outlives the engine. Throws {@link LaunchError}. */
 export const launch = async (
-  words: readonly string[],
+  argv: readonly string[],
   environment: Readonly<Record<string, string>>,
   log: string,
 ): Promise<Running> => {
   await using output = await openOutput(log, environment[markVariable] ?? '');
-  const { child, exited } = await start(words, environment, ['ignore', output.input, output.input]);
+  const { child, exited } = await start(argv, environment, ['ignore', output.input, output.input]);
   return { id: await identify(child.pid ?? 0), exited: settled(exited, output.written) };
 };
 
 /** The same for a program whose end is to be known to a later engine, too: how it ends is written to `record`. */
 export const launchRecorded = async (
-  words: readonly string[],
+  argv: readonly string[],
   environment: Readonly<Record<string, string>>,
   log: string,
   record: string,
@@ -124,9 +124,9 @@ export const launchRecorded = async (
   await using output = await openOutput(log, environment[markVariable] ?? '');
   await using status = await open(record, 'w', 0o600);
   const descriptors: StdioOptions = ['ignore', output.input, output.input, status.fd, 'pipe'];
-  // the recorder is not the instance, and its words are for everyone to read
+  // the recorder is not the instance, and its argv is for everyone to read
   const { [markVariable]: mark = '', ...others } = environment;
-  const { child, exited } = await start(recorded(words, { [markVariable]: mark }), others, descriptors);
+  const { child, exited } = await start(recorded(argv, { [markVariable]: mark }), others, descriptors);
   const failed = exited.then((exit) => {
     throw new LaunchError(`the program was not started: its recorder ended with ${exit.code}`);
   });

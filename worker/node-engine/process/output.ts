@@ -49,8 +49,8 @@ type Output = AsyncDisposable & {
  * its own (a shell and dd, 2 MB), so that it outlives the engine as the program does.
  */
 export const openOutput = async (log: string, mark: string): Promise<Output> => {
-  const [command, ...words] = [...dropPrivileges(undefined), 'sh', '-c', writer, 'sh', log] as const;
-  const child = spawn(command, words, {
+  const [command, ...args] = [...dropPrivileges(undefined), 'sh', '-c', writer, 'sh', log] as const;
+  const child = spawn(command, args, {
     cwd: '/',
     detached: true,
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C', [outputMark]: mark },

@@ -4,8 +4,8 @@ import { type Groups, maxThreads, minMegabytes } from './limits.ts';
 
 /** What holds an instance where control groups do not. */
 export type OwnLimits = {
-  /** Command words before the program that set its limits. */
-  readonly words: readonly string[];
+  /** Comes before the program's own argv, and sets its limits. */
+  readonly argv: readonly string[];
   /** A file with the filter of its system calls, where this node's setpriv knows how to set one. */
   readonly filter: string | undefined;
   /** Set when the runtime may not reserve more memory than it uses. */
@@ -26,7 +26,7 @@ const furtherThreads = 4;
 const bounded =
   '[ "$1" = - ] || ulimit -d "$1" || exit 125; [ "$2" = - ] || ulimit -u "$2" 2>/dev/null || ulimit -p "$2"; shift 2; exec "$@"';
 
-const limitWords = (kilobytes: number | undefined, threads: number | undefined): readonly string[] =>
+const limitArgv = (kilobytes: number | undefined, threads: number | undefined): readonly string[] =>
   kilobytes === undefined && threads === undefined
     ? []
     : ['sh', '-c', bounded, 'sh', String(kilobytes ?? '-'), String(threads ?? '-')];
@@ -67,7 +67,7 @@ export const ownLimits = (
       : undefined;
   const threads = separate && lacks('pids') ? maxThreads : undefined;
   return {
-    words: limitWords(memory.kilobytes, threads),
+    argv: limitArgv(memory.kilobytes, threads),
     filter,
     confined: memory.kilobytes !== undefined,
     notes: [memory.note, processor].filter((note) => note !== undefined),

@@ -6,7 +6,7 @@ import { deadline, retry } from '../../system/wait.ts';
 import type { Exit } from './launch.ts';
 
 /**
- * Runs the words that follow as a child, so that somebody sees it end even when the engine is gone: the child's id
+ * Runs the command that follows as a child, so that somebody sees it end even when the engine is gone: the child's id
  * comes on descriptor 4 and its exit status, once it has one, goes to descriptor 3. The child has neither of them.
  */
 const recorder = `sh -c 'echo $$ >&4; exec "$@" 3>&- 4>&-' sh "$@"; status=$?; echo $status >&3; exit $status`;
@@ -18,15 +18,15 @@ const located = (program: string): string =>
     .map((folder) => join(folder, program))
     .find((file) => existsSync(file)) ?? program;
 
-/** The words that start a program under a recorder. `environment` is the program's only, and not secret. */
+/** The argv that starts a program under a recorder. `environment` is the program's only, and not secret. */
 export const recorded = (
-  [program = '', ...words]: readonly string[],
+  [program = '', ...argv]: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): string[] => [
   ...['sh', '-c', recorder, 'sh', 'env'],
   ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
   located(program),
-  ...words,
+  ...argv,
 ];
 
 const unobserved: Exit = { code: null, signal: null };

@@ -33,9 +33,9 @@ export type Runtime = {
   readonly separate: boolean;
   /** How a component runs as its job asks. Throws InvalidData for one that cannot be started here. */
   readonly plan: (job: DeployRequest, info: ComponentInfo, serving: Serving) => Promise<RunPlan>;
-  /** The words that run a program; `confined` when its process may not reserve more memory than it uses. */
+  /** The argv that runs a program; `confined` when its process may not reserve more memory than it uses. */
   readonly argv: (plan: RunPlan, program: Program, confined: boolean) => readonly string[];
-  /** The words that compile a component into the file `output`. */
+  /** The argv that compiles a component into the file `output`. */
   readonly compileArgv: (component: string, options: readonly string[], output: string) => readonly string[];
   /** A function that tells whether a command's process has linked its program and begun with it; ask it repeatedly. */
   readonly hasBegun: (pid: number, program: Program) => () => Promise<boolean>;

@@ -101,7 +101,7 @@ inSandbox(import.meta.url, () => {
   );
 
   t.test(
-    'that an instance is CREATED is told although the engine is killed before it could be',
+    'that an instance is CREATED is reported although the engine is killed before it could be',
     { skip },
     async (t) => {
       await using both = await startPair();
@@ -111,38 +111,42 @@ inSandbox(import.meta.url, () => {
       await deployment.status('CREATING', signal);
       await cluster.stopBroker();
       process.kill(network.pid(), 'SIGCONT');
-      const words = engine.at(`state/words/${task}.json`);
-      const isOwed = async () => (await readFile(words, 'utf8').catch(() => '')).includes('CREATED');
-      await until(isOwed, 'word on disk', signal);
+      const reports = engine.at(`state/reports/${task}.json`);
+      const isPending = async () => (await readFile(reports, 'utf8').catch(() => '')).includes('CREATED');
+      await until(isPending, 'report on disk', signal);
       await engine.end('SIGKILL');
       await cluster.startBroker();
       engine.start();
       await deployment.status('CREATED', signal);
-      await until(async () => !(await isOwed()), 'end of the debt', signal);
+      await until(async () => !(await isPending()), 'acknowledgement', signal);
       await deployment.undeploy(signal);
       t.same(await readdir('/run/netns'), []);
     },
   );
 
-  t.test('what is owed to a broker that is away is told by the next engine, once', { skip }, async (t) => {
-    await using both = await startPair();
-    const { cluster, engine, created, signal } = both;
-    const [first, second] = [await created(0), await created(1)];
-    const words = async () => (await readdir(engine.at('state/words')).catch(() => [])).length;
-    await cluster.stopBroker();
-    const [pid = ''] = await processes(engine.folder);
-    process.kill(Number(pid), 'SIGKILL');
-    await until(async () => (await words()) === 1, 'word on disk', signal);
-    await until(async () => (await readdir(engine.at('state/instances'))).length === 1, 'removal', signal);
-    await engine.end('SIGKILL');
-    await cluster.startBroker();
-    engine.start();
-    await Promise.race([first.status('DEAD', signal), second.status('DEAD', signal)]);
-    await until(async () => (await words()) === 0, 'end of the debt', signal);
-    await Promise.all([first.undeploy(signal), second.undeploy(signal)]);
-    t.same(await readdir('/run/netns'), []);
-    t.same(cluster.violations, []);
-  });
+  t.test(
+    'what could not be reported while the broker was away is reported by the next engine, once',
+    { skip },
+    async (t) => {
+      await using both = await startPair();
+      const { cluster, engine, created, signal } = both;
+      const [first, second] = [await created(0), await created(1)];
+      const reports = async () => (await readdir(engine.at('state/reports')).catch(() => [])).length;
+      await cluster.stopBroker();
+      const [pid = ''] = await processes(engine.folder);
+      process.kill(Number(pid), 'SIGKILL');
+      await until(async () => (await reports()) === 1, 'report on disk', signal);
+      await until(async () => (await readdir(engine.at('state/instances'))).length === 1, 'removal', signal);
+      await engine.end('SIGKILL');
+      await cluster.startBroker();
+      engine.start();
+      await Promise.race([first.status('DEAD', signal), second.status('DEAD', signal)]);
+      await until(async () => (await reports()) === 0, 'acknowledgement', signal);
+      await Promise.all([first.undeploy(signal), second.undeploy(signal)]);
+      t.same(await readdir('/run/netns'), []);
+      t.same(cluster.violations, []);
+    },
+  );
 
   t.test('a message that a broker has kept revives nothing', { skip }, async (t) => {
     await using worker = await onSmallDisk();
@@ -151,21 +155,21 @@ inSandbox(import.meta.url, () => {
     await cluster.status('CREATED', 1);
     await cluster.send('delete', { job_name: service, instance_number: 1 });
     await cluster.status('UNDEPLOYED', 1);
-    const owed = () => readdir(join(worker.state, 'words'));
-    await until(async () => (await owed()).length === 0, 'end of the debt', patience());
+    const reports = () => readdir(join(worker.state, 'reports'));
+    await until(async () => (await reports()).length === 0, 'acknowledgement', patience());
     await daemon.end('SIGKILL');
     daemon.start();
     await cluster.reported(0);
-    await until(async () => daemon.log().includes('a retained message'), 'word of it', patience());
+    await until(async () => daemon.log().includes('a retained message'), 'log line', patience());
     t.same(cluster.statuses(1), ['CREATING', 'CREATED', 'UNDEPLOYED']);
     t.equal((await processes(daemon.folder)).length, 1);
   });
 
-  t.test('an order that cannot be understood is no bad word about what runs under its name', { skip }, async (t) => {
+  t.test('an order that cannot be understood is no bad report about what runs under its name', { skip }, async (t) => {
     await using worker = await onSmallDisk();
     const { cluster, daemon, image } = worker;
     await cluster.send('deploy', job(image, { memory: 'much' }));
-    await until(async () => /already deployed: request ignored; .*memory/.test(daemon.log()), 'word of it', patience());
+    await until(async () => /already deployed: request ignored; .*memory/.test(daemon.log()), 'log line', patience());
     await cluster.send('deploy', job(image, { instance_number: 1, memory: 'much' }));
     await cluster.status('FAILED', 1);
     t.same(cluster.statuses(), ['CREATING', 'CREATED']);

@@ -11,14 +11,14 @@ import { Supervisor } from '../../../../worker/node-engine/instances/supervisor.
 import { job } from '../support/jobs.ts';
 
 const order = { ...job('file:///x'), cmd: [] };
-const word = (status: JobStatus): entries.Word => ({
+const report = (status: JobStatus): entries.StatusReport => ({
   job_name: order.job_name,
   instance_number: 0,
   status,
   detail: '',
 });
 
-/** An engine in a few words: what is on disk, what runs, what the cluster has heard. */
+/** A small model of an engine: what is on disk, what runs, what the cluster has heard. */
 type World = { entry: entries.Entry; runs: boolean; heard: JobStatus[]; owes: Set<'UNDEPLOYED' | 'end'> };
 
 /** One thing that an engine does. It may be killed after each, and then only the entry and the process are left. */
@@ -29,12 +29,12 @@ const steps = {
       world.entry = entries.ordered(order)(world.entry);
   },
   forgo: (world: World) => {
-    if (world.entry.next !== undefined) world.entry = entries.forgone(word('FAILED'))(world.entry);
+    if (world.entry.next !== undefined) world.entry = entries.forgone(report('FAILED'))(world.entry);
   },
   launch: (world: World) => {
     if (world.entry.job === undefined || world.entry.removing === true || world.entry.ready) return;
     world.runs = true;
-    world.entry = entries.begun(word('CREATED'))(world.entry);
+    world.entry = entries.begun(report('CREATED'))(world.entry);
   },
   delete: (world: World) => {
     world.entry = entries.deleted(world.entry);
@@ -47,19 +47,19 @@ const steps = {
   },
   notice: (world: World) => {
     const { entry, runs } = world;
-    if (entries.dutyOf(entry, runs) === 'tell its end') world.entry = entries.ended(word('DEAD'))(entry);
+    if (entries.dutyOf(entry, runs) === 'report its end') world.entry = entries.ended(report('DEAD'))(entry);
   },
   remove: (world: World) => {
     const { entry } = world;
     if (entry.job !== undefined && entry.removing !== true) return;
     world.runs = false;
-    world.entry = entries.gone(word('UNDEPLOYED'))(entry);
+    world.entry = entries.gone(report('UNDEPLOYED'))(entry);
   },
-  tell: (world: World) => {
-    const [first] = world.entry.words ?? [];
+  report: (world: World) => {
+    const [first] = world.entry.reports ?? [];
     if (first === undefined) return;
     world.heard.push(first.status);
-    world.entry = entries.told(first)(world.entry);
+    world.entry = entries.acknowledged(first)(world.entry);
   },
 } as const;
 
@@ -71,14 +71,14 @@ const recover = (world: World): void => {
   steps.forgo(world);
   for (let turns = 0; turns < 40; turns += 1) {
     const duty = entries.dutyOf(world.entry, world.runs);
-    if (duty === 'tell that it failed') world.entry = entries.ended(word('FAILED'))(world.entry);
-    if (duty === 'tell its end') world.entry = entries.ended(word('DEAD'))(world.entry);
+    if (duty === 'report that it failed') world.entry = entries.ended(report('FAILED'))(world.entry);
+    if (duty === 'report its end') world.entry = entries.ended(report('DEAD'))(world.entry);
     if (duty === 'remove' || duty === 'answer') steps.remove(world);
-    steps.tell(world);
+    steps.report(world);
   }
 };
 
-t.test('whenever an engine is killed, the next one does what was ordered and tells what is owed', async () => {
+t.test('whenever an engine is killed, the next one does what was ordered and sends what is pending', async () => {
   const names = Object.keys(steps) as (keyof typeof steps)[];
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...names), { maxLength: 30 }), (done) => {
@@ -98,28 +98,32 @@ t.test('whenever an engine is killed, the next one does what was ordered and tel
       if (!entries.isEmpty(world.entry) && entries.dutyOf(world.entry, world.runs) !== 'watch') return false;
       if (heardAtDelete >= 0 && undeployed <= heardAtDelete) return false;
       if (heardAtDeploy >= 0 && answers(world) === heardAtDeploy) return false;
-      // an end is told by one word or another
+      // an end is reported by one status or another
       return !ended || world.runs || world.heard.length > 0;
     }),
     { numRuns: 2000 },
   );
 });
 
-t.test('a word stays owed until it was acknowledged, and each acknowledgement counts once', async (t) => {
-  const twice = entries.owed(word('UNDEPLOYED'))(entries.owed(word('UNDEPLOYED'))(entries.nothing));
-  const once = entries.told(word('UNDEPLOYED'))(twice);
-  t.equal(once.words?.length, 1);
-  t.equal(entries.told(word('DEAD'))(once), once);
-  t.ok(entries.isEmpty(entries.told(word('UNDEPLOYED'))(once)));
-  t.equal(entries.ordered(order)(twice).words?.length, 2, 'a new order keeps what is owed');
+t.test('a report stays pending until it was acknowledged, and each acknowledgement counts once', async (t) => {
+  const twice = entries.pending(report('UNDEPLOYED'))(entries.pending(report('UNDEPLOYED'))(entries.nothing));
+  const once = entries.acknowledged(report('UNDEPLOYED'))(twice);
+  t.equal(once.reports?.length, 1);
+  t.equal(entries.acknowledged(report('DEAD'))(once), once);
+  t.ok(entries.isEmpty(entries.acknowledged(report('UNDEPLOYED'))(once)));
+  t.equal(entries.ordered(order)(twice).reports?.length, 2, 'a new order keeps what is pending');
 });
 
 t.test('an engine that is killed between its two files says of an instance what it has said before', async (t) => {
-  const begun = { ...entries.ordered(order)(entries.nothing), words: [word('CREATED')] };
+  const begun = { ...entries.ordered(order)(entries.nothing), reports: [report('CREATED')] };
   t.equal(entries.dutyOf(begun, true), 'watch');
-  t.equal(entries.dutyOf(begun, false), 'tell its end');
-  const another = { ...begun, words: [word('CREATED'), word('DEAD')] };
-  t.equal(entries.dutyOf(another, true), 'tell that it failed', 'a word about the instance before is none about this');
+  t.equal(entries.dutyOf(begun, false), 'report its end');
+  const another = { ...begun, reports: [report('CREATED'), report('DEAD')] };
+  t.equal(
+    entries.dutyOf(another, true),
+    'report that it failed',
+    'a report about the instance before is none about this',
+  );
 });
 
 t.test('an order that cannot be written down takes nothing along that came meanwhile', async (t) => {
@@ -127,9 +131,9 @@ t.test('an order that cannot be written down takes nothing along that came meanw
   const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const journal = new Journal(join(folder, 'state/instances'), join(folder, 'spare'), silent);
   const task = 'app.appns.svc.svcns.instance.0';
-  await journal.update(task, entries.owed(word('FAILED')));
+  await journal.update(task, entries.pending(report('FAILED')));
   const begun = t.rejects(journal.begin(task, order), { message: /cannot be written/ });
-  void journal.update(task, entries.told(word('FAILED')));
+  void journal.update(task, entries.acknowledged(report('FAILED')));
   void journal.update(task, entries.deleted);
   await begun;
   t.same(journal.entry(task), { ready: false, undeploy: true }, 'what was told is not owed again, the delete is');
@@ -143,7 +147,7 @@ t.test('what is forgotten leaves nothing, not even of a write that was broken of
   await journal.begin(task, order);
   // as a disk leaves it that becomes read-only before the new file is in its place
   await writeFile(`${journal.file(task)}.new`, '{');
-  await journal.update(task, entries.gone(word('UNDEPLOYED')));
+  await journal.update(task, entries.gone(report('UNDEPLOYED')));
   t.same(await readdir(join(folder, 'state/instances')), []);
 });
 
@@ -158,8 +162,8 @@ t.test('a report names an instance only when the cluster has been told of it', a
   instance.usage = async () => usage;
   await journal.begin(task, order);
   supervisor.add(task, instance);
-  await journal.update(task, entries.begun(word('CREATED')));
+  await journal.update(task, entries.begun(report('CREATED')));
   t.same(await supervisor.usage(1), []);
-  await journal.update(task, entries.told(word('CREATED')));
+  await journal.update(task, entries.acknowledged(report('CREATED')));
   t.same(await supervisor.usage(1), [usage]);
 });

@@ -38,9 +38,9 @@ inSandbox(import.meta.url, () => {
       const [pid = ''] = await processes(daemon.folder);
       process.kill(Number(pid), 'SIGKILL');
       await cluster.status('DEAD');
-      const isTold = async () =>
-        execFileSync('find', ['/run/oakestra/node-engine', '-path', '*/words/*.json', '-size', '+5c']).length === 0;
-      await until(isTold, 'end of the debt', patience());
+      const isReported = async () =>
+        execFileSync('find', ['/run/oakestra/node-engine', '-path', '*/reports/*.json', '-size', '+5c']).length === 0;
+      await until(isReported, 'acknowledgement', patience());
       for (const _ of [1, 2]) {
         await daemon.end('SIGKILL');
         const before = cluster.messages.length;
@@ -59,7 +59,7 @@ inSandbox(import.meta.url, () => {
         'recovery',
         patience(),
       );
-      t.same(cluster.statuses(), ['CREATING', 'CREATED', 'DEAD'], 'nothing is told at each start');
+      t.same(cluster.statuses(), ['CREATING', 'CREATED', 'DEAD'], 'nothing is reported again at each start');
       await cluster.send('delete', { job_name: service, instance_number: 2 });
       await cluster.status('UNDEPLOYED', 2);
       await until(async () => (await readdir(join(worker.state, 'instances'))).length === 0, 'clean state', patience());

@@ -119,7 +119,7 @@ t.test('without control groups a process limits itself, and what does not hold i
   const shared = { separate: false };
   const own = ownLimits(request, plan, native, undefined, separate, undefined);
   t.same(
-    own.words.slice(4),
+    own.argv.slice(4),
     [String((100 + 2 * (2 + 4)) * 1024), '128'],
     'its memory, a stack for each thread, threads',
   );
@@ -130,13 +130,13 @@ t.test('without control groups a process limits itself, and what does not hold i
   t.match(own.notes, [/may allocate 112 MB in all, its program code aside$/, /vcpus is the number of threads$/]);
   const portable = ownLimits(request, plan, { file: '/x.wasm', precompiled: false }, undefined, shared, undefined);
   t.match(portable, {
-    words: [],
+    argv: [],
     confined: false,
     notes: [/may have 100 MB, and nothing limits them together$/, /vcpus/],
   });
   const group = (...controllers: ('memory' | 'cpu' | 'pids')[]) => new Groups('/x', new Set(controllers));
   t.same(ownLimits(request, plan, native, group('memory', 'cpu', 'pids'), separate, undefined), {
-    words: [],
+    argv: [],
     confined: false,
     notes: [],
   });
@@ -145,7 +145,7 @@ t.test('without control groups a process limits itself, and what does not hold i
   ]);
   const unlimited = { ...request, memory: 0, vcpus: 0 };
   t.same(ownLimits(unlimited, plan, native, undefined, shared, undefined), {
-    words: [],
+    argv: [],
     filter: undefined,
     confined: false,
     notes: [],

@@ -32,8 +32,8 @@ export const namespaceFileOf = ({ pid }: ProcessId): string => `/proc/${pid}/ns/
  * everyone may listen on. It outlives the engine. Throws {@link LaunchError}.
  */
 export const startHolder = async (mark: string, user: number | undefined): Promise<ProcessId> => {
-  const words = ['--net', '--', 'sh', '-c', hold, portsFile, ...dropPrivileges(user), 'sleep', forever];
-  const child = spawn('unshare', words, {
+  const argv = ['--net', '--', 'sh', '-c', hold, portsFile, ...dropPrivileges(user), 'sleep', forever];
+  const child = spawn('unshare', argv, {
     cwd: '/',
     detached: true,
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin', [holderMark]: mark },
