@@ -58,7 +58,7 @@ export default scenario({
       const again = await $({ nothrow: true })`ip link add veth-host type veth peer name veth-ns`;
       expect.match('what ip says', again.stderr, /File exists/);
       expect.ok('the message is recognised', explainOutput(again.stderr) !== undefined, again.stderr);
-      const found = (await doctor()).find(({ what }) => what.includes('File exists'));
+      const found = (await doctor()).find(({ name: what }) => what.includes('File exists'));
       expect.ok('it is found on the board', found !== undefined, 'nothing found');
       await $`pkill -x wasmtime`;
       for (const command of found?.remedy ?? []) await $`sh -c ${command}`;
@@ -92,7 +92,7 @@ export default scenario({
       const old =
         await quiet`ip netns exec mytestns wasmtime serve -tcplisten 0.0.0.0:80 ${component} >/tmp/serve.log 2>&1`;
       expect.ok('wasmtime refuses it', old.exitCode !== 0);
-      const found = (await doctor()).find(({ what }) => what.includes('-tcplisten'));
+      const found = (await doctor()).find(({ name: what }) => what.includes('-tcplisten'));
       expect.match('it is found in the log, with the remedy', found?.remedy.join() ?? 'not found', /serve --addr/);
     });
     await step('approach 2: serve and ask', board, async ({ $, get, signal, expect }) => {
@@ -101,7 +101,7 @@ export default scenario({
         (await $({ nothrow: true })`curl -s http://10.10.0.2:80/`).exitCode === 0 || undefined;
       await until(answers, deadline(serveMs * machine.timeoutFactor, 'an answer', signal));
       expect.equal('status', (await get(`http://10.10.0.2:80${wanted.path}`)).status, wanted.status);
-      const still = (await doctor()).filter(({ what }) => what.includes('-tcplisten'));
+      const still = (await doctor()).filter(({ name: what }) => what.includes('-tcplisten'));
       expect.equal('nothing is left of the trouble', still, []);
     });
     await step('trouble: both networks on one interface', board, async ({ $, get, expect }) => {
@@ -109,7 +109,7 @@ export default scenario({
       await $`ip netns exec mytestns ip addr add 10.0.0.2/24 dev veth-ns`;
       const lost = await $({ nothrow: true })`ping -c 1 -W 5 10.0.0.2`;
       expect.ok('the message is recognised', explainOutput(lost.stdout + lost.stderr) !== undefined, lost.stdout);
-      const found = (await doctor()).find(({ what }) => what.includes('No route to host'));
+      const found = (await doctor()).find(({ name: what }) => what.includes('No route to host'));
       expect.ok('it is found on the board', found !== undefined, 'nothing found');
       for (const command of found?.remedy ?? []) await $`sh -c ${command}`;
       const again = await get(`http://10.10.0.2:80${wanted.path}`);

@@ -15,7 +15,7 @@ import type { Watch } from './watch.ts';
 import { objectId, type RegisteredWorker } from './worker.ts';
 
 /** What a cluster's side of the dialogue needs from around it. */
-export type DialogueNeeds = {
+export type DialogueOptions = {
   readonly dialect: Dialect;
   /** The pools of the first worker; the next ones follow. */
   readonly subnet: SubnetResult;
@@ -42,15 +42,15 @@ type Sent = { readonly deployment: Deployment; readonly host: string };
  */
 export class Dialogue {
   readonly violations: Violation[] = [];
-  readonly #needs: DialogueNeeds;
+  readonly #options: DialogueOptions;
   readonly #table = new ServiceTable();
   readonly #answers = new TableAnswers((topic, payload) => this.#send(topic, payload, 1));
   readonly #sent = new Map<string, Sent>();
   /** By host, in the order of their registration. */
   readonly #members = new Map<string, Member>();
 
-  constructor(needs: DialogueNeeds) {
-    this.#needs = needs;
+  constructor(options: DialogueOptions) {
+    this.#options = options;
   }
 
   /** The first worker that registered. */
@@ -83,14 +83,14 @@ export class Dialogue {
     const payload = decode(text);
     const topic = `POST ${registrationPath}`;
     this.#hear({ ms: performance.now(), direction: 'in', topic, payload });
-    const { problems, refused } = inspectRegistration(payload, this.#needs.dialect);
+    const { problems, refused } = inspectRegistration(payload, this.#options.dialect);
     for (const problem of problems) this.violate(topic, problem);
     if (refused || typeof payload !== 'object' || payload === null)
       return { status: 500, body: { message: problems.join('; ') } };
     const fields = payload as Record<string, unknown>;
     const host = String(fields['host'] ?? '');
     const known = this.#members.get(host);
-    const { hosts = [this.worker?.host ?? host], subnet } = this.#needs;
+    const { hosts = [this.worker?.host ?? host], subnet } = this.#options;
     const place = hosts.indexOf(host);
     if (place < 0) {
       const named = hosts.map((one) => `'${one}'`).join(', ');
@@ -98,12 +98,12 @@ export class Dialogue {
       this.violate(topic, message);
       return { status: 500, body: { message } };
     }
-    const id = (this.#needs.identify ?? objectId)(host);
+    const id = (this.#options.identify ?? objectId)(host);
     const worker = { id, host, architecture: String(fields['architecture'] ?? ''), fields };
     if (known) known.worker = worker;
     else this.#members.set(host, { worker, subnet: nthSubnet(subnet, place), subnetAnswered: false });
-    this.#needs.watch.changed();
-    return { status: 200, body: { id, MQTT_BROKER_PORT: String(this.#needs.brokerPort()) } };
+    this.#options.watch.changed();
+    return { status: 200, body: { id, MQTT_BROKER_PORT: String(this.#options.brokerPort()) } };
   }
 
   /** Sends `control/deploy` to the worker on `host`, the first one when left out. Throws when it has not registered. */
@@ -116,7 +116,7 @@ export class Dialogue {
     const task = taskId(spec.service, spec.instance);
     const topics = engineTopics(worker.id);
     const tell = (topic: string, payload: unknown) => deployment.record(this.#send(topic, payload, 0));
-    const deployment = new Deployment(task, this.#needs.watch, () => tell(topics.delete, deleteDocument(spec)));
+    const deployment = new Deployment(task, this.#options.watch, () => tell(topics.delete, deleteDocument(spec)));
     this.#sent.set(task, { deployment, host: worker.host });
     this.#table.schedule(spec.service, spec.instance);
     tell(topics.deploy, jobDocument(spec, worker));
@@ -149,7 +149,7 @@ export class Dialogue {
     const member = this.#speaker(topic);
     const { message, problems } = inspect(publication, payload, {
       id: member?.worker.id ?? '',
-      dialect: this.#needs.dialect,
+      dialect: this.#options.dialect,
       task: (id) => {
         const sent = this.#sent.get(id);
         if (!sent || sent.host !== member?.worker.host) return 'unknown';
@@ -158,7 +158,7 @@ export class Dialogue {
     });
     for (const problem of problems) this.violate(topic, problem, client);
     if (message && member) this.#accept(message, entry, member);
-    this.#needs.watch.changed();
+    this.#options.watch.changed();
   }
 
   violate(topic: string, problem: string, client?: string): void {
@@ -233,11 +233,11 @@ export class Dialogue {
   #send(topic: string, payload: unknown, qos: 0 | 1): ClusterMessage {
     const entry: ClusterMessage = { ms: performance.now(), direction: 'out', topic, payload };
     this.#hear(entry);
-    this.#needs.publish(topic, JSON.stringify(payload), qos);
+    this.#options.publish(topic, JSON.stringify(payload), qos);
     return entry;
   }
 
   #hear(entry: ClusterMessage): void {
-    this.#needs.onMessage?.(entry);
+    this.#options.onMessage?.(entry);
   }
 }

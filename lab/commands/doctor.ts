@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { ownMachines, readMachine } from '../machine/hardware/definition.ts';
 import { examineHardware } from '../machine/hardware/examine.ts';
 import { examine } from '../machine/troubles.ts';
+import type { CheckResult } from '../system/check-result.ts';
 import { usageFault } from '../system/errors.ts';
-import type { Finding } from '../system/finding.ts';
 import { nearest } from '../system/nearest.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
 import { openBoard } from './kept/board.ts';
@@ -16,7 +16,7 @@ type DoctorFlags = { readonly json: boolean; readonly machine?: string | true };
 const optional: ReadonlySet<Need> = new Set(['namespaces', 'ssh']);
 
 /** All that can be known about this computer. */
-const computerFindings = async (signal: AbortSignal): Promise<readonly Finding[]> => {
+const checkComputer = async (signal: AbortSignal): Promise<readonly CheckResult[]> => {
   const subject = { reports: defaultReports, signal };
   const needed = new Set(checks.map(({ need }) => need)).difference(optional);
   const extras = await examineComputer(optional, subject);
@@ -24,7 +24,7 @@ const computerFindings = async (signal: AbortSignal): Promise<readonly Finding[]
 };
 
 /** What is wrong with a board of the user's own, or known troubles of a kept machine. */
-const machineFindings = async (id: string | undefined, signal: AbortSignal): Promise<readonly Finding[]> => {
+const checkMachine = async (id: string | undefined, signal: AbortSignal): Promise<readonly CheckResult[]> => {
   const definition = id === undefined ? undefined : readMachine(id);
   if (id !== undefined && definition) {
     const here = await examineComputer(new Set(['every run', 'ssh']), { reports: defaultReports, signal });
@@ -34,29 +34,29 @@ const machineFindings = async (id: string | undefined, signal: AbortSignal): Pro
   if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
   const { id: run, what, machine } = await openBoard(id === undefined ? {} : { id });
   const troubles = await examine((argv) => machine.exec(argv, signal));
-  if (troubles.length === 0) return [{ what: run, ok: true, detail: `no known trouble on ${what}` }];
+  if (troubles.length === 0) return [{ name: run, ok: true, detail: `no known trouble on ${what}` }];
   return troubles.map(({ remedy, ...trouble }) => ({ ...trouble, ok: false, remedy: remedy.join('\n    ') }));
 };
 
 const doctor = async (flags: DoctorFlags, { signal, exit }: CommandContext): Promise<void> => {
-  const findings =
+  const results =
     flags.machine === undefined
-      ? await computerFindings(signal)
-      : await machineFindings(flags.machine === true ? undefined : flags.machine, signal);
-  if (flags.json) printJson(findings);
+      ? await checkComputer(signal)
+      : await checkMachine(flags.machine === true ? undefined : flags.machine, signal);
+  if (flags.json) printJson(results);
   else
-    for (const { what, ok, detail, remedy } of findings)
+    for (const { name, ok, detail, remedy } of results)
       process.stdout.write(
-        `${ok ? (remedy === undefined ? '✓' : '!') : '✗'} ${what}: ${detail}\n${remedy === undefined ? '' : `    ${remedy}\n`}`,
+        `${ok ? (remedy === undefined ? '✓' : '!') : '✗'} ${name}: ${detail}\n${remedy === undefined ? '' : `    ${remedy}\n`}`,
       );
-  exit(findings.every(({ ok }) => ok) ? 0 : 3);
+  exit(results.every(({ ok }) => ok) ? 0 : 3);
 };
 
 export const addDoctorCommand = (program: Command, context: CommandContext): void => {
   program
     .command('doctor')
     .description("check this computer's prerequisites, or a board's")
-    .option('--json', 'the findings as one JSON document on stdout', false)
+    .option('--json', 'the results as one JSON document on stdout', false)
     .option(
       '--machine [id]',
       'look at a board of your own, or at a kept machine (default: the standing lab, or the newest)',

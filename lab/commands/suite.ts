@@ -145,11 +145,13 @@ export const addSuiteCommand = (program: Command, context: CommandContext): void
     .command('suite')
     .description('run scenarios one after another, on one machine or several, and leave one combined report')
     .argument('[names...]', 'which scenarios (default: all that the machine can run)')
-    .option(
-      '--machine <name>',
-      `where they run, may be repeated: ${machineNames.join(', ')}, or a board of your own`,
-      collect,
-      [],
+    .addOption(
+      new Option(
+        '--machine <name>',
+        `where they run, may be repeated: ${machineNames.join(', ')}, or a board of your own`,
+      )
+        .argParser(collect)
+        .default([], 'local'),
     )
     .addOption(new Option('--image <kind>', 'what emulated boards boot').choices(imageKinds).default('debian'))
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)

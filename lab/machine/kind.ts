@@ -63,12 +63,12 @@ export type CountedGuest = {
 /** A kind of machine, before anything of it exists. */
 export type MachineKind = {
   readonly name: string;
-  readonly about: string;
+  readonly description: string;
   readonly architecture: Architecture;
   readonly fidelity: Fidelity;
   readonly capabilities: ReadonlySet<Capability>;
   /** What of this computer a run on it needs, beside what every run does: the preflight looks for it. */
-  readonly needs: readonly ('namespaces' | 'ssh' | 'mirror')[];
+  readonly requires: readonly ('namespaces' | 'ssh' | 'mirror')[];
   /** Set when the user chooses what it boots, and by which emulator. */
   readonly bootsImages?: true;
   /** Why a scenario of several boards cannot run on it; left out where it can. */

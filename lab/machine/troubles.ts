@@ -3,7 +3,7 @@ import { parseJson } from '../../worker/contract/check.ts';
 import type { ExecResult } from '../system/process.ts';
 
 /** A trouble that people have with namespaces made by hand, and the commands that remedy it. */
-export type Trouble = { readonly what: string; readonly detail: string; readonly remedy: readonly string[] };
+export type Trouble = { readonly name: string; readonly detail: string; readonly remedy: readonly string[] };
 
 const Links = Type.Array(
   Type.Object({
@@ -29,7 +29,7 @@ const inTheWay = ({ links, namespaces }: BoardState): readonly Trouble[] => {
   if (leftLinks.length + leftNamespaces.length === 0) return [];
   return [
     {
-      what: 'a repeated step ends with "RTNETLINK answers: File exists"',
+      name: 'a repeated step ends with "RTNETLINK answers: File exists"',
       detail: `these exist already on the board: ${[...leftNamespaces, ...leftLinks].join(', ')}`,
       remedy: [
         ...leftLinks.map((name) => `ip link delete ${name}`),
@@ -46,7 +46,7 @@ const onPorts = ({ links }: BoardState): readonly Trouble[] =>
       addr_info
         .filter(({ family }) => family === 'inet')
         .map(({ local, prefixlen }) => ({
-          what: 'connections end with "No route to host"',
+          name: 'connections end with "No route to host"',
           detail: `${local}/${prefixlen} is on ${ifname}, a port of ${master}: answers arrive at the bridge and are not seen there`,
           remedy: [`ip address delete ${local}/${prefixlen} dev ${ifname}`],
         })),
@@ -62,19 +62,19 @@ export const explainOutput = (output: string): Trouble | undefined => {
   const detail = output.trim();
   if (/RTNETLINK answers: File exists|Cannot create namespace file .*: File exists/.test(output))
     return {
-      what: 'a step was done before',
+      name: 'a step was done before',
       detail,
       remedy: ['delete what it made: ip netns delete NAME, ip link delete NAME'],
     };
   if (/No route to host|Destination Host Unreachable/.test(output))
     return {
-      what: 'two networks on one interface, or an address on a port of a bridge',
+      name: 'two networks on one interface, or an address on a port of a bridge',
       detail,
       remedy: ['keep one network an interface, and addresses on the bridge: ip address delete ADDRESS dev PORT'],
     };
   if (oldFlag.test(output))
     return {
-      what: 'wasmtime has no -tcplisten any more',
+      name: 'wasmtime has no -tcplisten any more',
       detail,
       remedy: ['wasmtime serve --addr 0.0.0.0:80 COMPONENT'],
     };

@@ -10,9 +10,9 @@ const mebibyte = 1024 ** 2;
 // the root file system in a card's partition table: type Linux, after the boot partition
 const secondPartition = 0x1ce;
 
-const configs = { virt: 'oakestra_virt_defconfig', rpi4: 'oakestra_rpi4_64_defconfig' };
+const configs = { virt: 'oakestra_virt_defconfig', raspi4: 'oakestra_raspi4_64_defconfig' };
 
-for (const board of ['virt', 'rpi4'] as const)
+for (const board of ['virt', 'raspi4'] as const)
   t.test(
     `the card of ${board} holds what its settings name`,
     { skip: missing.length > 0 && `not installed: ${missing.join(', ')}` },

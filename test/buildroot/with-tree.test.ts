@@ -52,7 +52,7 @@ for (const { name, folder, skip = false } of candidates)
       });
 
     await t.test("the Raspberry Pi's image has every package that Buildroot's own for the board has", async (t) => {
-      await make('oakestra_rpi4_64_defconfig');
+      await make('oakestra_raspi4_64_defconfig');
       const config = await fs.readFile(path.join(output, '.config'), 'utf8');
       const theirs = await fs.readFile(path.join(folder, 'configs/raspberrypi4_64_defconfig'), 'utf8');
       const wanted = [...theirs.matchAll(/^BR2_PACKAGE_(?!HOST_LINUX_HEADERS)\w+=y$/gm)].map(([line]) => line);

@@ -5,7 +5,6 @@ import { buildrootBoards } from '../../image/buildroot/output.ts';
 import { buildDebianImage } from '../../image/debian/build.ts';
 import { type ImageKind, imageKinds } from '../../machine/kind.ts';
 import { machineKind } from '../../machine/machines.ts';
-import { usageFault } from '../../system/errors.ts';
 import { cachePath, writeAtomically } from '../../system/files/cache.ts';
 import { relock } from '../../system/packages/relock.ts';
 import { type CommandContext, printJson } from '../context.ts';
@@ -58,16 +57,13 @@ const list = async () => {
     process.stdout.write(`${name.padEnd(40)} ${megabytes((await fs.stat(cachePath('layers', name))).size)}\n`);
 };
 
-type BuildFlags = QuickFlags & Omit<BuildrootFlags, 'board'> & { readonly board: BuildrootFlags['board'] | 'raspi4' };
+type BuildFlags = QuickFlags & BuildrootFlags;
 
-const buildKind = async (kind: ImageKind, { board, ...flags }: BuildFlags, context: CommandContext): Promise<void> => {
-  if (kind === 'debian' && board !== 'virt' && board !== 'raspi4')
-    throw usageFault(`the quick image is for virt and raspi4, not for ${board}`);
-  if (kind === 'buildroot' && board === 'raspi4') throw usageFault('Buildroot calls this board rpi4');
+const buildKind = async (kind: ImageKind, flags: BuildFlags, context: CommandContext): Promise<void> => {
   await preflight({ kinds: [machineKind('virt')], wasmtime: flags.wasmtime }, context.signal);
-  if (board === 'raspi4') await buildCard(flags, context);
-  else if (kind === 'debian') await build(flags, context);
-  else await buildBuildroot({ ...flags, board }, context);
+  if (kind === 'buildroot') await buildBuildroot(flags, context);
+  else if (flags.board === 'raspi4') await buildCard(flags, context);
+  else await build(flags, context);
 };
 
 export const addImageCommand = (program: Command, context: CommandContext): void => {
@@ -79,8 +75,8 @@ export const addImageCommand = (program: Command, context: CommandContext): void
     .option('--wasmtime <version|path>', 'debian: another wasmtime')
     .option('--json', 'debian: the image as one JSON document on stdout', false)
     .addOption(
-      new Option('--board <name>', 'what it is for; debian: raspi4 is the card of a real Raspberry Pi 4')
-        .choices([...Object.keys(buildrootBoards), 'raspi4'])
+      new Option('--board <name>', 'what it is for: QEMU, or the card of a real Raspberry Pi 4')
+        .choices(Object.keys(buildrootBoards))
         .default('virt'),
     )
     .option('--version <version>', 'buildroot: another pinned release')
@@ -92,7 +88,7 @@ export const addImageCommand = (program: Command, context: CommandContext): void
     .option('--container', "buildroot: build in a container (Docker), not with this computer's tools")
     .addHelpText(
       'after',
-      '\nExamples:\n  npm run lab -- image build debian\n  npm run lab -- image build buildroot --board rpi4\n  npm run lab -- image build buildroot --menuconfig --savedefconfig my_defconfig',
+      '\nExamples:\n  npm run lab -- image build debian\n  npm run lab -- image build buildroot --board raspi4\n  npm run lab -- image build buildroot --menuconfig --savedefconfig my_defconfig',
     )
     .action((kind: ImageKind, flags: BuildFlags) => buildKind(kind, flags, context));
   addFlashCommand(image, context);

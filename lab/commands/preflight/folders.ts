@@ -8,7 +8,7 @@ import { cacheRoot } from '../../system/files/cache.ts';
 import { openLock } from '../../system/files/file-lock.mjs';
 import { runsPlace } from '../../system/runs.ts';
 import { systemReason } from '../../system/system-errors.ts';
-import { bad, type Check, good, type Look, remark } from './check.ts';
+import { bad, type Check, good, type Outcome, remark } from './check.ts';
 
 const gigabyte = 1e9;
 /** What everything that the lab downloads and builds needs. */
@@ -49,7 +49,7 @@ const tryToWrite = async (folder: string, tryMore: (file: string) => Promise<voi
   }
 };
 
-const troubleOf = (folder: string, error: unknown, remedy: string): Look => {
+const troubleOf = (folder: string, error: unknown, remedy: string): Outcome => {
   const known = systemReason(error);
   if (known === undefined) throw error;
   return bad(`${folder} cannot be written: ${known.reason}`, remedy);

@@ -1,9 +1,9 @@
 import { access } from 'node:fs/promises';
 import type { MachineKind } from '../../machine/kind.ts';
 import { isInNamespaces } from '../../machine/local/namespaces.ts';
+import type { CheckResult } from '../../system/check-result.ts';
 import { labFault } from '../../system/errors.ts';
 import { cachePath } from '../../system/files/cache.ts';
-import type { Finding } from '../../system/finding.ts';
 import { pinnedVersion } from '../../wasm/wasmtime.ts';
 import { boardFiles } from './board-files.ts';
 import type { Check, Need, Subject } from './check.ts';
@@ -15,14 +15,14 @@ import { internetChecks } from './internet.ts';
 export const checks: readonly Check[] = [...computerChecks, ...folderChecks, boardFiles, ...internetChecks];
 
 /** What the checks for some needs find, made one after another: one may rest on what an earlier one did. */
-export const examineComputer = async (needs: ReadonlySet<Need>, subject: Subject): Promise<readonly Finding[]> => {
-  const findings: Finding[] = [];
+export const examineComputer = async (needs: ReadonlySet<Need>, subject: Subject): Promise<readonly CheckResult[]> => {
+  const results: CheckResult[] = [];
   for (const { name, need, look } of checks) {
     if (!needs.has(need)) continue;
     const found = await look(subject);
-    if (found !== undefined) findings.push({ what: name, ...found });
+    if (found !== undefined) results.push({ name, ...found });
   }
-  return findings;
+  return results;
 };
 
 const isThere = (file: string): Promise<boolean> =>
@@ -37,7 +37,7 @@ const downloadsFor = async (kind: MachineKind, wasmtime: string | undefined): Pr
     ...(wasmtime === undefined
       ? [['wasmtime', cachePath('wasmtime', `${pinnedVersion}-${kind.architecture}`)] as const]
       : []),
-    ...(kind.needs.includes('mirror') ? [['mirror', cachePath('packages')] as const] : []),
+    ...(kind.requires.includes('mirror') ? [['mirror', cachePath('packages')] as const] : []),
   ];
   const missing = await Promise.all(folders.map(async ([need, file]) => ((await isThere(file)) ? [] : [need])));
   return missing.flat();
@@ -46,16 +46,16 @@ const downloadsFor = async (kind: MachineKind, wasmtime: string | undefined): Pr
 const needsOf = async (kind: MachineKind, wasmtime: string | undefined): Promise<readonly Need[]> => [
   'board files',
   // what lies in the cache already is needed of no mirror
-  ...kind.needs.filter((need) => need !== 'mirror'),
+  ...kind.requires.filter((need) => need !== 'mirror'),
   ...(await downloadsFor(kind, wasmtime)),
 ];
 
 /** Throws a lab fault with everything that stands in the way of a run. */
-const refuse = (findings: readonly Finding[]): void => {
-  const fatal = findings.filter((finding) => finding.fatal);
+const refuse = (results: readonly CheckResult[]): void => {
+  const fatal = results.filter((result) => result.fatal);
   if (fatal.length === 0) return;
   throw labFault(
-    fatal.map(({ what, detail }) => `${what}: ${detail}`).join('; '),
+    fatal.map(({ name, detail }) => `${name}: ${detail}`).join('; '),
     fatal.flatMap(({ remedy }) => remedy ?? []),
   );
 };
@@ -83,6 +83,6 @@ export const preflight = async ({ kinds, reports, wasmtime }: Undertaking, signa
   const needs = await Promise.all(kinds.map((kind) => needsOf(kind, wasmtime)));
   const others = await examineComputer(new Set(needs.flat()), subject);
   refuse(others);
-  for (const { what, detail, remedy } of [...folders, ...others])
-    if (remedy !== undefined) process.stderr.write(`${what}: ${detail}\n  ${remedy}\n`);
+  for (const { name, detail, remedy } of [...folders, ...others])
+    if (remedy !== undefined) process.stderr.write(`${name}: ${detail}\n  ${remedy}\n`);
 };

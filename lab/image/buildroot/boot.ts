@@ -5,10 +5,10 @@ import { labFault } from '../../system/errors.ts';
 import { cachePath } from '../../system/files/cache.ts';
 import { fileDigest } from '../../system/files/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
+import { emulatedDeviceTree } from '../card/device-tree.ts';
 import type { BoardName } from '../debian/parts.ts';
 import type { BootImage } from '../image.ts';
 import { type LoadedBoot, loadBootPartition } from '../sd/boot-partition.ts';
-import { emulatedDeviceTree } from '../sd/device-tree.ts';
 import { builtFiles, imageFile, outputFolder, Provenance } from './output.ts';
 
 // one image is for both of the emulated boards

@@ -10,7 +10,7 @@ export const externalTree: string = fileURLToPath(new URL('../../../buildroot', 
 export const workerBundle: string = path.join(externalTree, '../dist/worker');
 
 /** Boards that the external tree has a configuration for. */
-export const buildrootBoards = { virt: 'oakestra_virt_defconfig', rpi4: 'oakestra_rpi4_64_defconfig' } as const;
+export const buildrootBoards = { virt: 'oakestra_virt_defconfig', raspi4: 'oakestra_raspi4_64_defconfig' } as const;
 export type BuildrootBoard = keyof typeof buildrootBoards;
 
 /** Where a board's build goes on from: Buildroot's output folder, in the cache. */

@@ -8,12 +8,12 @@ import { packageTree, type TreeEntry } from '../../system/packages/deb.ts';
 import { fetchSet } from '../../system/packages/fetch.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
 import { openRun } from '../../system/runs.ts';
+import { writeCard } from '../card/card.ts';
 import { buildInitramfs } from '../debian/initramfs.ts';
 import { kernelLayer, packageEntries, systemLayer, wasmtimeLayer, workerLayer } from '../debian/layers.ts';
 import modules from '../debian/modules.json' with { type: 'json' };
 import { gatherParts, type Parts } from '../debian/parts.ts';
 import { folderTree, linkEntry } from '../entries.ts';
-import { writeCard } from './card.ts';
 import { writeExt4, writeFat } from './file-systems.ts';
 import { type BoardSettings, settingsEntries } from './settings.ts';
 

@@ -2,11 +2,11 @@ import fs from 'node:fs/promises';
 import { cachePath } from '../../system/files/cache.ts';
 import { fileDigest } from '../../system/files/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
+import { emulatedDeviceTree } from '../card/device-tree.ts';
 import type { BootImage } from '../image.ts';
 import { nodeVersion } from '../node-program.ts';
 import { buildBoardCard } from './board-card.ts';
 import { loadBootPartition } from './boot-partition.ts';
-import { emulatedDeviceTree } from './device-tree.ts';
 
 /**
  * The card of a Raspberry Pi 4, without anyone's settings, as QEMU's raspi4b boots it: with the kernel, initramfs and

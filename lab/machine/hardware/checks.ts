@@ -1,5 +1,5 @@
+import type { CheckResult } from '../../system/check-result.ts';
 import type { Architecture } from '../../system/elf.ts';
-import type { Finding } from '../../system/finding.ts';
 import { notRoot } from './board-lock.ts';
 import type { HardwareDefinition } from './definition.ts';
 import { addressBits, type BoardProbe, numberIn, throttling } from './probe.ts';
@@ -12,12 +12,12 @@ const firstYear = 2025;
 /** The class of a 32-bit program in its ELF header (elf(5), EI_CLASS). */
 const class32 = '01';
 
-type Check = (probe: BoardProbe, definition: HardwareDefinition) => Finding | undefined;
+type Check = (probe: BoardProbe, definition: HardwareDefinition) => CheckResult | undefined;
 
-const good = (what: string, detail: string): Finding => ({ what, ok: true, detail });
-const bad = (what: string, detail: string, remedy: string): Finding => ({ what, ok: false, detail, remedy });
-const fatal = (what: string, detail: string, remedy: string): Finding => ({
-  ...bad(what, detail, remedy),
+const good = (name: string, detail: string): CheckResult => ({ name, ok: true, detail });
+const bad = (name: string, detail: string, remedy: string): CheckResult => ({ name, ok: false, detail, remedy });
+const fatal = (name: string, detail: string, remedy: string): CheckResult => ({
+  ...bad(name, detail, remedy),
   fatal: true,
 });
 
@@ -173,5 +173,5 @@ const checks: readonly Check[] = [
 ];
 
 /** What a probe of a board shows, in plain words, with what to do about it. */
-export const checksOf = (probe: BoardProbe, definition: HardwareDefinition): readonly Finding[] =>
+export const checksOf = (probe: BoardProbe, definition: HardwareDefinition): readonly CheckResult[] =>
   checks.map((check) => check(probe, definition)).filter((finding) => finding !== undefined);

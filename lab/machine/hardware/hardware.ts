@@ -1,5 +1,5 @@
+import type { CheckResult } from '../../system/check-result.ts';
 import { firstOf, labFault, messageOf } from '../../system/errors.ts';
-import type { Finding } from '../../system/finding.ts';
 import { freePort } from '../../system/ports.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { type Capability, type Endpoint, type Machine, networkCapabilities } from '../machine.ts';
@@ -39,11 +39,11 @@ export const probeBoard = async (shell: BoardShell, signal?: AbortSignal): Promi
   parseProbe(await shell.script('the board cannot be looked at', probeScript, [], signal ? { signal } : {}));
 
 /** Throws a lab fault for the first thing that makes a run impossible. */
-const insist = (name: string, findings: readonly Finding[]): void => {
-  const finding = findings.find(({ fatal }) => fatal);
-  if (!finding) return;
-  const { what, detail, remedy } = finding;
-  throw labFault(`${name} cannot be used, ${what}: ${detail}`, remedy === undefined ? [] : [remedy]);
+const requireChecks = (board: string, results: readonly CheckResult[]): void => {
+  const failed = results.find(({ fatal }) => fatal);
+  if (!failed) return;
+  const { name, detail, remedy } = failed;
+  throw labFault(`${board} cannot be used, ${name}: ${detail}`, remedy === undefined ? [] : [remedy]);
 };
 
 /**
@@ -67,14 +67,14 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
   const connection = stack.use(await connectTo(name, definition, run, note, signal));
   connection.gone.addEventListener('abort', () => lose(connection.gone.reason), { once: true });
   const board = new BoardShell(connection, run);
-  insist(name, await tryConnection(connection, board, signal));
+  requireChecks(name, await tryConnection(connection, board, signal));
   const owner = ownerOf(run.id);
   stack.use(await lockBoard(name, board, owner, lose));
   // first, for what a killed run left takes memory and room, too
   await endSandbox(name, board, owner);
   await restoreInstalled(name, board, owner);
   const probe = await probeBoard(board, signal);
-  insist(name, checksOf(probe, definition));
+  requireChecks(name, checksOf(probe, definition));
   const site: Site = { name, definition, connection, board, probe, owner, stack, lose };
   const place = hasWorker(probe) ? await installedPlace(site) : await carriedPlace(site, options.wasmtime, say, signal);
   const complaints = throttling(probe);

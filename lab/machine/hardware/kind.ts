@@ -8,11 +8,11 @@ export const hardwareKind = (name: string): MachineKind | undefined => {
   if (!definition) return undefined;
   return {
     name,
-    about: `a board reached by ssh: ${definition.ssh}`,
+    description: `a board reached by ssh: ${definition.ssh}`,
     architecture: definition.architecture ?? 'aarch64',
     fidelity: 'hardware',
     capabilities: hardwareCapabilities,
-    needs: ['ssh'],
+    requires: ['ssh'],
     alone: 'it is one board, and boards of your own are not joined by the lab',
     prepare: async ({ wasmtime }, say) => ({
       unlocked: [],

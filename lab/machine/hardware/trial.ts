@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
+import type { CheckResult } from '../../system/check-result.ts';
 import { labFault, messageOf } from '../../system/errors.ts';
-import type { Finding } from '../../system/finding.ts';
 import { freePort } from '../../system/ports.ts';
 import { abortable, deadline } from '../../system/wait.ts';
 import type { BoardShell } from './ssh/board-shell.ts';
@@ -49,13 +49,13 @@ const tryForwarding = async (connection: Connection, signal: AbortSignal): Promi
   if (came !== token) throw labFault('what came back through a forwarded port was something else');
 };
 
-const forwarding = async (connection: Connection, signal: AbortSignal): Promise<Finding> => {
-  const what = 'ports through ssh';
+const forwarding = async (connection: Connection, signal: AbortSignal): Promise<CheckResult> => {
+  const name = 'ports through ssh';
   return tryForwarding(connection, signal).then(
-    () => ({ what, ok: true, detail: 'forwarded both ways' }),
+    () => ({ name, ok: true, detail: 'forwarded both ways' }),
     (error: unknown) => {
       signal.throwIfAborted();
-      return { what, ok: false, fatal: true, detail: messageOf(error), remedy: forwardingRemedy };
+      return { name, ok: false, fatal: true, detail: messageOf(error), remedy: forwardingRemedy };
     },
   );
 };
@@ -88,14 +88,14 @@ const countSessions = async (connection: Connection, shell: BoardShell, signal: 
   }
 };
 
-const sessions = async (connection: Connection, shell: BoardShell, signal: AbortSignal): Promise<Finding> => {
+const sessions = async (connection: Connection, shell: BoardShell, signal: AbortSignal): Promise<CheckResult> => {
   const count = await countSessions(connection, shell, signal);
-  const what = 'sessions of ssh';
-  if (count >= usualSessions) return { what, ok: true, detail: `${count} at a time` };
+  const name = 'sessions of ssh';
+  if (count >= usualSessions) return { name, ok: true, detail: `${count} at a time` };
   const detail = `${count} at a time on a connection`;
   return count < minSessions
-    ? { what, ok: false, fatal: true, detail: `${detail}, a run needs ${minSessions}`, remedy: sessionsRemedy }
-    : { what, ok: true, detail: `${detail}: commands of a run wait for each other`, remedy: sessionsRemedy };
+    ? { name, ok: false, fatal: true, detail: `${detail}, a run needs ${minSessions}`, remedy: sessionsRemedy }
+    : { name, ok: true, detail: `${detail}: commands of a run wait for each other`, remedy: sessionsRemedy };
 };
 
 /** Tries on a connection what a run does with it. Nothing is left on the board. */
@@ -103,7 +103,7 @@ export const tryConnection = async (
   connection: Connection,
   shell: BoardShell,
   ends: AbortSignal,
-): Promise<readonly Finding[]> => {
+): Promise<readonly CheckResult[]> => {
   const signal = deadline(trialMs, 'the trial of the ssh connection', ends);
   const counted = await sessions(connection, shell, signal);
   return [counted, await forwarding(connection, signal)];

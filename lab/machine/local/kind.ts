@@ -8,11 +8,11 @@ import { enterNamespaces } from './namespaces.ts';
 /** A board out of namespaces. */
 export const localKind: MachineKind = {
   name: 'local',
-  about: "namespaces on this computer's own kernel",
+  description: "namespaces on this computer's own kernel",
   architecture: hostMachine(),
   fidelity: 'native',
   capabilities: localCapabilities,
-  needs: ['namespaces'],
+  requires: ['namespaces'],
   openKept: keptBoard,
   alone: "boards cannot be joined there: the kernel forbids the overlay's tunnel (FOU) in a user namespace",
   enter: async ({ wasmtime }, signal) => {

@@ -30,11 +30,11 @@ const imageFor = (
 /** A machine of QEMU's that boots a board's quick image. */
 export const emulatedKind = (definition: MachineDefinition, board: BoardName): MachineKind => ({
   name: definition.machine,
-  about: `QEMU, machine ${definition.machine}, aarch64, emulated`,
+  description: `QEMU, machine ${definition.machine}, aarch64, emulated`,
   architecture: 'aarch64',
   fidelity: 'emulated',
   capabilities: emulatedCapabilities,
-  needs: ['mirror'],
+  requires: ['mirror'],
   bootsImages: true,
   openKept: keptEmulator,
   prepareCounted: (options, entries, folder, say, signal) =>

@@ -33,7 +33,7 @@ const runOnBoard = async (scenario: Scenario, write: (record: GuestRecord) => vo
   const app = { name: plan.app.name, bytes, sha256: sha256(bytes) };
   const { name, wanted } = plan;
   const kind: MachineKind = {
-    ...{ name: plan.machine, about: 'a guest of QEMU whose instructions are counted', needs: [] },
+    ...{ name: plan.machine, description: 'a guest of QEMU whose instructions are counted', requires: [] },
     ...{ architecture: 'aarch64', fidelity: 'counted', capabilities: new Set(networkCapabilities) },
     prepare: async () => ({
       unlocked: [],

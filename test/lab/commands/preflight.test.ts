@@ -125,19 +125,19 @@ t.test("somebody else's folder, and a user without an entry", { skip: withoutOth
   t.match(stderr, /reports folder: \S+ cannot be written: this user has no right to do that \(EACCES\)/);
   const doctor = await labIn({ env, user }, ['doctor', '--json']);
   t.match(JSON.parse(doctor.stdout), [
-    { what: 'system', ok: true },
-    { what: 'npm packages' },
-    { what: 'cache folder', ok: true },
-    { what: 'room for the cache' },
-    { what: 'temporary files', ok: true },
-    { what: 'reports folder' },
-    { what: 'board files', ok: true },
-    { what: 'proxy', ok: true },
-    { what: 'Debian packages' },
-    { what: 'wasmtime' },
-    { what: 'namespaces' },
-    { what: 'user', ok: true, detail: /user 54321 has no entry in the user database: ssh refuses to work/ },
-    { what: 'ssh' },
+    { name: 'system', ok: true },
+    { name: 'npm packages' },
+    { name: 'cache folder', ok: true },
+    { name: 'room for the cache' },
+    { name: 'temporary files', ok: true },
+    { name: 'reports folder' },
+    { name: 'board files', ok: true },
+    { name: 'proxy', ok: true },
+    { name: 'Debian packages' },
+    { name: 'wasmtime' },
+    { name: 'namespaces' },
+    { name: 'user', ok: true, detail: /user 54321 has no entry in the user database: ssh refuses to work/ },
+    { name: 'ssh' },
   ]);
 });
 
@@ -145,7 +145,7 @@ t.test('a relative XDG_CACHE_HOME is ignored, as its specification says', async 
   const home = await folderFor(t);
   const { stdout } = await labIn({ env: { XDG_CACHE_HOME: 'relative', HOME: home } }, ['doctor', '--json']);
   t.match(JSON.parse(stdout), {
-    2: { what: 'cache folder', ok: true, detail: /\/\.cache\/oakestra-wasm-lab; XDG_CACHE_HOME=relative is ignored/ },
+    2: { name: 'cache folder', ok: true, detail: /\/\.cache\/oakestra-wasm-lab; XDG_CACHE_HOME=relative is ignored/ },
   });
 });
 

@@ -23,7 +23,7 @@ t.test('a wrong word is answered with the nearest right one, and exit code 64', 
     [['scenario', 'bridged', '--boot', 'sd'], /only the machine raspi4b boots from an SD card/],
     [['scenario', 'bridged', '--qemu', '/nowhere/qemu'], /--qemu \/nowhere\/qemu cannot be read/],
     [['scenario', 'bridged', '--image', 'buildroot', '--wasmtime', '49.0.0'], /leave out --wasmtime/],
-    [['image', 'build', 'debian', '--board', 'rpi4'], /the quick image is for virt and raspi4, not for rpi4/],
+    [['image', 'build', 'debian', '--board', 'raspi5'], /Allowed choices are virt, raspi4/],
     [['suite', 'bridged', '--image', 'buildroot'], /no machine here is emulated: leave out --image/],
     [['suite', '--machine', 'lokal'], /no machine 'lokal' \(did you mean 'local'\?/],
     [['up', 'triangle'], /Allowed choices are bridged, veth/],
@@ -116,9 +116,9 @@ t.test('lists are for people, and with --json for programs', async (t) => {
   t.equal(json.stderr, '');
   const plain = await world.run(['scenario', '--list']);
   t.match(plain.stdout, /^bridged +\S/m);
-  const Findings = Type.Array(Type.Object({ what: Type.String(), ok: Type.Boolean(), detail: Type.String() }));
+  const Results = Type.Array(Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.String() }));
   const doctor = await world.run(['doctor', '--json']);
-  const findings = parseJson(Findings, doctor.stdout, 'findings');
+  const findings = parseJson(Results, doctor.stdout, 'findings');
   t.equal(doctor.code, findings.every(({ ok }) => ok) ? 0 : 3);
 });
 

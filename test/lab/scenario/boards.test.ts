@@ -22,9 +22,9 @@ const runOn = async (
 ) => {
   const boards: WorkingBoard[] = [];
   const kind: MachineKind = {
-    ...{ name: 'nowhere', about: 'stand-ins', architecture: 'aarch64', fidelity: 'emulated' },
+    ...{ name: 'nowhere', description: 'stand-ins', architecture: 'aarch64', fidelity: 'emulated' },
     capabilities: new Set(['bridge']),
-    needs: [],
+    requires: [],
     prepare: async () => ({
       unlocked: [],
       start: async (_run, _signal, _note, port) => {

@@ -9,11 +9,11 @@ import { askedBoard } from './asked-board.ts';
 
 const kind = (prepare: MachineKind['prepare']): MachineKind => ({
   name: 'nowhere',
-  about: 'a machine that never starts',
+  description: 'a machine that never starts',
   architecture: 'aarch64',
   fidelity: 'emulated',
   capabilities: new Set(['bridge']),
-  needs: [],
+  requires: [],
   openKept: async () => undefined,
   prepare,
 });

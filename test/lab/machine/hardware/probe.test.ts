@@ -8,7 +8,7 @@ import {
   parseProbe,
   throttling,
 } from '../../../../lab/machine/hardware/probe.ts';
-import type { Finding } from '../../../../lab/system/finding.ts';
+import type { CheckResult } from '../../../../lab/system/check-result.ts';
 
 /** A Raspberry Pi 4 with Debian's kernel, without a worker. */
 const pi = `
@@ -43,7 +43,7 @@ const worker = `${pi}worker=yes\n`;
 const changed = (text: string, lines: Readonly<Record<string, string>>) =>
   new Map([...parseProbe(text), ...Object.entries(lines)]);
 const without = (text: string, key: string) => new Map([...parseProbe(text)].filter(([name]) => name !== key));
-const bad = (probe: ReadonlyMap<string, string>): readonly Finding[] =>
+const bad = (probe: ReadonlyMap<string, string>): readonly CheckResult[] =>
   checksOf(probe, { ssh: 'root@x' }).filter(({ ok }) => !ok);
 
 t.test('a good board has nothing wrong with it', async (t) => {
@@ -87,7 +87,7 @@ t.test('what is wrong with a board is said in plain words, with what to do', asy
   ];
   for (const [probe, what, detail, fatal] of cases) {
     const [first, ...more] = bad(probe);
-    t.match(first, { what, detail }, what);
+    t.match(first, { name: what, detail }, what);
     t.ok(first?.remedy, `${what}: says what to do`);
     t.equal(first?.fatal ?? false, fatal, `${what}: ${fatal ? 'nothing can be run' : 'a run is possible'}`);
     t.strictSame(more, []);
@@ -97,17 +97,17 @@ t.test('what is wrong with a board is said in plain words, with what to do', asy
 t.test('what only costs something is said, and nothing is refused for it', async (t) => {
   const narrow = checksOf(changed(pi, { stack: '7ffffff000' }), { ssh: 'root@x' });
   t.match(
-    narrow.find(({ what }) => what === 'address space'),
+    narrow.find(({ name }) => name === 'address space'),
     { ok: true, detail: /39 bits.*nine times slower/, remedy: /VA_BITS_48/ },
   );
   const old = checksOf(without(worker, 'cgroup2'), { ssh: 'root@x' });
   t.match(
-    old.find(({ what }) => what === 'control groups'),
+    old.find(({ name }) => name === 'control groups'),
     { ok: true, detail: /memory is what a process may allocate/ },
   );
   const guarded = checksOf(changed(pi, { 'input-policy': 'policy drop' }), { ssh: 'root@x' });
   t.match(
-    guarded.find(({ what }) => what === 'firewall'),
+    guarded.find(({ name }) => name === 'firewall'),
     { ok: true, detail: /carried over comes in by oaklab0/, remedy: /ufw allow in on oaklab0/ },
   );
   const carried = checksOf(changed(pi, { writable: 'no', 'forward-policy': 'policy drop' }), { ssh: 'root@x' });

@@ -78,12 +78,12 @@ t.test('a board whose shell greets, and whose user has sudo', { skip }, async (t
   const found = await findings();
   t.notMatch(JSON.stringify(found), /undefined|NaN|Welcome|setlocale/);
   t.match(found, [
-    { what: 'ssh', ok: true },
-    { what: 'sessions of ssh', ok: true },
-    { what: 'ports through ssh', ok: true },
+    { name: 'ssh', ok: true },
+    { name: 'sessions of ssh', ok: true },
+    { name: 'ports through ssh', ok: true },
   ]);
   t.notOk(
-    found.some(({ what }) => what === 'user'),
+    found.some(({ name }) => name === 'user'),
     'it is root there',
   );
 });
@@ -91,7 +91,7 @@ t.test('a board whose shell greets, and whose user has sudo', { skip }, async (t
 t.test('a user who cannot become root is told so', { skip }, async (t) => {
   const { findings } = await board(t, { greeting });
   t.match(
-    (await findings()).find(({ what }) => what === 'user'),
+    (await findings()).find(({ name }) => name === 'user'),
     { ok: false, detail: /not root/, remedy: /NOPASSWD/ },
   );
 });
@@ -100,7 +100,7 @@ t.test('a board that runs something else than it is told', { skip }, async (t) =
   for (const setup of [{ config: ['ForceCommand echo only backups'] }, { key: 'command="echo only backups"' }]) {
     const { findings, open } = await board(t, setup);
     t.match(await findings(), [
-      { what: 'ssh', ok: false, detail: /printed "only backups"/, remedy: /ForceCommand[\s\S]*command="…"/ },
+      { name: 'ssh', ok: false, detail: /printed "only backups"/, remedy: /ForceCommand[\s\S]*command="…"/ },
     ]);
     await t.rejects(open(), { fault: 'lab', message: /^bench did not run the command sent by ssh/ });
   }
@@ -115,14 +115,14 @@ t.test('a board with few sessions: commands wait for each other', { skip }, asyn
     all.map((_each, index) => `${index}\n`),
   );
   t.match(
-    (await findings()).find(({ what }) => what === 'sessions of ssh'),
+    (await findings()).find(({ name }) => name === 'sessions of ssh'),
     {
       ...{ ok: true, detail: /^2 at a time/, remedy: /sshd_config: MaxSessions 10/ },
     },
   );
   const single = await board(t, { config: ['MaxSessions 1'], sudo: true });
   t.match(
-    (await single.findings()).find(({ what }) => what === 'sessions of ssh'),
+    (await single.findings()).find(({ name }) => name === 'sessions of ssh'),
     {
       ...{ ok: false, fatal: true, detail: /^1 at a time.*needs 2/, remedy: /sshd_config: MaxSessions 10/ },
     },
@@ -141,14 +141,14 @@ t.test('a board that forwards no ports, in either direction', { skip }, async (t
   for (const setup of setups) {
     const { findings } = await board(t, { ...setup, sudo: true });
     t.match(
-      (await findings()).find(({ what }) => what === 'ports through ssh'),
+      (await findings()).find(({ name }) => name === 'ports through ssh'),
       { ok: false, fatal: true, remedy: /sshd_config: AllowTcpForwarding yes/ },
       JSON.stringify(setup),
     );
   }
   const { findings } = await board(t, { config: ['GatewayPorts no', 'AllowStreamLocalForwarding no'], sudo: true });
   t.match(
-    (await findings()).find(({ what }) => what === 'ports through ssh'),
+    (await findings()).find(({ name }) => name === 'ports through ssh'),
     { ok: true },
     'these two are not needed',
   );

@@ -47,14 +47,14 @@ t.test('known troubles are told by what a board has', async (t) => {
 });
 
 t.test('known troubles are told by what a command printed', async (t) => {
-  t.match(explainOutput('RTNETLINK answers: File exists\n')?.what, /before/);
-  t.match(explainOutput('curl: (7) Failed to connect: No route to host')?.what, /two networks/);
+  t.match(explainOutput('RTNETLINK answers: File exists\n')?.name, /before/);
+  t.match(explainOutput('curl: (7) Failed to connect: No route to host')?.name, /two networks/);
   t.match(explainOutput("error: unexpected argument '-t' found")?.remedy[0], /--addr/);
   t.equal(explainOutput('all is well'), undefined);
   const [flag, ...others] = loggedTroubles(
     "/tmp/serve.log:error: unexpected argument '-t' found\n/tmp/x.log:unexpected argument '--port'\n",
   );
-  t.match(flag, { what: /-tcplisten/, detail: /serve\.log/ });
+  t.match(flag, { name: /-tcplisten/, detail: /serve\.log/ });
   t.strictSame(others, []);
 });
 
