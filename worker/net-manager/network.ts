@@ -11,7 +11,7 @@ import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
 import { acceptInstances } from './kernel/node.ts';
 import { isOverlaid } from './kernel/overlay.ts';
 import { type Mapped, readMappings } from './kernel/port-owners.ts';
-import { forwardingTrial } from './kernel/probe.ts';
+import { forwardingTrial } from './kernel/trial.ts';
 import { type DataPath, openDataPath } from './overlay/data-path.ts';
 import type { Firewalls } from './plan/accepts.ts';
 import { type AddressPair, addressAt, freeSlot } from './plan/addresses.ts';
@@ -194,7 +194,7 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
         : [];
     if (others.length === 0) return failures;
     const tried = journal
-      .inTurn('probe', () => tryForwarding(settings, instance, firewalls))
+      .inTurn('trial', () => tryForwarding(settings, instance, firewalls))
       .catch((error: unknown) => [
         `whether ${others.join(', ')} let instances through could not be tried: ${(error as Error).message}`,
       ]);

@@ -118,9 +118,9 @@ export const createApi = (manager: Manager, log: Log, guard?: Guard): Server => 
 
 const isAnswered = (socket: string): Promise<boolean> => {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const probe = connect(socket, () => resolve(true));
-  probe.once('error', () => resolve(false));
-  return promise.finally(() => probe.destroy());
+  const connection = connect(socket, () => resolve(true));
+  connection.once('error', () => resolve(false));
+  return promise.finally(() => connection.destroy());
 };
 
 const listening = (server: Server, ...where: [string] | [number, string]): Promise<void> => {

@@ -1,4 +1,4 @@
-import { bridge, hostLinkMark, probeLink } from './instance.ts';
+import { bridge, hostLinkMark, trialLink } from './instance.ts';
 import { nftObjects, objects } from './json.ts';
 import { ownTables } from './ruleset.ts';
 
@@ -45,7 +45,7 @@ export const readOutward = (json: unknown): readonly string[] => {
   return links
     .filter(
       ({ name, loopback, addressed }) =>
-        addressed && !loopback && ![bridge, probeLink].includes(name) && !name.startsWith(hostLinkMark),
+        addressed && !loopback && ![bridge, trialLink].includes(name) && !name.startsWith(hostLinkMark),
     )
     .filter(({ name, kind }) => kind !== 'bridge' || !isPrivate(name))
     .map(({ name }) => name);

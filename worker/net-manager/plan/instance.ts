@@ -18,7 +18,7 @@ export const bridge = 'goProxyBridge';
 export const hostLinkMark = 'veth00oak';
 
 /** The link that is there while packets are sent to try the firewalls of others. */
-export const probeLink = 'oakprobe0';
+export const trialLink = 'oaktrial0';
 
 /** The two ends of an instance's link: on the board, and in the instance's namespace. */
 export const linksOf = ({ slot }: Pick<Instance, 'slot'>) => ({

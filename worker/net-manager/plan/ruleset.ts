@@ -9,10 +9,10 @@ import type { Settings } from './settings.ts';
 export const table = 'inet oakestra';
 
 /** A table that is there while packets are sent to try the firewalls of others. */
-export const probeTable = 'inet oakestra_probe';
+export const trialTable = 'inet oakestra_trial';
 
 /** The tables of this program: no firewall of somebody else's. */
-export const ownTables: readonly string[] = [table, probeTable, overlayTable, wireTable];
+export const ownTables: readonly string[] = [table, trialTable, overlayTable, wireTable];
 
 /** The elements of the instances' links, which are in a set where every instance has a link of its own. */
 const linkElements = (settings: Settings, instance: Instance): readonly string[] =>

@@ -4,7 +4,7 @@ import { type Journal, withoutNode } from '../journal.ts';
 import { undoPlan } from '../kernel/apply.ts';
 import { instanceIsGone, linkNames, namespaceExists } from '../kernel/kernel.ts';
 import { bootId, setUpNode, tearDownNode } from '../kernel/node.ts';
-import { clearProbe } from '../kernel/probe.ts';
+import { clearTrial } from '../kernel/trial.ts';
 import { hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
 import { planInstance } from '../plan/planner.ts';
 import type { Settings } from '../plan/settings.ts';
@@ -24,7 +24,7 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
     await journal.update((contents) => ({ ...withoutNode(contents), entries: [] }));
     return;
   }
-  await clearProbe().catch((error: unknown) => log.debug((error as Error).message));
+  await clearTrial().catch((error: unknown) => log.debug((error as Error).message));
   const kept: Instance[] = [];
   for (const { instance, ready } of journal.contents.entries) {
     if (ready && (await namespaceExists(namespaceOf(instance)))) {

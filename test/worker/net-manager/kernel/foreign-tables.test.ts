@@ -45,7 +45,7 @@ inSandbox(import.meta.url, () => {
       t.equal(await run('nft', '-s', 'list', 'table', 'inet', 'site'), before);
       const after = await footprint();
       t.same({ links: after.links, namespaces: after.namespaces }, { links, namespaces }, 'the trial leaves nothing');
-      t.notMatch(after.rules, /probe/);
+      t.notMatch(after.rules, /trial/);
       await run('nft', 'insert rule inet site guard ip saddr 10.10.0.0/16 accept');
       const partly = String((await node.deploy(0, '80')).json()['warning']);
       t.match(partly, /to uplink by IPv6/);
@@ -73,7 +73,7 @@ inSandbox(import.meta.url, () => {
       marks += 1;
       await run('nft', `add table inet mark${marks}; delete table inet mark${marks}`);
       await sees(/delete table inet mark\d/g, marks);
-      return text.match(/delete table inet oakestra_probe/g)?.length ?? 0;
+      return text.match(/delete table inet oakestra_trial/g)?.length ?? 0;
     };
     const listens = async () => {
       await run('nft', 'add table inet begun; delete table inet begun');

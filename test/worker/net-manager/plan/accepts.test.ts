@@ -6,8 +6,8 @@ import { callOfRules, mayMap } from '../../../../worker/net-manager/plan/events.
 import { readChains, readOutward } from '../../../../worker/net-manager/plan/foreign.ts';
 import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
 import type { Command } from '../../../../worker/net-manager/plan/plan.ts';
-import { type Packet, packetsFor, readTrace, trialKey } from '../../../../worker/net-manager/plan/probe.ts';
 import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
+import { type Packet, packetsFor, readTrace, trialKey } from '../../../../worker/net-manager/plan/trial.ts';
 import { inputs } from '../../../support/inputs.ts';
 import { settingsWith } from '../settings.ts';
 
@@ -98,7 +98,7 @@ t.test('containers of other programs stay closed to instances', async (t) => {
     { ifname: 'eth1', master: 'br0', addr_info: [] },
     { ifname: 'eth2', addr_info: [{ scope: 'link' }] },
     link('goProxyBridge', { linkinfo: { info_kind: 'bridge' } }),
-    link('oakprobe0', { linkinfo: { info_kind: 'veth' } }),
+    link('oaktrial0', { linkinfo: { info_kind: 'veth' } }),
     link('veth00oak2', { linkinfo: { info_kind: 'veth' } }),
   ]);
   t.same(outward, ['eth0', 'br0']);
@@ -230,9 +230,9 @@ t.test('events of other firewalls that call for a look', async (t) => {
     ['delete rule ip6 filter DOCKER-USER handle 5', board],
     ['insert rule ip filter FORWARD counter packets 0 bytes 0 jump DOCKER-USER', board],
     ['add rule ip filter DOCKER counter packets 0 bytes 0 drop', undefined],
-    ['add table inet oakestra_probe', undefined],
-    ['add rule inet oakestra_probe begun counter name begun0', undefined],
+    ['add table inet oakestra_trial', undefined],
+    ['add rule inet oakestra_trial begun counter name begun0', undefined],
   ] as const)
     t.same(callOfRules(line), call, line);
-  t.equal(mayMap('add rule inet oakestra_probe lead ip saddr 192.0.2.2 dnat ip to 10.10.0.2'), false);
+  t.equal(mayMap('add rule inet oakestra_trial lead ip saddr 192.0.2.2 dnat ip to 10.10.0.2'), false);
 });

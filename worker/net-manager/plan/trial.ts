@@ -1,16 +1,16 @@
 import { isIPv6 } from 'node:net';
 import { addressAt, neighboursIn } from './addresses.ts';
-import { type Instance, probeLink } from './instance.ts';
+import { type Instance, trialLink } from './instance.ts';
 import { packetsIn } from './json.ts';
-import { ownTables, probeTable } from './ruleset.ts';
+import { ownTables, trialTable } from './ruleset.ts';
 import type { Settings } from './settings.ts';
 
-/** What a probe makes on a board, all of it under these names and gone with it. */
-export const made = {
-  table: probeTable,
-  namespace: 'oakestra-probe',
-  link: probeLink,
-  inner: 'oakprobe1',
+/** The names of all that a trial makes on a board, and removes. */
+export const trialNames = {
+  table: trialTable,
+  namespace: 'oakestra-trial',
+  link: trialLink,
+  inner: 'oaktrial1',
 } as const;
 
 /** The neighbour that stands for other machines: addresses for documentation (RFC 5737, RFC 3849), of no real network. */
@@ -98,32 +98,32 @@ const family = (address: string) => (isIPv6(address) ? 'ip6' : 'ip');
 /** The link to the neighbour, on the board's side and on the other, as lines for `ip -batch`. */
 export const neighbourLines = {
   board: [
-    `netns add ${made.namespace}`,
-    `link add name ${made.link} type veth peer name ${made.inner} netns ${made.namespace}`,
-    `addr add ${ends.v4.board}/${ends.v4.length} dev ${made.link}`,
-    `addr add ${ends.v6.board}/${ends.v6.length} dev ${made.link} nodad`,
-    `link set ${made.link} up`,
+    `netns add ${trialNames.namespace}`,
+    `link add name ${trialNames.link} type veth peer name ${trialNames.inner} netns ${trialNames.namespace}`,
+    `addr add ${ends.v4.board}/${ends.v4.length} dev ${trialNames.link}`,
+    `addr add ${ends.v6.board}/${ends.v6.length} dev ${trialNames.link} nodad`,
+    `link set ${trialNames.link} up`,
   ],
   neighbour: [
-    `addr add ${ends.v4.neighbour}/${ends.v4.length} dev ${made.inner}`,
-    `addr add ${ends.v6.neighbour}/${ends.v6.length} dev ${made.inner} nodad`,
-    `link set ${made.inner} up`,
+    `addr add ${ends.v4.neighbour}/${ends.v4.length} dev ${trialNames.inner}`,
+    `addr add ${ends.v6.neighbour}/${ends.v6.length} dev ${trialNames.inner} nodad`,
+    `link set ${trialNames.inner} up`,
   ],
-  gone: [`link del ${made.link}`, `netns del ${made.namespace}`],
+  gone: [`link del ${trialNames.link}`, `netns del ${trialNames.namespace}`],
 } as const;
 
 /**
  * The table that counts each packet when it begins to be forwarded and again when no chain at that hook has dropped it,
  * where it ends. What comes from the neighbour is led on as a mapped port does it, which our own table lets pass.
  */
-export const probeRules = (packets: readonly Packet[]): readonly string[] => {
+export const trialRules = (packets: readonly Packet[]): readonly string[] => {
   const match = ({ source, target, port, protocol }: Packet) =>
     `${family(target)} saddr ${source} ${family(target)} daddr ${target} ${protocol} dport ${port}`;
-  const rule = (chain: string, text: string) => `add rule ${made.table} ${chain} ${text}`;
+  const rule = (chain: string, text: string) => `add rule ${trialNames.table} ${chain} ${text}`;
   return [
-    `table ${made.table} {}`,
-    `delete table ${made.table}`,
-    `table ${made.table} {`,
+    `table ${trialNames.table} {}`,
+    `delete table ${trialNames.table}`,
+    `table ${trialNames.table} {`,
     ...packets.flatMap((_, at) => [`  counter begun${at} {}`, `  counter passed${at} {}`]),
     '  chain trace { type filter hook prerouting priority -350; policy accept; }',
     '  chain lead { type nat hook prerouting priority -110; policy accept; }',

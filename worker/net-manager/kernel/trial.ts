@@ -6,20 +6,20 @@ import { addressAt } from '../plan/addresses.ts';
 import { readOutward } from '../plan/foreign.ts';
 import { type Instance, namespaceOf } from '../plan/instance.ts';
 import { readLinks } from '../plan/observed.ts';
+import type { Settings } from '../plan/settings.ts';
 import {
   allPassed,
   type Dropped,
-  made,
   neighbourLines,
   type Packet,
   packetsFor,
-  probeRules,
   readTrace,
   stoppedOf,
   stoppedText,
   trialKey,
-} from '../plan/probe.ts';
-import type { Settings } from '../plan/settings.ts';
+  trialNames,
+  trialRules,
+} from '../plan/trial.ts';
 import { ipBatch } from './ip.ts';
 import { nftBatch } from './rules.ts';
 
@@ -27,17 +27,17 @@ import { nftBatch } from './rules.ts';
 const patience = { packet: 500, step: 20, traced: 400, traces: 8 } as const;
 
 /** Takes away what a trial with packets made, also one that was killed. */
-export const clearProbe = async (): Promise<void> => {
+export const clearTrial = async (): Promise<void> => {
   await Promise.all([
     ipBatch(neighbourLines.gone, ['-force']).catch(() => undefined),
-    nftBatch([`table ${made.table} {}`, `delete table ${made.table}`]),
+    nftBatch([`table ${trialNames.table} {}`, `delete table ${trialNames.table}`]),
   ]);
 };
 
 const join = async (): Promise<void> => {
   // A board whose links have no IPv6 is tried with IPv4.
   await ipBatch(neighbourLines.board, ['-force']).catch(() => undefined);
-  await ipBatch(neighbourLines.neighbour, ['-n', made.namespace, '-force']).catch(() => undefined);
+  await ipBatch(neighbourLines.neighbour, ['-n', trialNames.namespace, '-force']).catch(() => undefined);
 };
 
 /** Begins connections, sends datagrams and leaves: the kernel has sent the first packets by then. */
@@ -64,7 +64,7 @@ const sendFrom = async (namespace: string, packets: readonly Packet[]): Promise<
 const send = async (instance: Instance, packets: readonly Packet[]): Promise<void> => {
   await Promise.all([
     sendFrom(
-      made.namespace,
+      trialNames.namespace,
       packets.filter(({ way }) => way === 'to'),
     ),
     sendFrom(
@@ -75,7 +75,7 @@ const send = async (instance: Instance, packets: readonly Packet[]): Promise<voi
 };
 
 const counters = async (): Promise<unknown> =>
-  JSON.parse(await run(['nft', '-j', 'list', 'counters', 'table', ...made.table.split(' ')]));
+  JSON.parse(await run(['nft', '-j', 'list', 'counters', 'table', ...trialNames.table.split(' ')]));
 
 /** Sends packets and resolves to those that were stopped. */
 const attempt = async (instance: Instance, packets: readonly Packet[]): Promise<readonly Packet[]> => {
@@ -138,7 +138,7 @@ const tryPackets = async (
   { others }: Firewalls,
 ): Promise<readonly string[]> => {
   try {
-    await Promise.all([join(), nftBatch(probeRules(packets))]);
+    await Promise.all([join(), nftBatch(trialRules(packets))]);
     const stopped = await attempt(instance, packets);
     if (stopped.length === 0) return [];
     const dropped = await trace(instance, stopped);
@@ -149,7 +149,7 @@ const tryPackets = async (
     const sentences = stoppedText(named);
     return sentences;
   } finally {
-    await clearProbe();
+    await clearTrial();
   }
 };
 
