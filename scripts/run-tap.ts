@@ -14,15 +14,20 @@ type TapOptions = {
   readonly raw: string;
   /** The most seconds for one file; .taprc has the usual one. */
   readonly timeout?: number | undefined;
+  /** How many files run side by side; .taprc has the usual number. */
+  readonly jobs?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** Hears every line of the raw output as it comes. */
   readonly onLine: (line: string) => void;
 };
 
 /** Runs tests with what they need of this computer and resolves with how each of them went. */
-export const runTap = async ({ files, raw, timeout, env, onLine }: TapOptions): Promise<readonly Case[]> => {
-  const limit = timeout === undefined ? [] : [`--timeout=${timeout}`];
-  const child = execa('tap', ['--reporter=tap', ...limit, ...files], {
+export const runTap = async ({ files, raw, timeout, jobs, env, onLine }: TapOptions): Promise<readonly Case[]> => {
+  const limits = [
+    ...(timeout === undefined ? [] : [`--timeout=${timeout}`]),
+    ...(jobs === undefined ? [] : [`--jobs=${jobs}`]),
+  ];
+  const child = execa('tap', ['--reporter=tap', ...limits, ...files], {
     cwd: root,
     env: { ...(await testEnvironment()), ...env },
     preferLocal: true,

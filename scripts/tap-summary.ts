@@ -18,7 +18,7 @@ const toCase = (file: string, result: Result, detail: string): Case => ({
   name: result.name,
   ms: result.time ?? 0,
   state: result.skip || result.todo ? 'skip' : result.ok ? 'pass' : 'fail',
-  why: reasonOf(result) || detail,
+  why: reasonOf(result) || detail || (result.ok ? '' : failureText(result)),
 });
 
 /** What failed in a subtest: each of its failed assertions, the deeper ones first, and not the subtests that hold them. */

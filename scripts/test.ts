@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { acquireLock } from '../lab/system/files/file-lock.mjs';
+import { mergeReruns, selectReruns } from './reruns.ts';
 import { runTap } from './run-tap.ts';
 import { type Case, junitOf } from './tap-summary.ts';
 
@@ -33,8 +34,8 @@ const check = async ([name, file, ...args]: (typeof checks)[number]): Promise<Ca
   };
 };
 
-/** Runs the tests with one line a test file on stdout as they end. */
-const runTests = async (files: readonly string[]): Promise<readonly Case[]> => {
+/** Runs the tests with one line a test file on stdout as they end; `raw` is a name for what they print. */
+const runTests = async (files: readonly string[], raw: string, jobs?: number): Promise<readonly Case[]> => {
   const began = performance.now();
   let last = began;
   const beat = setInterval(() => {
@@ -51,7 +52,7 @@ const runTests = async (files: readonly string[]): Promise<readonly Case[]> => {
   };
   const isLong = process.env['LAB_NIGHTLY'] || process.env['LAB_CAMPAIGN_ROUNDS'];
   const timeout = isLong ? nightlyTimeout : undefined;
-  const cases = await runTap({ files, raw: path.join(results, 'raw.tap'), timeout, onLine });
+  const cases = await runTap({ files, raw: path.join(results, raw), timeout, jobs, onLine });
   clearInterval(beat);
   return cases;
 };
@@ -63,16 +64,23 @@ const release = await acquireLock(path.join(root, '.tap-lock'), {
 await fs.rm(results, { recursive: true, force: true });
 await fs.mkdir(results, { recursive: true });
 const files = process.argv.slice(2);
-const cases: Case[] = [];
-if (files.length === 0) for (const one of checks) cases.push(await check(one));
-cases.push(...(await runTests(files)));
+const checked: Case[] = [];
+if (files.length === 0) for (const one of checks) checked.push(await check(one));
+const first = [...checked, ...(await runTests(files, 'raw.tap'))];
+// a run of named files is a look at just these
+const again = files.length === 0 ? selectReruns(first) : [];
+if (again.length > 0) process.stdout.write(`once more, one at a time: ${again.join(', ')}\n`);
+const second = again.length > 0 ? await runTests(again, 'raw-again.tap', 1) : [];
+const { cases, unsteady } = mergeReruns(first, second);
 await fs.writeFile(path.join(results, 'junit.xml'), junitOf(cases));
 
 const indented = (text: string): string => text.replace(/^/gm, '  ');
 const count = (state: Case['state']): number => cases.filter((test) => test.state === state).length;
+for (const { file, name, why } of unsteady)
+  process.stdout.write(`\nunsteady, passed when run once more: ${file} > ${name}\n${indented(why)}\n`);
 for (const { file, name, state, why } of cases) {
   if (state === 'skip') process.stdout.write(`skipped: ${file} > ${name}: ${why || 'no reason given'}\n`);
-  if (state === 'fail') process.stdout.write(`\nfailed: ${file} > ${name}\n${indented(why || 'see .tap/raw.tap')}\n`);
+  if (state === 'fail') process.stdout.write(`\nfailed: ${file} > ${name}\n${indented(why)}\n`);
 }
 process.stdout.write(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`);
 release();
