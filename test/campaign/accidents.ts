@@ -30,11 +30,20 @@ export const mountState = async (state: string): Promise<AsyncDisposable> => {
   return { [Symbol.asyncDispose]: async () => void (await run('umount', ['-l', state])) };
 };
 
+/** Mounts a state's file system anew as `mode`; one that has a file open for writing stays writable. */
+const remount = (state: string, mode: 'ro' | 'rw') =>
+  run('mount', ['-o', `remount,${mode}`, state]).then(
+    () => undefined,
+    () => undefined,
+  );
+
 const fill = async ({ part, state }: Side): Promise<Heal> => {
   const excuse = part.excuse();
   const filler = join(state, 'filler');
   await run('sh', ['-c', 'dd if=/dev/zero of="$1" bs=4k 2>/dev/null || true', 'sh', filler]);
   return async () => {
+    // it may have become read-only meanwhile
+    await remount(state, 'rw');
     await rm(filler, { force: true });
     excuse();
   };
@@ -42,15 +51,9 @@ const fill = async ({ part, state }: Side): Promise<Heal> => {
 
 const freeze = async ({ part, state }: Side): Promise<Heal> => {
   const excuse = part.excuse();
-  // a file that is open for writing keeps a file system from becoming read-only
-  const set = (mode: string) =>
-    run('mount', ['-o', `remount,${mode}`, state]).then(
-      () => undefined,
-      () => undefined,
-    );
-  await set('ro');
+  await remount(state, 'ro');
   return async () => {
-    await set('rw');
+    await remount(state, 'rw');
     excuse();
   };
 };
