@@ -1,4 +1,4 @@
-import { type FactId, facts } from '../test/conformance/facts.ts';
+import { type FactId, facts } from '../test/conformance/world/facts.ts';
 import type { Case } from './tap-summary.ts';
 
 /** A fact and what came of it: in each setting that it was tested in, by the setting's name ("" for the usual one). */

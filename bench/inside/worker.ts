@@ -2,12 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import type { Variant } from '../../test/conformance/fact.ts';
 import type { Board } from '../../test/conformance/world/board.ts';
 import { create, patience, processesOf } from '../../test/conformance/world/instances.ts';
 import { makeLab } from '../../test/conformance/world/namespaces.ts';
 import { wasm } from '../../test/conformance/world/requests.ts';
-import { type NetManager, openWorld, type World } from '../../test/conformance/world/world.ts';
+import { type NetManager, openWorld, type Variant, type World } from '../../test/conformance/world/world.ts';
 import { run } from '../../test/support/network.ts';
 import { atMost, type Figure } from '../figure.ts';
 import { kilobytes } from '../memory.ts';

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import type { Histogram } from 'hdr-histogram-js';
 import { GeneratorWatch } from './generator.ts';
-import type { LoadPlan, LoadResult } from './load.ts';
+import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { sendRequest } from './request.ts';
 import { microseconds, recordMs, Tally } from './tally.ts';
 

@@ -5,7 +5,7 @@ import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
 import { labFault } from '../system/errors.ts';
 import type { ExecResult } from '../system/process.ts';
-import type { LoadPlan, LoadResult } from './load.ts';
+import type { LoadPlan, LoadResult } from './load-plan.ts';
 
 const Result = Type.Object({
   sent: Type.Integer(),

@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Deployment, InstanceAddress } from '../cluster/deployment.ts';
-import type { LoadResult } from '../load/load.ts';
+import type { LoadResult } from '../load/load-plan.ts';
 import type { Expected } from '../load/tally.ts';
 import type { Capability, Endpoint, Machine } from '../machine/machine.ts';
 import type { LinkConditions, LinkCounts } from '../machine/segment/conditions.ts';

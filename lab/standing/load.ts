@@ -1,4 +1,4 @@
-import type { LoadResult } from '../load/load.ts';
+import type { LoadResult } from '../load/load-plan.ts';
 import type { Expected, LoadCounts } from '../load/tally.ts';
 import { loadCounts } from '../report/model/load-record.ts';
 import { type Answer, answersLike } from '../scenario/targets/answer.ts';

@@ -1,7 +1,7 @@
 import { deadline, until } from '../../lab/system/wait.ts';
 import { getFrom, run } from '../support/network.ts';
-import { fact } from './fact.ts';
 import { startDaemon } from './world/daemon.ts';
+import { fact } from './world/fact.ts';
 import { create, ended, hello, named, patience, reportOf } from './world/instances.ts';
 import { inLab } from './world/sandbox.ts';
 

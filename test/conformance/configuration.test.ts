@@ -1,6 +1,6 @@
 import { getFrom, run } from '../support/network.ts';
-import { fact } from './fact.ts';
 import { startDaemon } from './world/daemon.ts';
+import { fact } from './world/fact.ts';
 import { create, hello, send } from './world/instances.ts';
 import { wasm } from './world/requests.ts';
 import { inLab } from './world/sandbox.ts';

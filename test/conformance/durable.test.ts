@@ -1,6 +1,6 @@
 import { deadline, until } from '../../lab/system/wait.ts';
 import { getFrom } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { create, ended, greeting, hello, killInstance, patience, status } from './world/instances.ts';
 import { inLab } from './world/sandbox.ts';
 import { service, task, type World } from './world/world.ts';

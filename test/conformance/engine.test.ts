@@ -5,7 +5,7 @@ import { problemsOf } from '../../worker/contract/check.ts';
 import { nodeFields } from '../../worker/contract/registration.ts';
 import { getFrom } from '../support/network.ts';
 import { writeProgram } from '../worker/node-engine/support/programs.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import {
   create,
   ended,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { until } from '../../lab/system/wait.ts';
 import { getFrom, run } from '../support/network.ts';
 import { type Program, writeProgram } from '../worker/node-engine/support/programs.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import {
   create,
   ended,

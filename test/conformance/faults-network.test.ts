@@ -1,5 +1,5 @@
 import { getFrom, run, serveAt, setKernel } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { labAddress } from './world/namespaces.ts';
 import { wasm } from './world/requests.ts';
 import { inLab } from './world/sandbox.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { create, greeting, patience } from './world/instances.ts';
 import { inLab } from './world/sandbox.ts';
 import { task } from './world/world.ts';

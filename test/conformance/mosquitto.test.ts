@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { BrokerEvents } from '../../lab/cluster/broker.ts';
 import { getFrom } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { create, hello, patience, reportOf } from './world/instances.ts';
 import { findMosquitto, Mosquitto } from './world/mosquitto.ts';
 import { wasm } from './world/requests.ts';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { getFrom, run, serveAt } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { wasm } from './world/requests.ts';
 import { inLab } from './world/sandbox.ts';
 import { service } from './world/world.ts';

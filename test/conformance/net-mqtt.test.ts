@@ -1,5 +1,5 @@
 import { run } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { wasm } from './world/requests.ts';
 import { inLab } from './world/sandbox.ts';
 import { service } from './world/world.ts';

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { askFrom, getFrom, run, serveAt } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { labAddress } from './world/namespaces.ts';
 import { wasm } from './world/requests.ts';
 import { inLab } from './world/sandbox.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { problemsOf } from '../../worker/contract/check.ts';
 import { nodeFields } from '../../worker/contract/registration.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { inLab } from './world/sandbox.ts';
 import type { World } from './world/world.ts';
 

@@ -1,4 +1,4 @@
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { inLab } from './world/sandbox.ts';
 
 const omitted = process.env['LAB_NIGHTLY'] ? undefined : 'a silence of many minutes: npm run nightly';

@@ -1,7 +1,7 @@
 import type { BrokerEvents } from '../../lab/cluster/broker.ts';
 import { deadline, until } from '../../lab/system/wait.ts';
 import { getFrom } from '../support/network.ts';
-import { fact } from './fact.ts';
+import { fact } from './world/fact.ts';
 import { create, greeting, hello, named, status } from './world/instances.ts';
 import { MuteBroker } from './world/mute.ts';
 import { wasm } from './world/requests.ts';

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { facts } from '../conformance/facts.ts';
+import { facts } from '../conformance/world/facts.ts';
 import { brokenLinks, citationsIn, commandsIn, headingsOf, pathsIn, rowsBelow } from './markdown.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { markdownOf, rowsOf } from '../../scripts/conformance-table.ts';
 import { type Case, collect } from '../../scripts/tap-summary.ts';
-import { facts } from '../conformance/facts.ts';
+import { facts } from '../conformance/world/facts.ts';
 
 const testOf = (name: string, state: Case['state'], why = ''): Case => ({ file: 'x', name, ms: 1, state, why });
 

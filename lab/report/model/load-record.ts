@@ -1,4 +1,4 @@
-import type { LoadResult } from '../../load/load.ts';
+import type { LoadResult } from '../../load/load-plan.ts';
 import type { LoadCounts } from '../../load/tally.ts';
 import { latencyOf } from './latency.ts';
 import type { Fidelity, LatencyHistogram, Metric, Place, Throughput } from './results.ts';

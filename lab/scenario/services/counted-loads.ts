@@ -1,5 +1,5 @@
 import { countedPlan, runCountedLoad } from '../../load/counted.ts';
-import type { LoadResult } from '../../load/load.ts';
+import type { LoadResult } from '../../load/load-plan.ts';
 import { microseconds, recordMs } from '../../load/tally.ts';
 import { labFolder } from '../../machine/deterministic/layout.ts';
 import type { Machine } from '../../machine/machine.ts';

@@ -1,4 +1,5 @@
-import { faults, type LoadPlan, type LoadResult, runLoad } from '../../load/load.ts';
+import { runLoad } from '../../load/load.ts';
+import { faults, type LoadPlan, type LoadResult } from '../../load/load-plan.ts';
 import { loadProgram, runRemoteLoad } from '../../load/remote.ts';
 import type { LoadCounts } from '../../load/tally.ts';
 import type { Machine } from '../../machine/machine.ts';

@@ -2,8 +2,8 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { deadline, until } from '../../../lab/system/wait.ts';
+import type { Dialect } from '../../../worker/contract/registration.ts';
 import { post, type Reply } from '../../support/post.ts';
-import type { Variant } from '../fact.ts';
 import { type Board, openBoard } from './board.ts';
 import { type ClusterOptions, ConformanceCluster } from './cluster.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
@@ -15,6 +15,9 @@ const startMs = 20_000;
 
 export const service = 'app.appns.svc.svcns';
 export const task = (instance: number): string => `${service}.instance.${instance}`;
+
+/** What a worker can be set to. */
+export type Variant = { readonly topology: 'bridged' | 'veth'; readonly dialect: Dialect };
 
 /** A net manager on the board that took this world's registration, unless it was told not to register. */
 export type NetManager = Daemon & { readonly post: (path: string, body: unknown) => Promise<Reply> };

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { faults, type LoadPlan, runLoad } from '../../../lab/load/load.ts';
+import { runLoad } from '../../../lab/load/load.ts';
+import { faults, type LoadPlan } from '../../../lab/load/load-plan.ts';
 import { listen } from './server.ts';
 
 const plan = (url: string, more: Partial<LoadPlan> = {}): LoadPlan => ({

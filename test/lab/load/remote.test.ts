@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
-import type { LoadPlan } from '../../../lab/load/load.ts';
+import type { LoadPlan } from '../../../lab/load/load-plan.ts';
 import { loadProgram, runRemoteLoad } from '../../../lab/load/remote.ts';
 import { listen } from './server.ts';
 

@@ -2,7 +2,8 @@ import { maxHeadBytes, maxReadyMs } from '../../contract/limits.ts';
 import { explain } from '../../system/explain.ts';
 import { deadline, retry } from '../../system/wait.ts';
 import { send } from '../artifacts/http.ts';
-import { EarlyExit, type Exit, LaunchError, type Running } from '../process/launch.ts';
+import { EarlyExit, LaunchError, type Running } from '../process/launch.ts';
+import type { Exit } from '../process/record.ts';
 import type { Program, Runtime } from '../runtime/runtime.ts';
 
 const pauses = { first: 10, growth: 1.2, most: 250 };

@@ -2,7 +2,7 @@ import type { DeleteRequest, DeployRequest, JobStatus } from '../../contract/job
 import { maxDetail } from '../../contract/limits.ts';
 import { taskId } from '../../contract/names.ts';
 import { explain } from '../../system/explain.ts';
-import type { Exit } from '../process/launch.ts';
+import type { Exit } from '../process/record.ts';
 import { withLastLines } from '../process/tail.ts';
 import { acknowledged, type StatusReport } from './entry.ts';
 import { logFile, type Node } from './node.ts';

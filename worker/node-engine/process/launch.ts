@@ -9,10 +9,7 @@ import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
 import { openOutput, writerEnded } from './output.ts';
 import type { OwnLimits } from './own-limits.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
-import { recorded, recordedExit } from './record.ts';
-
-/** How a process ended; `code` and `signal` are both null when nobody could see it end. */
-export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+import { type Exit, recorded, recordedExit } from './record.ts';
 
 /** A process of the runtime, started by this engine or by the one before it. */
 export type Running = { readonly id: ProcessId; readonly exited: Promise<Exit> };
@@ -152,7 +149,7 @@ const politeMs = 5000;
 const killMs = 10_000;
 
 /**
- * Ends a process: asks with SIGINT, which wasmtime serve answers gracefully, and kills after 5 s. Throws
+ * Ends a process: asks with SIGINT, which a runtime answers gracefully, and kills after 5 s. Throws
  * {@link LaunchError} when it is still there 10 s later.
  */
 export const stop = async (running: Running): Promise<void> => {

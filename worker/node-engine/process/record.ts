@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { deadline, retry } from '../../system/wait.ts';
-import type { Exit } from './launch.ts';
+
+/** How a process ended; `code` and `signal` are both null when nobody could see it end. */
+export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
 /**
  * Runs the command that follows as a child, so that somebody sees it end even when the engine is gone: the child's id

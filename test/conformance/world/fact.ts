@@ -1,13 +1,9 @@
 import t, { type Test } from 'tap';
-import type { Dialect } from '../../worker/contract/registration.ts';
-import { noWasmtime } from '../worker/node-engine/support/daemon.ts';
+import { noWasmtime } from '../../worker/node-engine/support/daemon.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { type FactId, facts } from './facts.ts';
-import type { ClusterOptions } from './world/cluster.ts';
-import { subject } from './world/subject.ts';
-import { openWorld, type World } from './world/world.ts';
-
-/** What a worker can be set to. */
-export type Variant = { readonly topology: 'bridged' | 'veth'; readonly dialect: Dialect };
+import { subject } from './subject.ts';
+import { openWorld, type Variant, type World } from './world.ts';
 
 const usual: Variant = { topology: 'bridged', dialect: '403' };
 const dialects: readonly Variant[] = subject.nodeEngine.some((word) => word.includes('{dialect}'))
