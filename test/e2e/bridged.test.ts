@@ -5,7 +5,7 @@ import t from 'tap';
 import { readResults } from '../../lab/report/read.ts';
 import { fileDigest, sha256 } from '../../lab/system/files/digest.ts';
 import { labWorld } from '../support/lab.ts';
-import { eventsOf, printedResults } from './report.ts';
+import { eventsOf, printedResults } from '../support/report.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../fixtures/${name}/${name}.wasm`, import.meta.url));

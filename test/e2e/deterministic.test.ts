@@ -4,7 +4,7 @@ import t from 'tap';
 import type { Results } from '../../lab/report/model/results.ts';
 import { readResults } from '../../lab/report/read.ts';
 import { labWorld } from '../support/lab.ts';
-import { printedResults } from './report.ts';
+import { printedResults } from '../support/report.ts';
 
 const figure = ({ metrics = [] }: Results, name: string, load?: string): number =>
   metrics.find((metric) => metric.name === name && metric.dimensions['load'] === load)?.samples[0] ?? 0;

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { labWorld } from '../support/lab.ts';
-import { printedResults } from './report.ts';
+import { printedResults } from '../support/report.ts';
 
 const greeter = fileURLToPath(new URL('../../fixtures/greeter-wasi-http/greeter-wasi-http.wasm', import.meta.url));
 const task = 'lab.test.hello.test.instance.0';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { labWorld } from '../support/lab.ts';
-import { printedResults } from './report.ts';
+import { printedResults } from '../support/report.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const file = (name: string): string => JSON.stringify(path.join(root, name));

@@ -2,8 +2,8 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import type { Results } from '../../lab/report/model/results.ts';
-import { printedResults } from '../e2e/report.ts';
 import { labWorld } from '../support/lab.ts';
+import { printedResults } from '../support/report.ts';
 
 /** What a scenario left. */
 export type ScenarioRun = { readonly results: Results; readonly file: (name: string) => Promise<string> };

@@ -9,8 +9,8 @@ import { type KeyedMutex, keyedMutex } from '../system/locks/keyed-mutex.ts';
 import { ReadWriteLock } from '../system/locks/read-write-lock.ts';
 import type { Log } from '../system/log.ts';
 import { spareFolder } from '../system/spare-folder.ts';
-import { Service } from './overlay/rows.ts';
 import { Instance } from './plan/instance.ts';
+import { Service } from './plan/overlay/rows.ts';
 import { Registration } from './registration.ts';
 
 /** An instance is written down before anything is made for it, and is `ready` once all of it stands. */

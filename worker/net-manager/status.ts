@@ -3,11 +3,11 @@ import type { Contents } from './journal.ts';
 import { packetsTo } from './kernel/hold.ts';
 import { standingAmong } from './kernel/node.ts';
 import { isOverlaid, wantedBy } from './kernel/overlay.ts';
-import { overlayTable, wireTable } from './overlay/names.ts';
-import { calledBy, type Service } from './overlay/rows.ts';
 import { addressAt, parseSubnet } from './plan/addresses.ts';
 import type { Instance } from './plan/instance.ts';
 import { objects, packetsIn } from './plan/json.ts';
+import { overlayTable, wireTable } from './plan/overlay/names.ts';
+import { calledBy, type Service } from './plan/overlay/rows.ts';
 import type { Settings } from './plan/settings.ts';
 
 /** Packets by the names of the counters of both tables; those of one name are added up. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { executedInstructions } from '../../system/instructions.ts';
 import { runProgram } from '../../system/process.ts';
 import { type ExecOptions, type Machine, networkCapabilities } from '../machine.ts';
-import { userNetwork } from '../qemu/command.ts';
+import { userNetwork } from '../user-network.ts';
 import { bootMark } from './layout.ts';
 
 /** Enters the network namespace of the guest's first process, which is the board's; everything else is shared. */

@@ -1,6 +1,6 @@
 import { fileEntry } from '../../image/entries.ts';
 import type { TreeEntry } from '../../system/packages/deb.ts';
-import { userNetwork } from '../qemu/command.ts';
+import { userNetwork } from '../user-network.ts';
 
 /** Where the lab's half lies in the guest. */
 export const labFolder = '/usr/lib/oakestra-lab';

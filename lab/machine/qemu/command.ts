@@ -1,9 +1,7 @@
 import type { BootImage } from '../../image/image.ts';
 import type { SegmentPort } from '../segment/segment.ts';
+import { userNetwork } from '../user-network.ts';
 import type { Bus, MachineDefinition } from './definitions.ts';
-
-/** Addresses of user-mode networking: the guest, and this computer as the guest sees it (QEMU: network emulation). */
-export const userNetwork = { board: '10.0.2.15', lab: '10.0.2.2', prefix: 24 } as const;
 
 /** Names of the sockets and files that an emulator makes in its folder. */
 export const runFiles = {

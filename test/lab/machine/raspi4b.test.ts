@@ -9,8 +9,8 @@ import { emulatorArguments } from '../../../lab/machine/qemu/command.ts';
 import { raspi4b, virt } from '../../../lab/machine/qemu/definitions.ts';
 import { messageOf } from '../../../lab/system/errors.ts';
 import { fetchTools } from '../../../lab/system/packages/tools.ts';
-import { printedResults } from '../../e2e/report.ts';
 import { labWorld } from '../../support/lab.ts';
+import { printedResults } from '../../support/report.ts';
 
 const image: BootImage = {
   ...{ name: 'x', digest: '', kernel: '/k', initramfs: '/i', bytes: 0, wasmtimeVersion: '1' },

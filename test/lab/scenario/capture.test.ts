@@ -2,10 +2,10 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
 import { joinPcaps } from '../../../lab/scenario/board/capture.ts';
-import { printedResults } from '../../e2e/report.ts';
 import { withoutLocal } from '../../scenarios/local/local.ts';
 import { scenarioText } from '../../scenarios/written.ts';
 import { labWorld } from '../../support/lab.ts';
+import { printedResults } from '../../support/report.ts';
 
 const packetHeader = 16;
 

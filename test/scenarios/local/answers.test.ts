@@ -2,8 +2,8 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { printedResults } from '../../e2e/report.ts';
 import { labWorld } from '../../support/lab.ts';
+import { printedResults } from '../../support/report.ts';
 import { withoutLocal } from './local.ts';
 
 const skip = withoutLocal();

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
-import { printedResults } from '../../e2e/report.ts';
 import { labWorld } from '../../support/lab.ts';
+import { printedResults } from '../../support/report.ts';
 import { samplesOf } from '../passes.ts';
 import { scenarioText } from '../written.ts';
 import { withoutLocal } from './local.ts';

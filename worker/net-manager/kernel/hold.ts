@@ -1,7 +1,7 @@
 import { run } from '../../system/run.ts';
-import { hold, overlayTable, wireTable } from '../overlay/names.ts';
 import { canonicalOf } from '../plan/addresses.ts';
 import { nftObjects, objects } from '../plan/json.ts';
+import { hold, overlayTable, wireTable } from '../plan/overlay/names.ts';
 import { ipBatch } from './ip.ts';
 
 /** The address that an event of `ip -o monitor neigh` says is missed at the end where packets are held. */

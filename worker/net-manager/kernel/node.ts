@@ -1,9 +1,9 @@
 import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
 import { type Contents, type Journal, withoutNode } from '../journal.ts';
-import { hold, peerMark } from '../overlay/names.ts';
 import { acceptCommands } from '../plan/accepts.ts';
 import { bridge, hostLinkMark, type Instance, namespaceOf } from '../plan/instance.ts';
+import { hold, peerMark } from '../plan/overlay/names.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type NodeState, planInstance, planNode, routeMark } from '../plan/planner.ts';
 import type { Settings } from '../plan/settings.ts';

@@ -1,11 +1,11 @@
 import { type CommandFailed, run } from '../../system/run.ts';
 import type { Contents, Journal } from '../journal.ts';
-import { hold, overlayTable, peerMark, wireTable } from '../overlay/names.ts';
-import { planOverlay, strays } from '../overlay/plan.ts';
-import { overlayRules } from '../overlay/ruleset.ts';
-import { type Wanted, wantedOf } from '../overlay/wanted.ts';
 import type { Instance } from '../plan/instance.ts';
 import { factText, type Observed } from '../plan/observed.ts';
+import { hold, overlayTable, peerMark, wireTable } from '../plan/overlay/names.ts';
+import { planOverlay, strays } from '../plan/overlay/plan.ts';
+import { overlayRules } from '../plan/overlay/ruleset.ts';
+import { type Wanted, wantedOf } from '../plan/overlay/wanted.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type Repair, repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';

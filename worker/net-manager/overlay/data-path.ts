@@ -6,10 +6,10 @@ import { standingAmong } from '../kernel/node.ts';
 import { wantedBy } from '../kernel/overlay.ts';
 import { makeRules } from '../kernel/rules.ts';
 import type { Instance } from '../plan/instance.ts';
+import { changeOverlay, refuse } from '../plan/overlay/plan.ts';
+import { calledBy, type Service } from '../plan/overlay/rows.ts';
+import type { Wanted } from '../plan/overlay/wanted.ts';
 import type { Settings } from '../plan/settings.ts';
-import { changeOverlay, refuse } from './plan.ts';
-import { calledBy, type Service } from './rows.ts';
-import type { Wanted } from './wanted.ts';
 
 /** What is learnt of one service: what the cluster says, or that nobody here needs it any longer. */
 export type Learnt = { readonly service: Service } | { readonly forget: string };

@@ -5,12 +5,12 @@ import type { ServiceTable } from '../cluster/service-table.ts';
 import { claimedBy, letGo, missEvents, missedIn, packetsTo } from '../kernel/hold.ts';
 import { familyOf, overlaps } from '../plan/addresses.ts';
 import type { Instance } from '../plan/instance.ts';
+import { calledBy, readAnswer } from '../plan/overlay/rows.ts';
+import { senderElement } from '../plan/overlay/wanted.ts';
 import type { Settings } from '../plan/settings.ts';
 import { monitor } from '../reconcile/monitor.ts';
 import { openClaims } from './claims.ts';
 import type { DataPath } from './data-path.ts';
-import { calledBy, readAnswer } from './rows.ts';
-import { senderElement } from './wanted.ts';
 
 /** The overlay between the cluster's table and the kernel. */
 export type Overlay = Disposable & {

@@ -1,5 +1,5 @@
-import { hold, peerMark } from '../overlay/names.ts';
 import { bridge, hostLinkMark } from './instance.ts';
+import { hold, peerMark } from './overlay/names.ts';
 import type { Command } from './plan.ts';
 import type { Settings } from './settings.ts';
 

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
-import { hold, overlayTable, peerMark, wireTable } from '../overlay/names.ts';
 import { networkOf } from './addresses.ts';
 import { bridge, type Instance, linksOf } from './instance.ts';
+import { hold, overlayTable, peerMark, wireTable } from './overlay/names.ts';
 import { portMaps, remapCommands, targetsOf } from './port-maps.ts';
 import type { Settings } from './settings.ts';
 

@@ -5,7 +5,7 @@ import { ownerOf } from '../../../../lab/machine/hardware/board-lock.ts';
 import { saveMachine } from '../../../../lab/machine/hardware/definition.ts';
 import { packPayload } from '../../../../lab/machine/hardware/worker/payload.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
-import { printedResults } from '../../../e2e/report.ts';
+import { printedResults } from '../../../support/report.ts';
 import { bench, failsAsLab, skip, traces } from './bench.ts';
 import { startComputer } from './computer.ts';
 

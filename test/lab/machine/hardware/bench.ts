@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import type { Test } from 'tap';
 import { hostKeyFile, saveMachine } from '../../../../lab/machine/hardware/definition.ts';
-import { printedResults } from '../../../e2e/report.ts';
 import { type LabEnded, labWorld } from '../../../support/lab.ts';
+import { printedResults } from '../../../support/report.ts';
 import { withoutSsh } from '../../../support/ssh.ts';
 import { noNamespaces } from '../../../support/user-namespace.ts';
 import { type Computer, startComputer } from './computer.ts';

@@ -5,8 +5,8 @@ import { hostKeyFile, saveMachine } from '../../../../lab/machine/hardware/defin
 import { execOk } from '../../../../lab/machine/machine.ts';
 import { fetchTools } from '../../../../lab/system/packages/tools.ts';
 import { commandLine } from '../../../../lab/system/quote.ts';
-import { printedResults } from '../../../e2e/report.ts';
 import { type LabEnded, type LabProcess, labWorld } from '../../../support/lab.ts';
+import { printedResults } from '../../../support/report.ts';
 import { withoutSsh } from '../../../support/ssh.ts';
 import { noMachine } from '../qemu/boot.ts';
 import { startEmulatedBoard } from './emulated-board.ts';

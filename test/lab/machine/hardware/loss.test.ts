@@ -3,8 +3,8 @@ import path from 'node:path';
 import t from 'tap';
 import { saveMachine } from '../../../../lab/machine/hardware/definition.ts';
 import { until } from '../../../../lab/system/wait.ts';
-import { printedResults } from '../../../e2e/report.ts';
 import { scenarioText } from '../../../scenarios/written.ts';
+import { printedResults } from '../../../support/report.ts';
 import { bench, failsAsLab, skip, traces } from './bench.ts';
 
 process.env['XDG_CONFIG_HOME'] = t.testdir();

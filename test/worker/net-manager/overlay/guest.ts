@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildWorker } from '../../../../lab/image/worker-bundle.ts';
 import { execOk, type Machine } from '../../../../lab/machine/machine.ts';
-import { userNetwork } from '../../../../lab/machine/qemu/command.ts';
+import { userNetwork } from '../../../../lab/machine/user-network.ts';
 
 /** Two boards on one segment, as network namespaces of a guest whose kernel has what an overlay needs. */
 const segment = `

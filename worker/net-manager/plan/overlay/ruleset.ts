@@ -1,6 +1,6 @@
-import { addressAt, familyOf } from '../plan/addresses.ts';
-import { chain } from '../plan/ruleset.ts';
-import type { Settings } from '../plan/settings.ts';
+import { addressAt, familyOf } from '../addresses.ts';
+import { chain } from '../ruleset.ts';
+import type { Settings } from '../settings.ts';
 import { hold, instanceLinks, overlayTable, peerMark, wireTable } from './names.ts';
 import { divisions } from './wanted.ts';
 

@@ -1,9 +1,9 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import Type, { type Static } from 'typebox';
-import { isServiceName } from '../../contract/names.ts';
-import type { TableResult } from '../../contract/net-mqtt.ts';
-import { canonicalOf, networkOf, overlaps } from '../plan/addresses.ts';
-import type { Settings } from '../plan/settings.ts';
+import { isServiceName } from '../../../contract/names.ts';
+import type { TableResult } from '../../../contract/net-mqtt.ts';
+import { canonicalOf, networkOf, overlaps } from '../addresses.ts';
+import type { Settings } from '../settings.ts';
 
 const pair = Type.Object({ v4: Type.Optional(Type.String()), v6: Type.Optional(Type.String()) });
 type Pair = Static<typeof pair>;

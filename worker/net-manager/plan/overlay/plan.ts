@@ -1,10 +1,10 @@
-import { familyOf, overlaps } from '../plan/addresses.ts';
-import { bridge, hostLinkMark } from '../plan/instance.ts';
-import type { Observed } from '../plan/observed.ts';
-import { routeFact } from '../plan/observed.ts';
-import type { Change, Plan, Step } from '../plan/plan.ts';
-import { routeMark } from '../plan/planner.ts';
-import type { Settings } from '../plan/settings.ts';
+import { familyOf, overlaps } from '../addresses.ts';
+import { bridge, hostLinkMark } from '../instance.ts';
+import type { Observed } from '../observed.ts';
+import { routeFact } from '../observed.ts';
+import type { Change, Plan, Step } from '../plan.ts';
+import { routeMark } from '../planner.ts';
+import type { Settings } from '../settings.ts';
 import { hold, overlayTable, peerMark, wireTable } from './names.ts';
 import { elementCommand, overlayRules } from './ruleset.ts';
 import type { Wanted } from './wanted.ts';

@@ -1,5 +1,5 @@
-import { bridge, hostLinkMark } from '../plan/instance.ts';
-import type { Settings } from '../plan/settings.ts';
+import { bridge, hostLinkMark } from '../instance.ts';
+import type { Settings } from '../settings.ts';
 
 /** The table of what is inside the tunnel, in both families. */
 export const overlayTable = 'inet oakestra_overlay';

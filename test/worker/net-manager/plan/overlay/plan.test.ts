@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { TableResult } from '../../../../worker/contract/net-mqtt.ts';
-import { withLearnt } from '../../../../worker/net-manager/overlay/data-path.ts';
-import { changeOverlay, planOverlay, refuse, strays } from '../../../../worker/net-manager/overlay/plan.ts';
-import { readAnswer, type Service } from '../../../../worker/net-manager/overlay/rows.ts';
-import { type Wanted, wantedOf } from '../../../../worker/net-manager/overlay/wanted.ts';
-import { parseSubnet } from '../../../../worker/net-manager/plan/addresses.ts';
-import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
-import { inputs } from '../../../support/inputs.ts';
-import { settingsWith } from '../settings.ts';
+import type { TableResult } from '../../../../../worker/contract/net-mqtt.ts';
+import { withLearnt } from '../../../../../worker/net-manager/overlay/data-path.ts';
+import { parseSubnet } from '../../../../../worker/net-manager/plan/addresses.ts';
+import type { Instance } from '../../../../../worker/net-manager/plan/instance.ts';
+import { changeOverlay, planOverlay, refuse, strays } from '../../../../../worker/net-manager/plan/overlay/plan.ts';
+import { readAnswer, type Service } from '../../../../../worker/net-manager/plan/overlay/rows.ts';
+import { type Wanted, wantedOf } from '../../../../../worker/net-manager/plan/overlay/wanted.ts';
+import { inputs } from '../../../../support/inputs.ts';
+import { settingsWith } from '../../settings.ts';
 import { carryOut, empty, type Kernel, sorted } from './model-kernel.ts';
 
 const fixed = inputs(20_261_130);

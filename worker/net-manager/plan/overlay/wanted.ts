@@ -1,6 +1,6 @@
-import { addressAt, familyOf, hexOf } from '../plan/addresses.ts';
-import { bridge, type Instance, linksOf } from '../plan/instance.ts';
-import type { Settings } from '../plan/settings.ts';
+import { addressAt, familyOf, hexOf } from '../addresses.ts';
+import { bridge, type Instance, linksOf } from '../instance.ts';
+import type { Settings } from '../settings.ts';
 import { peerLink } from './names.ts';
 import type { Row, Service } from './rows.ts';
 

@@ -1,4 +1,4 @@
-import type { Plan } from '../../../../worker/net-manager/plan/plan.ts';
+import type { Plan } from '../../../../../worker/net-manager/plan/plan.ts';
 
 /** What a plan leaves in a kernel: links, routes by their targets, and elements of sets. */
 export type Kernel = { links: Set<string>; routes: Map<string, string>; elements: Map<string, string | undefined> };
