@@ -160,7 +160,7 @@ t.test(
     mkdir -p /var/lib/oakestra && echo 'of another cluster' >/var/lib/oakestra/state`;
     await computer.look('sh', '-c', own);
     const everything = async () =>
-      `${await traces(computer)}\n${await computer.look('sh', '-c', 'find /etc/oakestra /var -type f -exec cat {} +; nft list ruleset')}`;
+      `${await traces(computer)}\n${await computer.look('sh', '-c', 'find /etc/oakestra /var -xdev -type f -exec cat {} +; nft list ruleset')}`;
     const before = await everything();
     // a run that lost its power while it put the configuration aside
     const begun = '/var/lib/oakestra-lab/kept.new/etc';
