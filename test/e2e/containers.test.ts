@@ -8,7 +8,7 @@ import { labMain, labWorld } from '../support/lab.ts';
 /** A PID namespace of its own, as a container has one: what runs outside cannot be told by its process id in there. */
 const container = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--kill-child'];
 
-t.test('labs in two containers with one cache both pass', { skip: withoutLocal(), timeout: 240_000 }, async (t) => {
+t.test('labs in two containers with one cache both pass', { skip: withoutLocal() }, async (t) => {
   await using world = await labWorld();
   const scenario = (reports: string) => {
     const [file = '', ...args] = [...container, process.execPath, labMain, 'scenario', 'bridged', '--machine', 'local'];

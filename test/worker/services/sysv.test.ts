@@ -39,7 +39,7 @@ inSandbox(import.meta.url, async () => {
   const noBoard = overlaysWork() ? withoutInit() : 'no file system can be laid over another one here';
   const skip = noWasmtime || noBoard;
 
-  t.test('the start scripts of both daemons', { skip, timeout: 90_000 }, async (t) => {
+  t.test('the start scripts of both daemons', { skip }, async (t) => {
     await installWorker(wasmtime);
     t.teardown(async () => {
       if (!t.passing()) t.comment(await logOf('NetManager'), await logOf('NodeEngine'));

@@ -28,7 +28,7 @@ const connected = async (t: Test, options: { readonly patienceMs?: number } = {}
   return { computer, connection, run, shell: new BoardShell(connection, run) };
 };
 
-t.test('commands and files by ssh', { skip, timeout: 120_000 }, async (t) => {
+t.test('commands and files by ssh', { skip }, async (t) => {
   const { connection, shell, computer } = await connected(t);
 
   await t.test('exit codes, signals, both outputs, input and environment', async (t) => {
@@ -84,7 +84,7 @@ t.test('commands and files by ssh', { skip, timeout: 120_000 }, async (t) => {
   });
 });
 
-t.test('the host key is taken once, and never another one', { skip, timeout: 120_000 }, async (t) => {
+t.test('the host key is taken once, and never another one', { skip }, async (t) => {
   const { computer, connection, run } = await connected(t);
   t.match(await fs.readFile(hostKeyFile('bench'), 'utf8'), /^bench ssh-ed25519 \S+/);
   await connection[Symbol.asyncDispose]();
@@ -96,7 +96,7 @@ t.test('the host key is taken once, and never another one', { skip, timeout: 120
   });
 });
 
-t.test('a board that was started anew is not the one that the run began on', { skip, timeout: 120_000 }, async (t) => {
+t.test('a board that was started anew is not the one that the run began on', { skip }, async (t) => {
   const { computer, connection, shell } = await connected(t);
   const script = 'echo another >/run/boot && mount --bind /run/boot /proc/sys/kernel/random/boot_id';
   await computer.look('sh', '-c', script);
@@ -106,7 +106,7 @@ t.test('a board that was started anew is not the one that the run began on', { s
   await t.rejects(shell.exec(['true']), { fault: 'lab', message: /rebooted during the run/ });
 });
 
-t.test('a network that fails', { skip, timeout: 180_000 }, async (t) => {
+t.test('a network that fails', { skip }, async (t) => {
   const { computer, connection, run, shell } = await connected(t, { patienceMs: 5_000 });
   const server = http.createServer((_request, response) => response.end('hello board'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

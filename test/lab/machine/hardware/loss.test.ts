@@ -9,7 +9,7 @@ import { bench, failsAsLab, skip, traces } from './bench.ts';
 
 process.env['XDG_CONFIG_HOME'] = t.testdir();
 
-t.test('a board that is lost in the middle of a run', { skip, timeout: 280_000 }, async (t) => {
+t.test('a board that is lost in the middle of a run', { skip }, async (t) => {
   const { world, computer, scenario } = await bench(t);
   const before = await traces(computer);
 
@@ -56,7 +56,7 @@ t.test('a board that is lost in the middle of a run', { skip, timeout: 280_000 }
   });
 });
 
-t.test('the power command brings a board back that does not answer', { skip, timeout: 120_000 }, async (t) => {
+t.test('the power command brings a board back that does not answer', { skip }, async (t) => {
   const { world, computer, scenario } = await bench(t);
   const asked = path.join(world.temporary, 'power');
   saveMachine('bench', { ...computer.definition, powerCycle: ['touch', asked] });

@@ -22,7 +22,6 @@ const types = {
 } as const;
 const basic = `Basic ${Buffer.from(`${account.user}:${account.password}`).toString('base64')}`;
 
-t.setTimeout(240_000);
 const found = await findRegistry();
 const skip = typeof found === 'string' ? found : false;
 const start = found as StartRegistry;
