@@ -1,7 +1,7 @@
 import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { describeTrouble } from './commands/trouble.ts';
-import { labFault } from './system/errors.ts';
+import { exitCodes, labFault } from './system/errors.ts';
 
 /** Known reasons why the lab's own files cannot be read and run. */
 const loadingFault = (error: unknown): unknown => {
@@ -29,5 +29,5 @@ try {
   await import('./program.ts');
 } catch (error) {
   process.stderr.write(`lab: ${describeTrouble(loadingFault(error))}`);
-  process.exitCode = 3;
+  process.exitCode = exitCodes.lab;
 }

@@ -1,6 +1,5 @@
 import { Command, CommanderError } from 'commander';
 import { addCleanCommand } from './commands/clean.ts';
-import { interruptedExit } from './commands/context.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addImageCommand } from './commands/image/image.ts';
 import { addDownCommand } from './commands/kept/down.ts';
@@ -19,10 +18,9 @@ import { addUndeployCommand } from './commands/standing/undeploy.ts';
 import { addUpCommand } from './commands/standing/up.ts';
 import { addSuiteCommand } from './commands/suite.ts';
 import { describeTrouble } from './commands/trouble.ts';
-import { exitCodeOf, isAbort } from './system/errors.ts';
+import { exitCodeOf, exitCodes, Interrupted, isAbort } from './system/errors.ts';
 import { removeOwnRuns } from './system/runs.ts';
 
-const usageExit = 64;
 /** npm passes on to its child what the terminal has already told both. */
 const sameSignalMs = 1_000;
 
@@ -35,10 +33,10 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     const began = performance.now();
     // a library that waits for signals ends the process where it is the last to do so
     process.on(name, () => {
-      if (performance.now() - began > sameSignalMs) process.exit(interruptedExit);
+      if (performance.now() - began > sameSignalMs) process.exit(exitCodes.interrupted);
     });
     process.stderr.write(`\n${name}: taking everything down (again to end at once)\n`);
-    interruption.abort(new Error('interrupted'));
+    interruption.abort(new Interrupted());
   });
 let unforeseen: unknown;
 for (const name of ['uncaughtException', 'unhandledRejection'] as const)
@@ -83,10 +81,10 @@ for (const add of [
 
 /** Says what went wrong and what to do next; the exit code says whose fault it was. */
 const fail = (error: unknown): number => {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExit;
-  if (unforeseen === undefined && interruption.signal.aborted && isAbort(error)) return interruptedExit;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.passed : exitCodes.usage;
+  if (unforeseen === undefined && interruption.signal.aborted && isAbort(error)) return exitCodes.interrupted;
   process.stderr.write(`lab: ${describeTrouble(error)}`);
-  return unforeseen === undefined && interruption.signal.aborted ? interruptedExit : exitCodeOf(error);
+  return unforeseen === undefined && interruption.signal.aborted ? exitCodes.interrupted : exitCodeOf(error);
 };
 
 try {

@@ -3,6 +3,8 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { verdictSigns } from '../lab/report/formats/verdict.ts';
+import { exitCodes } from '../lab/system/errors.ts';
 import { type Subject, subjectVariable } from '../test/conformance/world/subject.ts';
 import { markdownOf, rowsOf } from './conformance-table.ts';
 import { installedWorker } from './installed-worker.ts';
@@ -11,7 +13,6 @@ import { junitOf } from './tap-summary.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const chapterSeconds = 1600;
-const exitCodes = { conforms: 0, fails: 1, incomplete: 2 } as const;
 
 const { netManager, nodeEngine, output } = new Command('conformance')
   .description(
@@ -34,11 +35,15 @@ const chapters = async (): Promise<readonly string[]> => {
   return names.filter((name) => name.endsWith('.test.ts')).map((name) => join(folder, name));
 };
 
+const signOf = ({ verdict, note }: Readonly<Record<string, string | undefined>>): string => {
+  if (verdict !== 'ok') return verdictSigns.failed;
+  return note === 'SKIP' ? '-' : verdictSigns.passed;
+};
+
 /** Shows a fact as soon as it is decided. */
 const show = (line: string): void => {
   const fact = /^ {8}(?<verdict>ok|not ok) \d+ - (?<name>.+?)(?: # (?<note>time=|SKIP).*)?(?: \{)?$/.exec(line)?.groups;
-  if (fact)
-    process.stdout.write(`${fact['verdict'] !== 'ok' ? '✗' : fact['note'] === 'SKIP' ? '-' : '✓'} ${fact['name']}\n`);
+  if (fact) process.stdout.write(`${signOf(fact)} ${fact['name']}\n`);
 };
 
 await rm(output, { recursive: true, force: true });
@@ -72,4 +77,4 @@ process.stdout.write(
 );
 process.stdout.write(`${join(output, 'conformance.md')}\n`);
 process.exitCode =
-  count('fail') > 0 ? exitCodes.fails : silent > 0 || count('pass') === 0 ? exitCodes.incomplete : exitCodes.conforms;
+  count('fail') > 0 ? exitCodes.failed : silent > 0 || count('pass') === 0 ? exitCodes.incomplete : exitCodes.passed;

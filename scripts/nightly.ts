@@ -4,6 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { execa } from 'execa';
+import { verdictSigns } from '../lab/report/formats/verdict.ts';
+import { exitCodes } from '../lab/system/errors.ts';
 import { type Part, writeNightly } from './nightly-report.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -129,7 +131,7 @@ const jobs = jobsWith(sources);
 const checkedWith = sources.tree === undefined ? {} : { BUILDROOT_DIR: sources.tree };
 const chosen = program.args;
 const unknown = chosen.filter((name) => !jobs.some((job) => job.name === name));
-if (unknown.length > 0) program.error(`no part "${unknown.join('", "')}": see --help`, { exitCode: 64 });
+if (unknown.length > 0) program.error(`no part "${unknown.join('", "')}": see --help`, { exitCode: exitCodes.usage });
 
 const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interruption.abort());
@@ -152,7 +154,11 @@ for (const [index, job] of jobs.entries()) {
     cancelSignal: interruption.signal,
     forceKillAfterDelay: 60_000,
   });
-  const ended = { name: job.name, code: exitCode ?? 130, seconds: (performance.now() - began) / 1000 };
+  const ended = {
+    name: job.name,
+    code: exitCode ?? exitCodes.interrupted,
+    seconds: (performance.now() - began) / 1000,
+  };
   parts.push({ ...ended, ...(await job.leaves(folder)) });
   await writeNightly(target, parts);
 }
@@ -160,6 +166,9 @@ const stepSummary = process.env['GITHUB_STEP_SUMMARY'];
 if (stepSummary && parts.length > 0)
   await fs.appendFile(stepSummary, await fs.readFile(path.join(target, 'summary.md'), 'utf8'));
 for (const { name, code, seconds } of parts)
-  process.stdout.write(`${code === 0 ? '✓' : '✗'} ${name} ${seconds.toFixed(0)} s\n`);
+  process.stdout.write(
+    `${verdictSigns[code === exitCodes.passed ? 'passed' : 'failed']} ${name} ${seconds.toFixed(0)} s\n`,
+  );
 process.stdout.write(`report: ${path.relative(root, target)}\n`);
-process.exitCode = parts.length > 0 && parts.every(({ code }) => code === 0) ? 0 : 1;
+process.exitCode =
+  parts.length > 0 && parts.every(({ code }) => code === exitCodes.passed) ? exitCodes.passed : exitCodes.failed;

@@ -1,14 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import type { Verdict } from '../report/model/results.ts';
+import { exitCodes } from '../system/errors.ts';
 
 /** Where reports go unless the user names another folder. */
 export const defaultReports = fileURLToPath(new URL('../../reports/', import.meta.url));
-
-/** What a command that was interrupted ends with: 128 and SIGINT. */
-export const interruptedExit = 130;
-
-const exitCodes: Readonly<Record<Verdict, number>> = { passed: 0, failed: 1, incomplete: 2, error: 3 };
 
 /** What main gives every command: where it is interrupted, and how it says its exit code. */
 export type CommandContext = {
@@ -18,7 +14,7 @@ export type CommandContext = {
 
 /** Says the exit code of runs that came to a verdict, or that were interrupted. */
 export const exitWith = ({ signal, exit }: CommandContext, verdict: Verdict): void =>
-  exit(signal.aborted ? interruptedExit : exitCodes[verdict]);
+  exit(exitCodes[signal.aborted ? 'interrupted' : verdict]);
 
 /** A parser for a whole number from `least` to `most`, for commander. */
 export const wholeNumber =

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import { ownMachines, readMachine } from '../machine/hardware/definition.ts';
-import { examineHardware } from '../machine/hardware/examine.ts';
+import { ownMachines } from '../machine/hardware/definition.ts';
+import { findMachineKind } from '../machine/machines.ts';
 import { examine } from '../machine/troubles.ts';
+import { remarkSign, verdictSigns } from '../report/formats/verdict.ts';
 import type { CheckResult } from '../system/check-result.ts';
-import { usageFault } from '../system/errors.ts';
+import { exitCodes, usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
 import { openBoard } from './kept/board.ts';
@@ -25,17 +26,22 @@ const checkComputer = async (signal: AbortSignal): Promise<readonly CheckResult[
 
 /** What is wrong with a board of the user's own, or known troubles of a kept machine. */
 const checkMachine = async (id: string | undefined, signal: AbortSignal): Promise<readonly CheckResult[]> => {
-  const definition = id === undefined ? undefined : readMachine(id);
-  if (id !== undefined && definition) {
-    const here = await examineComputer(new Set(['every run', 'ssh']), { reports: defaultReports, signal });
-    const inTheWay = here.filter(({ fatal }) => fatal);
-    return inTheWay.length > 0 ? inTheWay : examineHardware(id, definition, signal);
+  const kind = id === undefined ? undefined : findMachineKind(id);
+  if (kind?.examine) {
+    const needed: ReadonlySet<Need> = new Set(['every run', ...kind.requires]);
+    const fatal = (await examineComputer(needed, { reports: defaultReports, signal })).filter((one) => one.fatal);
+    return fatal.length > 0 ? fatal : await kind.examine(signal);
   }
   if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
   const { id: run, what, machine } = await openBoard(id === undefined ? {} : { id });
   const troubles = await examine((argv) => machine.exec(argv, signal));
   if (troubles.length === 0) return [{ name: run, ok: true, detail: `no known trouble on ${what}` }];
   return troubles.map(({ remedy, ...trouble }) => ({ ...trouble, ok: false, remedy: remedy.join('\n    ') }));
+};
+
+const signOf = ({ ok, remedy }: CheckResult): string => {
+  if (!ok) return verdictSigns.failed;
+  return remedy === undefined ? verdictSigns.passed : remarkSign;
 };
 
 const doctor = async (flags: DoctorFlags, { signal, exit }: CommandContext): Promise<void> => {
@@ -45,11 +51,11 @@ const doctor = async (flags: DoctorFlags, { signal, exit }: CommandContext): Pro
       : await checkMachine(flags.machine === true ? undefined : flags.machine, signal);
   if (flags.json) printJson(results);
   else
-    for (const { name, ok, detail, remedy } of results)
-      process.stdout.write(
-        `${ok ? (remedy === undefined ? '✓' : '!') : '✗'} ${name}: ${detail}\n${remedy === undefined ? '' : `    ${remedy}\n`}`,
-      );
-  exit(results.every(({ ok }) => ok) ? 0 : 3);
+    for (const result of results) {
+      const { name, detail, remedy } = result;
+      process.stdout.write(`${signOf(result)} ${name}: ${detail}\n${remedy === undefined ? '' : `    ${remedy}\n`}`);
+    }
+  exit(results.every(({ ok }) => ok) ? exitCodes.passed : exitCodes.lab);
 };
 
 export const addDoctorCommand = (program: Command, context: CommandContext): void => {

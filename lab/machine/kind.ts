@@ -1,4 +1,5 @@
 import type { Fidelity, Input } from '../report/model/results.ts';
+import type { CheckResult } from '../system/check-result.ts';
 import type { Architecture } from '../system/elf.ts';
 import type { TreeEntry } from '../system/packages/deb.ts';
 import type { RunFolder } from '../system/runs.ts';
@@ -75,7 +76,7 @@ export type MachineKind = {
   readonly alone?: string;
   /**
    * Puts this process where such a machine can be made. It may be started anew for that: nothing that has to be undone
-   * may have happened before.
+   * may have happened before, and the new process is marked by `enteredMark`.
    */
   readonly enter?: (options: MachineOptions, signal: AbortSignal) => Promise<void>;
   /** Makes or fetches its parts; `say` is told how far that has come, and the start too. */
@@ -91,6 +92,8 @@ export type MachineKind = {
     say: (text: string) => void,
     signal: AbortSignal,
   ) => Promise<CountedGuest>;
+  /** What is right and wrong with the board; left out where the lab makes the board itself. */
+  readonly examine?: (signal: AbortSignal) => Promise<readonly CheckResult[]>;
   /**
    * Reaches one that was left running, by its run's folder; undefined when that run's machine is of another kind. A kind
    * without it is put back as it was after each run and cannot be left running. `exec` runs programs on it where another

@@ -13,9 +13,13 @@ const kinds: readonly MachineKind[] = [emulatedKind(virt, 'virt'), emulatedKind(
 /** Names of the machines that need no machine file. */
 export const machineNames: readonly string[] = kinds.map(({ name }) => name);
 
+/** The machine with a name; undefined where there is none. */
+export const findMachineKind = (name: string): MachineKind | undefined =>
+  kinds.find((kind) => kind.name === name) ?? hardwareKind(name);
+
 /** The machine with a name: one of the lab's, or one of the user's own. Throws a usage fault that names the nearest. */
 export const machineKind = (name: string): MachineKind => {
-  const found = kinds.find((kind) => kind.name === name) ?? hardwareKind(name);
+  const found = findMachineKind(name);
   if (!found) throw usageFault(`no machine '${name}'${nearest(name, [...machineNames, ...ownMachines()])}`);
   return found;
 };

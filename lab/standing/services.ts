@@ -10,11 +10,11 @@ import type { Board, Service } from '../scenario/scenario.ts';
 import { createDeployer, type Services } from '../scenario/services/deploy.ts';
 import { createLoader } from '../scenario/services/loads.ts';
 import { putCompiled } from '../scenario/services/worker.ts';
-import { getOverHttp } from '../scenario/targets/get.ts';
+import { getOverHttp, requestMs } from '../scenario/targets/get.ts';
 import { LabError, labFault, usageFault } from '../system/errors.ts';
 import { sha256 } from '../system/files/digest.ts';
 import { nearest } from '../system/nearest.ts';
-import type { Deadline } from '../system/wait.ts';
+import { type Deadline, deadline } from '../system/wait.ts';
 import type { App } from '../wasm/app.ts';
 import { expectedByAsking, summarize } from './load.ts';
 import { memoryOf } from './memory.ts';
@@ -35,8 +35,8 @@ type Placed = {
   instances: readonly Service[];
 };
 
-/** What the services of a lab need from around them. */
-export type ServicesNeeds = {
+/** What the services of a lab are made with. */
+export type ServicesOptions = {
   readonly board: Board;
   readonly cluster: Cluster;
   /** The folder of the lab's run, into which components are handed. */
@@ -47,13 +47,12 @@ export type ServicesNeeds = {
   readonly signal: AbortSignal;
 };
 
-const requestMs = 10_000;
 const noEvent = (): void => {};
 const urlOf = ({ host, port }: Endpoint, at = '/'): string => `http://${host}:${port}${at}`;
 
 /** What is deployed in a standing lab. Requests about one service are dealt with one after another. */
 export class LabServices {
-  readonly #needs: ServicesNeeds;
+  readonly #options: ServicesOptions;
   /** No limit but the lab's own end: a worker says by itself that a deployment failed. */
   readonly #limit: Deadline;
   readonly #placed = new Map<string, Placed>();
@@ -61,9 +60,9 @@ export class LabServices {
   readonly #mapped = new Map<string, Mapped>();
   readonly #queues = new Map<string, LimitFunction>();
 
-  constructor(needs: ServicesNeeds) {
-    this.#needs = needs;
-    this.#limit = { signal: needs.signal, extend: () => {} };
+  constructor(options: ServicesOptions) {
+    this.#options = options;
+    this.#limit = { signal: options.signal, extend: () => {} };
   }
 
   /** Deploys a component as a service; one that has that name already is replaced by it. */
@@ -85,7 +84,7 @@ export class LabServices {
 
   /** All services with their instances, in the order of their deployment. */
   async status(signal: AbortSignal): Promise<LabStatus['services']> {
-    const { board } = this.#needs;
+    const { board } = this.#options;
     const placed = [...this.#placed.values()];
     const tasks = placed.flatMap(({ instances }) => instances.map(({ task }) => task));
     const memory = tasks.length === 0 ? new Map<string, number>() : await memoryOf(board.machine, tasks, signal);
@@ -108,13 +107,13 @@ export class LabServices {
   /** Loads a service from the lab, and expects of all answers what the first one was. */
   async load(request: LoadRequest, asked: AbortSignal): Promise<Answers['load']> {
     const { service, path: at, connections, seconds, rate } = request;
-    const { board } = this.#needs;
-    const signal = AbortSignal.any([this.#needs.signal, asked]);
+    const { board } = this.#options;
+    const signal = AbortSignal.any([this.#options.signal, asked]);
     const { mappings, instances } = this.#find(service);
     const tcp = mappings.find(({ protocol }) => protocol === 'tcp');
     if (tcp === undefined) throw usageFault(`${service} has no TCP port that could be loaded`);
     const url = urlOf(await board.forward(tcp.host), at);
-    const ask = () => getOverHttp(url, AbortSignal.any([signal, AbortSignal.timeout(this.#requestMs)]));
+    const ask = () => getOverHttp(url, deadline(this.#requestMs, 'the first response', signal));
     const expected = await expectedByAsking(ask).catch((error: unknown) => {
       signal.throwIfAborted();
       const next = [`npm run lab -- logs ${service}`];
@@ -135,7 +134,7 @@ export class LabServices {
   }
 
   get #requestMs(): number {
-    return requestMs * this.#needs.board.machine.timeoutFactor;
+    return requestMs * this.#options.board.machine.timeoutFactor;
   }
 
   /** Does `work` when what was asked before of the same service has been done. */
@@ -154,7 +153,7 @@ export class LabServices {
 
   /** A component out of the file that it was handed over in. */
   async #take({ name, file, sha256: wanted }: DeployRequest['component']): Promise<App> {
-    const handed = path.join(this.#needs.folder, file);
+    const handed = path.join(this.#options.folder, file);
     const bytes = await fs.readFile(handed);
     await fs.rm(handed, { force: true });
     if (sha256(bytes) !== wanted) throw labFault(`${name} was changed on its way to the lab`);
@@ -167,7 +166,7 @@ export class LabServices {
     progress: (text: string) => void,
   ): Promise<Answers['deploy']> {
     const began = performance.now();
-    const { board, cluster, signal } = this.#needs;
+    const { board, cluster, signal } = this.#options;
     const app = await this.#take(component);
     const before = this.#placed.get(name);
     const others = [...this.#mapped].filter(([other]) => other !== name).map(([, mapped]) => mapped);
@@ -207,7 +206,7 @@ export class LabServices {
 
   /** A deploy message to a worker that is away would be waited for in vain. */
   #checkWorker(): void {
-    if (this.#needs.cluster.isConnected()) return;
+    if (this.#options.cluster.isConnected()) return;
     throw new LabError('the worker is not connected to the cluster', {
       fault: 'product',
       next: ['npm run lab -- logs NodeEngine', 'npm run lab -- logs NetManager'],
@@ -232,11 +231,11 @@ export class LabServices {
   /** The cluster no longer serves a component that no service is made of. */
   #withdraw({ image }: Placed): void {
     const inUse = [...this.#placed.values()].some((placed) => placed.image === image);
-    if (!inUse) this.#needs.cluster.withdrawArtifact(image);
+    if (!inUse) this.#options.cluster.withdrawArtifact(image);
   }
 
   async #address(mappings: readonly PortMapping[], signal: AbortSignal): Promise<string | undefined> {
     const tcp = mappings.find(({ protocol }) => protocol === 'tcp');
-    return tcp === undefined ? undefined : urlOf(await this.#needs.addressOf(tcp.host, signal));
+    return tcp === undefined ? undefined : urlOf(await this.#options.addressOf(tcp.host, signal));
   }
 }

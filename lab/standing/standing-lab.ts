@@ -1,7 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { startCluster } from '../cluster/cluster.ts';
+import { hasEntered } from '../machine/entered.ts';
 import type { MachineKind } from '../machine/kind.ts';
-import { isInNamespaces } from '../machine/local/namespaces.ts';
 import type { RunBoard } from '../scenario/board/run-board.ts';
 import { scenarioBoard } from '../scenario/board/scenario-board.ts';
 import { RunBoards } from '../scenario/run/boards.ts';
@@ -10,7 +10,7 @@ import { StepFailed, Steps } from '../scenario/run/steps.ts';
 import { type NetworkSpec, subnet6Of } from '../scenario/scenario.ts';
 import { startWorker } from '../scenario/services/worker.ts';
 import type { Emit } from '../scenario/targets/events.ts';
-import { LabError, messageOf } from '../system/errors.ts';
+import { Interrupted, LabError, messageOf } from '../system/errors.ts';
 import { openRun, reapRuns } from '../system/runs.ts';
 import { StallWatch } from '../system/stalls.ts';
 import { deadline } from '../system/wait.ts';
@@ -90,10 +90,7 @@ const endOf = async (asked: Promise<void>, lost: AbortSignal, signal: AbortSigna
   void asked.then(() => resolve(undefined));
   for (const [ends, reason] of [
     [lost, () => lost.reason],
-    [
-      signal,
-      () => (signal.reason instanceof Error && signal.reason.message === 'interrupted' ? undefined : signal.reason),
-    ],
+    [signal, () => (signal.reason instanceof Interrupted ? undefined : signal.reason)],
   ] as const) {
     const tell = () => resolve(reason());
     if (ends.aborted) tell();
@@ -120,7 +117,7 @@ export const standLab = async (options: StandingOptions): Promise<void> => {
       throw signal.aborted ? signal.reason : namedByStep(error);
     });
     const { machine } = board;
-    const gateway = isInNamespaces() ? stack.use(new Gateway(folder)) : undefined;
+    const gateway = hasEntered() ? stack.use(new Gateway(folder)) : undefined;
     await gateway?.start();
     const ends = AbortSignal.any([signal, board.lost]);
     const forwarded = new Map<number, ReturnType<typeof machine.forward>>();

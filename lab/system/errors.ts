@@ -1,7 +1,19 @@
 /** Who is to blame, as the exit code says it. */
 export type Fault = 'product' | 'incomplete' | 'lab' | 'usage';
 
-const exitCodes: Readonly<Record<Fault, number>> = { product: 1, incomplete: 2, lab: 3, usage: 64 };
+/** What the lab's programs end with: by a run's verdict, by who is to blame for an error, or by how they were ended. */
+export const exitCodes = {
+  passed: 0,
+  failed: 1,
+  product: 1,
+  incomplete: 2,
+  error: 3,
+  lab: 3,
+  /** EX_USAGE of sysexits.h. */
+  usage: 64,
+  /** 128 and SIGINT, as a shell has it. */
+  interrupted: 130,
+} as const;
 
 /** An error that a person can act on: what went wrong, who is at fault, and the commands to go on with. */
 export class LabError extends Error {
@@ -24,6 +36,15 @@ export class LabError extends Error {
 
 /** The exit code for an error that reached the top; whatever is not a {@link LabError} is the lab's own fault. */
 export const exitCodeOf = (error: unknown): number => exitCodes[error instanceof LabError ? error.fault : 'lab'];
+
+/** Why work was aborted when the user, or who started the lab, asked it to end. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+
+  constructor() {
+    super('interrupted');
+  }
+}
 
 /** A failure of the lab itself: image, emulator, network, host. */
 export const labFault = (message: string, next: readonly string[] = [], cause?: unknown): LabError =>

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
+import { hasEntered } from '../../machine/entered.ts';
 import type { MachineKind } from '../../machine/kind.ts';
-import { isInNamespaces } from '../../machine/local/namespaces.ts';
 import type { CheckResult } from '../../system/check-result.ts';
 import { labFault } from '../../system/errors.ts';
 import { cachePath } from '../../system/files/cache.ts';
@@ -72,10 +72,10 @@ export type Undertaking = {
 
 /**
  * Checks what a run needs and can be known before it. Says remarks on stderr, and throws a lab fault with all that stands
- * in the way. A process that has entered namespaces was checked before it did.
+ * in the way. A process that was started anew where boards can be made was checked before.
  */
 export const preflight = async ({ kinds, reports, wasmtime }: Undertaking, signal: AbortSignal): Promise<void> => {
-  if (isInNamespaces()) return;
+  if (hasEntered()) return;
   const subject = { reports: reports ?? '', signal };
   const basic: readonly Need[] = ['every run', ...(reports === undefined ? [] : (['reports'] as const))];
   const folders = await examineComputer(new Set(basic), subject);

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { plain } from '../../report/formats/wording.ts';
-import { bytesInWords } from '../../report/model/text.ts';
+import { bytesInWords, shownBodyBytes } from '../../report/model/text.ts';
 import type { Answer } from '../../scenario/targets/answer.ts';
 import { getOverHttp } from '../../scenario/targets/get.ts';
 import { ask } from '../../standing/channel.ts';
@@ -20,7 +20,6 @@ import { describeTrouble } from '../trouble.ts';
 import { changesOf } from './changes.ts';
 
 const responseMs = 60_000;
-const shownBodyBytes = 1024;
 
 type DeployFlags = {
   readonly lab?: string;

@@ -3,17 +3,16 @@ import { runLoad } from '../../load/load.ts';
 import { columns } from '../../report/formats/columns.ts';
 import { formatValue } from '../../report/formats/wording.ts';
 import { loadCounts, recordLoad } from '../../report/model/load-record.ts';
-import { getOverHttp } from '../../scenario/targets/get.ts';
+import { getOverHttp, requestMs } from '../../scenario/targets/get.ts';
 import { ask } from '../../standing/channel.ts';
 import { openLab } from '../../standing/client.ts';
 import { expectedByAsking, summarize } from '../../standing/load.ts';
 import type { LoadSummary } from '../../standing/protocol.ts';
-import { LabError, messageOf, usageFault } from '../../system/errors.ts';
+import { exitCodes, LabError, messageOf, usageFault } from '../../system/errors.ts';
 import { deadline } from '../../system/wait.ts';
 import { requestPath } from '../answer.ts';
 import { type CommandContext, printJson, wholeNumber } from '../context.ts';
 
-const requestMs = 10_000;
 const warmUpMs = 500;
 
 type LoadFlags = {
@@ -80,7 +79,7 @@ const load = async (target: string, flags: LoadFlags, { signal, exit }: CommandC
   if (flags.json) printJson(summary);
   else process.stdout.write(describe(summary));
   const { responses = 0, wrongStatus = 0, wrongBody = 0, errors = 0, timeouts = 0 } = summary.counts;
-  exit(responses > 0 && wrongStatus + wrongBody + errors + timeouts === 0 ? 0 : 1);
+  exit(responses > 0 && wrongStatus + wrongBody + errors + timeouts === 0 ? exitCodes.passed : exitCodes.failed);
 };
 
 const target = (text: string): string => {

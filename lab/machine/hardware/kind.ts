@@ -1,5 +1,6 @@
 import type { MachineKind } from '../kind.ts';
 import { readMachine } from './definition.ts';
+import { examineHardware } from './examine.ts';
 import { hardwareCapabilities, startHardware } from './hardware.ts';
 
 /** A board of the user's own, by its machine file; undefined when there is none of that name. */
@@ -14,6 +15,7 @@ export const hardwareKind = (name: string): MachineKind | undefined => {
     capabilities: hardwareCapabilities,
     requires: ['ssh'],
     alone: 'it is one board, and boards of your own are not joined by the lab',
+    examine: (signal) => examineHardware(name, definition, signal),
     prepare: async ({ wasmtime }, say) => ({
       unlocked: [],
       start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, say, note, signal }),

@@ -3,12 +3,7 @@ import { execa } from 'execa';
 import { type LabError, labFault } from '../../system/errors.ts';
 import { networkCommands } from '../../system/packages/network-tools.ts';
 import { findProgram, systemFolders } from '../../system/programs.ts';
-
-/** Set in the environment of a lab that runs in namespaces of its own. */
-const marker = 'OAKESTRA_LAB_NAMESPACES';
-
-/** Whether this process is the one that {@link enterNamespaces} made of another one. */
-export const isInNamespaces = (): boolean => process.env[marker] !== undefined;
+import { enteredMark, hasEntered } from '../entered.ts';
 
 const lasting = ['--user', '--map-root-user', '--net', '--mount'] as const;
 
@@ -92,11 +87,11 @@ export const namespaceTrouble = async (signal: AbortSignal): Promise<LabError | 
  * Throws a lab fault that names the setting where this computer forbids that, or the programs that it lacks.
  */
 export const enterNamespaces = async (signal: AbortSignal): Promise<void> => {
-  if (isInNamespaces()) return;
+  if (hasEntered()) return;
   const trouble = await namespaceTrouble(signal);
   if (trouble) throw trouble;
   const unshare = findProgram('unshare') ?? '';
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  const environment = { ...process.env, PATH: await searchPath(signal), [marker]: '1' };
+  const environment = { ...process.env, PATH: await searchPath(signal), [enteredMark]: '1' };
   process.execve?.(unshare, [unshare, ...lasting, '--', ...self], environment);
 };

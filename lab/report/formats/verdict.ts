@@ -16,5 +16,8 @@ export const verdictSigns: Readonly<Record<Verdict, string>> = {
   incomplete: '?',
 };
 
+/** The sign of what is no fault, and still worth a look. */
+export const remarkSign = '!';
+
 /** The colour of a verdict, as chalk names it. */
 export const verdictColours = { passed: 'green', failed: 'red', error: 'magenta', incomplete: 'yellow' } as const;

@@ -19,6 +19,9 @@ export const textIn = (bytes: Uint8Array, isCut = false): string | undefined => 
   }
 };
 
+/** How many bytes of a response's body are kept in a report or shown. */
+export const shownBodyBytes = 1024;
+
 /** Bytes for a person: text as it is, else how many there are and the first of them in hex. */
 export const bytesInWords = (bytes: Uint8Array, most = Number.POSITIVE_INFINITY): string => {
   const text = textIn(bytes.subarray(0, most), bytes.length > most);

@@ -1,7 +1,7 @@
 import { maxCompileMs } from '../../../worker/contract/limits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import { timeKind } from '../../report/model/load-record.ts';
-import { bytesInWords } from '../../report/model/text.ts';
+import { bytesInWords, shownBodyBytes } from '../../report/model/text.ts';
 import { labFault } from '../../system/errors.ts';
 import { apartFrom, type Deadline, deadline } from '../../system/wait.ts';
 import type { App } from '../../wasm/app.ts';
@@ -20,7 +20,6 @@ import { labTarget } from '../targets/targets.ts';
 import type { Steps } from './steps.ts';
 
 const configureMs = 60_000;
-const shownBodyBytes = 1024;
 
 /** What a scenario works with, bound to running boards, cluster and workers. */
 export const makeLab = (parts: {

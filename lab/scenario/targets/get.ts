@@ -1,6 +1,9 @@
 import http from 'node:http';
 import { type Answer, answerOf } from './answer.ts';
 
+/** How long one response may take unless something else is said, in ms on native hardware. */
+export const requestMs = 10_000;
+
 /** One GET request of this process, on a connection of its own. Rejects when there is no answer until `signal` aborts. */
 export const getOverHttp = (url: string, signal: AbortSignal): Promise<Answer> =>
   new Promise((resolve, reject) => {

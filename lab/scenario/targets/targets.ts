@@ -4,7 +4,7 @@ import type { Place } from '../../report/model/results.ts';
 import { placeOf } from '../../report/model/text.ts';
 import { type Answer, answerOf } from './answer.ts';
 import type { Emit } from './events.ts';
-import { getOverHttp } from './get.ts';
+import { getOverHttp, requestMs } from './get.ts';
 import { bindShell, type ScriptRun, type Shell } from './shell.ts';
 
 /** Where a step runs: commands by `$` and HTTP requests by `get` start there. */
@@ -20,8 +20,6 @@ export type ExecTarget = {
   /** Runs a program there; only on the board and in its namespaces. */
   readonly exec?: Machine['exec'];
 };
-
-const requestMs = 10_000;
 
 /**
  * What `curl --include` prints, one byte a character (latin1), taken apart: after interim answers comes the one that
