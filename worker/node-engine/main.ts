@@ -14,7 +14,7 @@ import { parseOptions, UsageError, usage } from './options.ts';
 import { installFilter } from './process/filter.ts';
 import { findGroups } from './process/limits.ts';
 import { openLogFolder } from './process/log-folder.ts';
-import { findRuntime } from './runtime/wasmtime-runtime.ts';
+import { findRuntime } from './runtime/wasmtime/runtime.ts';
 import { readSettings } from './settings.ts';
 import { work } from './worker.ts';
 

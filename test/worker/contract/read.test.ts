@@ -8,8 +8,8 @@ import { NetDeployRequest, readDeployAnswer } from '../../../worker/contract/net
 import { TableResult } from '../../../worker/contract/net-mqtt.ts';
 import { read, type Warn } from '../../../worker/contract/read.ts';
 import { parseConfig } from '../../../worker/net-manager/config.ts';
-import { planRun } from '../../../worker/node-engine/runtime/command.ts';
 import { defaultServing } from '../../../worker/node-engine/runtime/serving.ts';
+import { planRun } from '../../../worker/node-engine/runtime/wasmtime/command.ts';
 import { parseSettings } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
 import { attempt, type Document } from './attempt.ts';

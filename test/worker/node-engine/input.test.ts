@@ -6,7 +6,7 @@ import { parseReference } from '../../../worker/node-engine/artifacts/reference.
 import { defaultSources } from '../../../worker/node-engine/artifacts/sources.ts';
 import { readOrder } from '../../../worker/node-engine/cluster/inbox.ts';
 import { parseOptions, UsageError } from '../../../worker/node-engine/options.ts';
-import { checkJob } from '../../../worker/node-engine/runtime/command.ts';
+import { checkJob } from '../../../worker/node-engine/runtime/job.ts';
 import { settingsOf } from '../../../worker/node-engine/settings.ts';
 import { inputs } from '../../support/inputs.ts';
 

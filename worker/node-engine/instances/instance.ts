@@ -1,6 +1,6 @@
 import type { DeployRequest } from '../../contract/job.ts';
 import { isServiceName } from '../../contract/names.ts';
-import { checkJob } from '../runtime/command.ts';
+import { checkJob } from '../runtime/job.ts';
 import { UndoStack } from './undo.ts';
 import type { InstanceUsage } from './usage.ts';
 

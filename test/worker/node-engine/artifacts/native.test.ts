@@ -9,7 +9,7 @@ import type { Artifact } from '../../../../worker/node-engine/artifacts/artifact
 import { compilerMemory } from '../../../../worker/node-engine/native/compile.ts';
 import { NativeCode } from '../../../../worker/node-engine/native/native-code.ts';
 import { featuresOf } from '../../../../worker/node-engine/native/processor.ts';
-import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime/runtime.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { fixture, noWasmtime, wasmtime } from '../support/daemon.ts';
 

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { maxHeadBytes } from '../../../../worker/contract/limits.ts';
 import { firstResponse } from '../../../../worker/node-engine/instances/readiness.ts';
 import type { Running } from '../../../../worker/node-engine/process/launch.ts';
-import { hasCode } from '../../../../worker/node-engine/runtime/begun.ts';
+import { hasCode } from '../../../../worker/node-engine/runtime/wasmtime/begun.ts';
 
 const forever: Running = { id: { pid: 0, start: 0 }, exited: new Promise(() => undefined) };
 

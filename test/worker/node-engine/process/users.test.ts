@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { nativeName } from '../../../../worker/contract/native.ts';
 import { NativeCode } from '../../../../worker/node-engine/native/native-code.ts';
 import { architecture } from '../../../../worker/node-engine/native/processor.ts';
-import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime/runtime.ts';
 import { compilerUsers, hasUsers, instanceUsers } from '../../../../worker/system/users.ts';
 import { startCluster } from '../../../support/cluster/engine.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import t, { type Test } from 'tap';
 import { type ComponentInfo, inspectComponent } from '../../../../worker/contract/component.ts';
-import { factsOf } from '../../../../worker/node-engine/runtime/features.ts';
+import { factsOf } from '../../../../worker/node-engine/runtime/wasmtime/features.ts';
 import {
   checkImports,
   type Feature,
   featuresOf,
   importOptions,
   offers,
-} from '../../../../worker/node-engine/runtime/imports.ts';
+} from '../../../../worker/node-engine/runtime/wasmtime/imports.ts';
 import { run } from '../../../../worker/system/run.ts';
 import { noWasmtime, wasmtime } from '../support/daemon.ts';
 import { command } from '../support/programs.ts';
@@ -163,7 +163,10 @@ t.test('a wasmtime is asked for what it may lack, once', { skip: noWasmtime }, a
 });
 
 t.test('the components that wasmtime is asked with are what they are said to be', async (t) => {
-  const source = await readFile(new URL('../../../../worker/node-engine/runtime/features.ts', import.meta.url), 'utf8');
+  const source = await readFile(
+    new URL('../../../../worker/node-engine/runtime/wasmtime/features.ts', import.meta.url),
+    'utf8',
+  );
   const random = '(import "wasi:random/random@0.3.0" (instance (export "get-random-u64" (func (result u64)))))';
   for (const imports of ['', random])
     t.ok(source.includes(Buffer.from(await parse(command('i32.const 0', imports))).toString('base64')), imports);

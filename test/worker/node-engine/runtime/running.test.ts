@@ -2,9 +2,11 @@ import fc from 'fast-check';
 import t from 'tap';
 import { Groups } from '../../../../worker/node-engine/process/limits.ts';
 import { ownLimits } from '../../../../worker/node-engine/process/own-limits.ts';
-import { checkJob, planRun } from '../../../../worker/node-engine/runtime/command.ts';
-import { defaultServing, servingOf, threadsOf } from '../../../../worker/node-engine/runtime/serving.ts';
-import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
+import { checkJob } from '../../../../worker/node-engine/runtime/job.ts';
+import { defaultServing, servingOf } from '../../../../worker/node-engine/runtime/serving.ts';
+import { planRun } from '../../../../worker/node-engine/runtime/wasmtime/command.ts';
+import { threadsOf } from '../../../../worker/node-engine/runtime/wasmtime/options.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime/runtime.ts';
 import { inputs } from '../../../support/inputs.ts';
 import { job } from '../support/jobs.ts';
 

@@ -8,7 +8,7 @@ import { Journal } from '../../../../worker/node-engine/instances/journal.ts';
 import { openMembership } from '../../../../worker/node-engine/instances/network/membership.ts';
 import { NativeCode } from '../../../../worker/node-engine/native/native-code.ts';
 import { defaultServing } from '../../../../worker/node-engine/runtime/serving.ts';
-import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime-runtime.ts';
+import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime/runtime.ts';
 import { settingsOf } from '../../../../worker/node-engine/settings.ts';
 import { work } from '../../../../worker/node-engine/worker.ts';
 import type { Cluster } from '../../../support/cluster/engine.ts';

@@ -1,7 +1,7 @@
-import type { Log } from '../../system/log.ts';
+import type { Log } from '../../../system/log.ts';
+import type { Runtime } from '../runtime.ts';
 import { hasBegun } from './begun.ts';
 import { planHere } from './command.ts';
-import type { Runtime } from './runtime.ts';
 import { findWasmtime, type Wasmtime } from './wasmtime.ts';
 
 /** How wasmtime begins what it says of a file that it does not run; it names the file, which no component knows. */

@@ -1,5 +1,5 @@
-import { InvalidData } from '../../contract/check.ts';
-import type { ComponentInfo, World } from '../../contract/component.ts';
+import { InvalidData } from '../../../contract/check.ts';
+import type { ComponentInfo, World } from '../../../contract/component.ts';
 
 /** What wasmtime may have been built without: it is asked for the first component that needs it. */
 export type Feature = 'wasi 0.3' | 'http' | 'config' | 'keyvalue' | 'tls' | 'nn';

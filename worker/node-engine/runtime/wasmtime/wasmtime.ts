@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { Log } from '../../system/log.ts';
-import { run } from '../../system/run.ts';
-import { compilerUsers, dropPrivileges, hasUsers, instanceUsers, nobody } from '../../system/users.ts';
+import type { Log } from '../../../system/log.ts';
+import { run } from '../../../system/run.ts';
+import { compilerUsers, dropPrivileges, hasUsers, instanceUsers, nobody } from '../../../system/users.ts';
 
 /** The runtime on this node. */
 export type Wasmtime = {

@@ -1,8 +1,8 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CommandFailed, run } from '../../system/run.ts';
-import { dropPrivileges } from '../../system/users.ts';
+import { CommandFailed, run } from '../../../system/run.ts';
+import { dropPrivileges } from '../../../system/users.ts';
 import type { Feature, RuntimeFacts } from './imports.ts';
 import type { Wasmtime } from './wasmtime.ts';
 

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { InvalidData } from '../../contract/check.ts';
-import { type ComponentInfo, handlers, type World, worldOf } from '../../contract/component.ts';
-import type { DeployRequest } from '../../contract/job.ts';
-import { parsePorts } from '../../contract/ports.ts';
-import { environmentOf, isInheritable } from './environment.ts';
+import { InvalidData } from '../../../contract/check.ts';
+import { type ComponentInfo, handlers, type World, worldOf } from '../../../contract/component.ts';
+import type { DeployRequest } from '../../../contract/job.ts';
+import { parsePorts } from '../../../contract/ports.ts';
+import { environmentOf, isInheritable } from '../environment.ts';
+import type { RunPlan } from '../runtime.ts';
+import { type Serving, splitServing } from '../serving.ts';
 import { factsOf } from './features.ts';
 import { checkImports, featuresOf, importOptions, type RuntimeFacts } from './imports.ts';
-import type { RunPlan } from './runtime.ts';
-import { type Serving, servingOptions, splitServing, threadsOf, timeoutOption } from './serving.ts';
+import { servingOptions, threadsOf, timeoutOption } from './options.ts';
 import type { Wasmtime } from './wasmtime.ts';
 
 const megabyte = 1024 * 1024;
@@ -23,14 +24,6 @@ const startable = (info: ComponentInfo, once: boolean): World => {
   const exported = some.length > 0 ? some.join(', ') : 'nothing';
   const wanted = info.kind === 'module' ? "'_start'" : `${handlers.join(', ')} or wasi:cli/run`;
   throw new InvalidData('image', [`the ${info.kind} exports ${exported}, but not ${wanted}`]);
-};
-
-/** Asks before anything is done whether a job can be run at all. Throws {@link InvalidData}. */
-export const checkJob = (job: DeployRequest): void => {
-  parsePorts(job.port ?? '');
-  environmentOf(job.environment ?? []);
-  for (const argument of job.cmd ?? [])
-    if (argument.includes('\0')) throw new InvalidData('cmd', ['an argument holds a zero byte']);
 };
 
 /** What is told of volumes, none of which can be mounted: wasmtime is given no folder of the board. */
