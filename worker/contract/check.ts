@@ -54,10 +54,16 @@ const explain = (error: ErrorObject, data: unknown): Fault => {
   return { path, text: `${path.join('.') || 'the document'} ${error.message}${detail}${shown}` };
 };
 
-/** What is wrong with `data`; empty when it fits. */
+/** The most faults that a document is looked at for: telling them all apart would keep a daemon busy for seconds. */
+const maxFaults = 10_000;
+
+/** What is wrong with `data`; empty when it fits, and one fault of the whole document when nearly everything is wrong. */
 export const faultsOf = (schema: TSchema, data: unknown): readonly Fault[] => {
   const check = validator(schema);
-  return check(data) ? [] : (check.errors ?? []).map((error) => explain(error, data));
+  if (check(data)) return [];
+  const errors = check.errors ?? [];
+  if (errors.length > maxFaults) return [{ path: [], text: `the document has more than ${maxFaults} faults` }];
+  return errors.map((error) => explain(error, data));
 };
 
 /** What is wrong with `data`, one line a fault; empty when it fits. */

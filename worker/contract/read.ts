@@ -100,12 +100,35 @@ const dispensable = (schema: Node, value: unknown, path: Path): Path | undefined
   return found;
 };
 
-/** A copy of `value` in which what is at `path` is undefined. */
-const without = (value: unknown, [key, ...rest]: Path): unknown => {
-  if (key === undefined) return undefined;
-  if (Array.isArray(value))
-    return value.map((entry: unknown, index) => (index === Number(key) ? without(entry, rest) : entry));
-  return isRecord(value) ? { ...value, [key]: without(value[key], rest) } : value;
+/** Parts of a document: a whole one, or some inside it. */
+type Parts = { isWhole: boolean; readonly inside: Map<string, Parts> };
+
+const partsOf = (paths: Iterable<Path>): Parts => {
+  const newParts = (): Parts => ({ isWhole: false, inside: new Map() });
+  const all = newParts();
+  for (const path of paths) {
+    let at = all;
+    for (const key of path) {
+      const next = at.inside.get(key) ?? newParts();
+      at.inside.set(key, next);
+      at = next;
+    }
+    at.isWhole = true;
+  }
+  return all;
+};
+
+/** A copy of `value` in which `parts` are undefined. */
+const without = (value: unknown, { isWhole, inside }: Parts): unknown => {
+  if (isWhole) return undefined;
+  const less = (entry: unknown, key: string): unknown => {
+    const parts = inside.get(key);
+    return parts === undefined ? entry : without(entry, parts);
+  };
+  if (Array.isArray(value)) return value.map((entry: unknown, index) => less(entry, String(index)));
+  return isRecord(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, less(entry, key)]))
+    : value;
 };
 
 const compact = (value: unknown): unknown => {
@@ -116,18 +139,28 @@ const compact = (value: unknown): unknown => {
 };
 
 /** The faults that have no other inside: of alternatives, all that were not meant are reported around the one that was. */
-const innermost = (faults: readonly Fault[]): readonly Fault[] =>
-  faults.filter(
-    ({ path }) =>
-      !faults.some((other) => other.path.length > path.length && path.every((key, at) => other.path[at] === key)),
-  );
+const innermost = (faults: readonly Fault[]): readonly Fault[] => {
+  const around = new Set(faults.flatMap(({ path }) => path.map((_, depth) => JSON.stringify(path.slice(0, depth)))));
+  return faults.filter(({ path }) => !around.has(JSON.stringify(path)));
+};
 
 /** The most lines about one document: a list of thousands must not fill the log. */
 const maxNotes = 10;
 
+/** How deep a document may be nested; none of the contract's has more than seven levels. */
+const maxDepth = 64;
+
+/** `value` with null in place of what is nested too deep to be worked on: whoever nests that deep means harm. */
+const shallow = (value: unknown, depth = maxDepth): unknown => {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === 0) return null;
+  if (Array.isArray(value)) return value.map((entry: unknown) => shallow(entry, depth - 1));
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, shallow(entry, depth - 1)]));
+};
+
 /** What can be used of `data`, typed as the schema says. Throws {@link InvalidData}, naming `what`. */
 export const read = <T extends TSchema>(schema: T, data: unknown, what: string, note: Warn): Static<T> => {
-  let value = normalized(schema as Node, data);
+  let value = normalized(schema as Node, shallow(data));
   let notes = 0;
   for (let faults = faultsOf(schema, value); faults.length > 0; faults = faultsOf(schema, value)) {
     const found = innermost(faults).map((fault) => ({
@@ -135,21 +168,19 @@ export const read = <T extends TSchema>(schema: T, data: unknown, what: string, 
       part: dispensable(schema as Node, value, fault.path),
     }));
     const fatal = found.filter(({ part }) => part === undefined);
-    if (fatal.length > 0)
-      throw new InvalidData(
-        what,
-        fatal.map(({ text }) => text),
-      );
+    if (fatal.length > 0) {
+      const more = fatal.length > maxNotes ? [`${fatal.length - maxNotes} more faults`] : [];
+      throw new InvalidData(what, [...fatal.slice(0, maxNotes).map(({ text }) => text), ...more]);
+    }
     const parts = new Map<string, Path>();
     for (const { part = [], text } of found) {
-      const name = part.join('\0');
+      const name = JSON.stringify(part);
       if (parts.has(name)) continue;
       if (notes < maxNotes) note(`${what}: ${text}; left out`);
       notes += 1;
       parts.set(name, part);
     }
-    for (const part of parts.values()) value = without(value, part);
-    value = normalized(schema as Node, compact(value));
+    value = normalized(schema as Node, compact(without(value, partsOf(parts.values()))));
   }
   if (notes > maxNotes) note(`${what}: ${notes - maxNotes} more faults; left out`);
   return value as Static<T>;

@@ -115,6 +115,27 @@ t.test('thousands of bad rows make a few lines', async (t) => {
   t.match(notes.at(-1), /4990 more/);
 });
 
+t.test('a megabyte of nothing but faults is refused at once, and few are told', async (t) => {
+  const job = { job_name: 'a.b.c.d', instance_number: 1, image: 'http://h/a.wasm' };
+  const reading = (more: object) => () => readDeployRequest(JSON.stringify({ ...job, ...more }), () => undefined);
+  const many = Array.from({ length: 9000 }, () => 0);
+  t.same(reading({ environment: many })().environment, []);
+  t.throws(reading({ cmd: many.map(() => true) }), /cmd\.9 must be string .*; 8990 more faults$/);
+  t.throws(reading({ environment: Array.from({ length: 300_000 }, () => 0) }), /more than 10000 faults/);
+});
+
+t.test('however deep a document is nested, it is read and can be written', async (t) => {
+  const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+  const job = (more: string) =>
+    readDeployRequest(`{"job_name":"a.b.c.d","instance_number":1,"image":"a.b/c",${more}}`, () => undefined);
+  for (const more of [`"x":${deep}`, `"volumes":[${deep}]`, `"environment":["A=1",${deep}]`, `"memory":"x","x":${deep}`])
+    try {
+      t.equal((JSON.parse(JSON.stringify(job(more))) as { job_name: string }).job_name, 'a.b.c.d');
+    } catch (error) {
+      t.match(error, { name: 'InvalidData', message: /memory must be number/ });
+    }
+});
+
 t.test('numbers, truth values and digits mean what they say', async (t) => {
   const { notes, note } = lines();
   const conf = { cluster_address: 'c', cluster_port: '10101', cluster_ssl: 'True' };
