@@ -59,14 +59,15 @@ const run = async (argv: readonly string[]): Promise<number> => {
   await native.prepare().catch((error) => log.warn(`${options.precompiled} is not in order: ${explain(error)}`));
   for (const problem of settings.serving.problems) log.warn(`${options.config}: ${problem}`);
   log.info(`${runtime.name} ${runtime.version} (${runtime.path})`);
+  const spare = spareFolder('node-engine', state);
   const node = {
     network: settings.network === undefined ? undefined : new NetClient(settings.network, log),
     membership: openMembership(join(resolve(options.state), 'network-id')),
     artifacts,
     runtime,
     groups,
-    filter: await installFilter(state, runtime, log),
-    journal: new Journal(join(state, 'instances'), spareFolder('node-engine', state), log),
+    filter: await installFilter(state, spare, runtime, log),
+    journal: new Journal(join(state, 'instances'), spare, log),
     log,
     logs: await openLogFolder(settings.logs, join(state, 'logs'), log),
     native,

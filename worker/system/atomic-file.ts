@@ -19,7 +19,7 @@ const syncFolder = async (folder: string): Promise<void> => {
  */
 export const replaceFile = async (
   path: string,
-  text: string,
+  text: string | Uint8Array,
   { mode = 0o644, durable = false }: How = {},
 ): Promise<void> => {
   const fresh = `${path}.new`;

@@ -128,7 +128,12 @@ t.test('however deep a document is nested, it is read and can be written', async
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
   const job = (more: string) =>
     readDeployRequest(`{"job_name":"a.b.c.d","instance_number":1,"image":"a.b/c",${more}}`, () => undefined);
-  for (const more of [`"x":${deep}`, `"volumes":[${deep}]`, `"environment":["A=1",${deep}]`, `"memory":"x","x":${deep}`])
+  for (const more of [
+    `"x":${deep}`,
+    `"volumes":[${deep}]`,
+    `"environment":["A=1",${deep}]`,
+    `"memory":"x","x":${deep}`,
+  ])
     try {
       t.equal((JSON.parse(JSON.stringify(job(more))) as { job_name: string }).job_name, 'a.b.c.d');
     } catch (error) {

@@ -117,7 +117,7 @@ export class ArtifactCache {
 
   async #receive(reference: Reference, found: Located, signal: AbortSignal): Promise<Artifact> {
     // The disk may have been away when the engine began.
-    await mkdir(this.#folder, { recursive: true, mode: 0o755 });
+    await this.#writing(() => mkdir(this.#folder, { recursive: true, mode: 0o755 }));
     this.#incoming += 1;
     const part = join(this.#folder, `${process.pid}-${this.#incoming}.part`);
     const incoming = await openSoon(found, signal);
@@ -127,12 +127,12 @@ export class ArtifactCache {
       return await this.#keep(incoming, part, expected, reference.kind === 'file');
     } finally {
       incoming.bytes.destroy();
-      await rm(part, { force: true });
+      await rm(part, { force: true }).catch(() => undefined); // it is removed at the next start
     }
   }
 
   async #keep(incoming: Incoming, part: string, expected: readonly string[], secret: boolean): Promise<Artifact> {
-    await using file = await open(part, 'wx+', 0o600);
+    await using file = await this.#writing(() => open(part, 'wx+', 0o600));
     const digest = await save(incoming, file);
     for (const wanted of expected) {
       if (wanted === digest) continue;
@@ -149,6 +149,15 @@ export class ArtifactCache {
     return { file: place, digest, info };
   }
 
+  /** Writes to the folder; where that cannot be, the error says so. */
+  async #writing<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      throw new FetchError(`no component can be kept in ${this.#folder}`, { cause });
+    }
+  }
+
   #place(digest: string): string {
     return join(this.#folder, `${digest}.wasm`);
   }
@@ -160,7 +169,7 @@ export class ArtifactCache {
       await using file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
       const now = new Date();
       if ((await digestOf(file)) === digest) {
-        await file.utimes(now, now);
+        await file.utimes(now, now).catch(() => undefined); // only who is evicted first depends on it
         return { file: place, digest, info: await inspectFile(file) };
       }
     } catch {

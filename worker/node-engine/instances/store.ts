@@ -28,6 +28,8 @@ export class Store<T extends TSchema> {
   readonly #unsaved = new Set<string>();
   /** Set from the first write that fails until one succeeds. */
   #troubled = false;
+  /** Set from the first write to the spare folder that fails until one succeeds. */
+  #forgetful = false;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(schema: T, folder: string, spare: string, log: Log) {
@@ -126,7 +128,14 @@ export class Store<T extends TSchema> {
       this.#retry ??= setTimeout(() => void this.#saveAll(), againMs).unref();
       await mkdir(this.#spare, { recursive: true, mode: 0o700 })
         .then(() => replaceFile(spare, JSON.stringify(value ?? null), { mode: 0o600 }))
-        .catch((other: unknown) => this.#log.error(`${name} is remembered in memory only: ${explain(other)}`));
+        .then(() => {
+          this.#forgetful = false;
+        })
+        .catch((other: unknown) => {
+          if (!this.#forgetful)
+            this.#log.error(`${name} and what comes after it is remembered in memory only: ${explain(other)}`);
+          this.#forgetful = true;
+        });
     }
   }
 

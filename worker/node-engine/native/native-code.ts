@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, rm, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { compileOptions, nativeName } from '../../contract/native.ts';
+import { explain } from '../../system/explain.ts';
 import { keyedMutex } from '../../system/locks/keyed-mutex.ts';
 import { Slots } from '../../system/locks/slots.ts';
 import type { Log } from '../../system/log.ts';
@@ -99,9 +100,11 @@ export class NativeCode {
     });
   }
 
-  /** Removes code that this node has made and that has turned out to be of no use. */
+  /** Removes code that this node has made and that has turned out to be of no use; the log tells where it cannot. */
   async discard({ file }: Program): Promise<void> {
-    if (dirname(file) === this.#place.folder && ownName.test(basename(file))) await rm(file, { force: true });
+    const { folder, log } = this.#place;
+    if (dirname(file) !== folder || !ownName.test(basename(file))) return;
+    await rm(file, { force: true }).catch((error: unknown) => log.warn(`${file} stays: ${explain(error)}`));
   }
 
   /** A file of native code. It counts only when nobody but root and the engine could have written it. */

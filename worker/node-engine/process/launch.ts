@@ -1,6 +1,5 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { spawn } from '../../system/spawn.ts';
 import { dropPrivileges } from '../../system/users.ts';
@@ -9,7 +8,7 @@ import type { Program, RunPlan, Runtime } from '../runtime/runtime.ts';
 import { openOutput, writerEnded } from './output.ts';
 import type { OwnLimits } from './own-limits.ts';
 import { isRunning, type ProcessId, procStat, signalProcess } from './proc.ts';
-import { type Exit, recorded, recordedExit } from './record.ts';
+import { type Exit, exitOf, openRecord, recorded, recordedExit } from './record.ts';
 
 /** A process of the runtime, started by this engine or by the one before it. */
 export type Running = { readonly id: ProcessId; readonly exited: Promise<Exit> };
@@ -119,7 +118,7 @@ export const launchRecorded = async (
   record: string,
 ): Promise<Running> => {
   await using output = await openOutput(log, environment[markVariable] ?? '');
-  await using status = await open(record, 'w', 0o600);
+  await using status = await openRecord(record);
   const descriptors: StdioOptions = ['ignore', output.input, output.input, status.fd, 'pipe'];
   // the recorder is not the instance, and its argv is for everyone to read
   const { [markVariable]: mark = '', ...others } = environment;
@@ -131,8 +130,11 @@ export const launchRecorded = async (
   const [pid] = (await Promise.race([once(told, 'data'), failed])) as [Buffer];
   told.destroy();
   const id = await identify(Number(pid));
-  const recordedEnd = exited.then(() => end(id, new AbortController().signal)).then(() => recordedExit(record));
-  return { id, exited: settled(recordedEnd, output.written) };
+  const childExited = exited.then(async ({ code }) => {
+    await end(id, new AbortController().signal);
+    return code === null ? await recordedExit(record) : exitOf(code);
+  });
+  return { id, exited: settled(childExited, output.written) };
 };
 
 /**

@@ -110,6 +110,17 @@ class LogFolderError extends Error {
   override readonly name = 'LogFolderError';
 }
 
+const beginFile = async (file: string): Promise<void> => {
+  const old = await lstat(file).catch(() => undefined);
+  if (old !== undefined) {
+    await rm(`${file}.1`, { recursive: true, force: true });
+    await rename(file, `${file}.1`);
+    if (!old.isFile()) await rm(`${file}.1`, { recursive: true, force: true });
+  }
+  await using handle = await open(file, 'wx', 0o640);
+  await handle.close();
+};
+
 /**
  * Makes room for the output of a new instance; that of the one which had the name before is kept as `<file>.1`. A folder
  * that was removed, as what has been in /tmp for long is, is made again; one that is another user's by now is not used.
@@ -123,15 +134,11 @@ export const newLog = async (logs: LogFolder, task: string, log: Log): Promise<v
       );
     log.warn(`${logs.folder} was missing; it is made again`);
   }
-  const file = join(logs.folder, task);
-  const old = await lstat(file).catch(() => undefined);
-  if (old !== undefined) {
-    await rm(`${file}.1`, { recursive: true, force: true });
-    await rename(file, `${file}.1`);
-    if (!old.isFile()) await rm(`${file}.1`, { recursive: true, force: true });
+  try {
+    await beginFile(join(logs.folder, task));
+  } catch (cause) {
+    throw new LogFolderError(`the output of ${task} cannot be kept in ${logs.folder}`, { cause });
   }
-  await using handle = await open(file, 'wx', 0o640);
-  await handle.close();
   await show(logs, task, log);
 };
 

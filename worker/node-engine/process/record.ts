@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { deadline, retry } from '../../system/wait.ts';
@@ -33,15 +33,28 @@ export const recorded = (
 
 const unobserved: Exit = { code: null, signal: null };
 
+/** A status has up to three digits, and a line's end. */
+const longestStatus = 4;
+
 /** With this wasmtime itself exits after a trap; for a shell it would be a signal. */
 const trapped = 134;
 
-/** A shell's exit status (POSIX, Shell Command Language, 2.8.2). */
-const exitOf = (status: number): Exit => {
+/** How a command ended, by a shell's exit status (POSIX, Shell Command Language, 2.8.2), which is a recorder's own, too. */
+export const exitOf = (status: number): Exit => {
   const ended = Object.entries(constants.signals).find(([, number]) => number === status - 128);
   return ended === undefined || status === trapped
     ? { code: status, signal: null }
     : { code: null, signal: ended[0] as NodeJS.Signals };
+};
+
+/**
+ * Opens the file for an exit status. It has its room on the disk before it is needed: a program that ends while the disk
+ * is full ends as it does.
+ */
+export const openRecord = async (file: string): Promise<FileHandle> => {
+  const handle = await open(file, 'w', 0o600);
+  await handle.write(' '.repeat(longestStatus), 0);
+  return handle;
 };
 
 /** How long a recorder may take to write, in ms. */
@@ -52,8 +65,9 @@ export const recordedExit = async (file: string): Promise<Exit> => {
   using limit = deadline(new AbortController().signal, recordMs, 'recording the exit status');
   const attempt = async () => {
     const text = await readFile(file, 'utf8');
-    if (!text.endsWith('\n')) throw new Error(`${file} holds no exit status yet`);
-    return exitOf(Number(text));
+    const [status = '', ...more] = text.split('\n');
+    if (more.length === 0) throw new Error(`${file} holds no exit status yet`);
+    return exitOf(Number(status));
   };
   const giveUpIfNone = (error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error;

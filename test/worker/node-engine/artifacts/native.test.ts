@@ -140,6 +140,21 @@ inSandbox(import.meta.url, () => {
     t.equal((await calls()).length, 2);
   });
 
+  t.test('code on a read-only disk is used, and what cannot be removed is no failure', async (t) => {
+    const { native, artifact, at } = await setUp(t, result);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'disk', at('folder')]);
+    const { file = '', precompiled = true } = (await native.program(artifact('a'), signal)) ?? {};
+    execFileSync('mount', ['-o', 'remount,ro', at('folder')]);
+    t.match(await native.program(artifact('a'), signal), { file });
+    await native.discard({ file, precompiled });
+    await t.rejects(native.program(artifact('b'), signal), { code: 'EROFS' });
+    execFileSync('mount', ['-o', 'remount,rw', at('folder')]);
+    await native.program(artifact('b'), signal);
+    await native.discard({ file, precompiled });
+    t.equal((await readdir(at('folder'))).length, 1);
+    execFileSync('umount', [at('folder')]);
+  });
+
   t.test('the real compiler, within its limits', { skip: noWasmtime }, async (t) => {
     const root = t.testdir({ folder: {}, scratch: {} });
     await mkdir(root, { recursive: true });

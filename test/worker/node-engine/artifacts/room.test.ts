@@ -40,6 +40,27 @@ inSandbox(import.meta.url, () => {
     t.same(await readdir(folder), [`${digest}.wasm`]);
   });
 
+  t.test(
+    'of a cache on a read-only disk is used what it has, and the rest is refused until it can be kept',
+    async (t) => {
+      const { folder, cache } = await onDisk(60);
+      const { base } = await startServer(t, {
+        '/a': (response) => response.end(component),
+        '/b': (response) => response.end(padded(1)),
+      });
+      const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, folder]);
+      const image = `http://${base}/a#sha256=${(await cache.fetch(`http://${base}/a`, signal)).digest}`;
+      remount('ro');
+      t.equal((await cache.fetch(image, signal)).file, (await new ArtifactCache(folder).fetch(image, signal)).file);
+      await t.rejects(cache.fetch(`http://${base}/b`, signal), {
+        message: `no component can be kept in ${folder}`,
+        cause: { code: 'EROFS' },
+      });
+      remount('rw');
+      await cache.fetch(`http://${base}/b`, signal);
+    },
+  );
+
   t.test('a disk that fills up during a download of unknown size is told, and nothing stays', async (t) => {
     const { folder, cache } = await onDisk(2);
     const { base } = await startServer(t, {

@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { installFilter, keepFilter } from '../../../../worker/node-engine/process/filter.ts';
 import { systemCallFilter } from '../../../../worker/node-engine/process/seccomp.ts';
 import { run } from '../../../../worker/system/run.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
-import { fixture, noWasmtime } from '../support/daemon.ts';
+import { fixture, noWasmtime, wasmtime } from '../support/daemon.ts';
 import { startEngine } from '../support/engine.ts';
 import { job, processes } from '../support/jobs.ts';
 
@@ -37,6 +38,29 @@ const provideSetpriv = async (t: Test): Promise<void> => {
 };
 
 inSandbox(import.meta.url, () => {
+  t.test(
+    'the filter is there although the disk is read-only when the engine begins',
+    { skip: noWasmtime },
+    async (t) => {
+      await provideSetpriv(t);
+      const folder = t.testdir({ disk: {} });
+      const [disk, spare] = [join(folder, 'disk'), join(folder, 'spare')];
+      execFileSync('mount', ['-t', 'tmpfs', 'disk', disk]);
+      t.teardown(() => execFileSync('umount', [disk]));
+      const log = { debug: () => undefined, info: t.fail, warn: t.fail, error: t.fail };
+      const install = () => installFilter(disk, spare, { path: wasmtime, user: undefined }, log);
+      execFileSync('mount', ['-o', 'remount,ro', disk]);
+      const [inMemory, onDisk] = [join(spare, 'seccomp.bpf'), join(disk, 'seccomp.bpf')];
+      t.equal(await install(), inMemory);
+      t.same(await readFile(inMemory), systemCallFilter(process.arch));
+      execFileSync('mount', ['-o', 'remount,rw', disk]);
+      t.equal(await install(), onDisk);
+      execFileSync('mount', ['-o', 'remount,ro', disk]);
+      t.equal(await install(), onDisk, 'what an engine before has written is used');
+      await keepFilter(onDisk);
+    },
+  );
+
   t.test('every instance runs under the filter of system calls', { skip: noWasmtime }, async (t) => {
     await provideSetpriv(t);
     await using worker = await startEngine();

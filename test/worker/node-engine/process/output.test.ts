@@ -210,6 +210,23 @@ inSandbox(
       for (const name of ['fifo', 'link', 'none', '.']) t.equal(await tail(join(folder, name), 100), '');
     });
 
+    t.test('where no output can be kept an instance is refused with that, until it can be', async (t) => {
+      const folder = t.testdir({ disk: {} });
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=750', 'disk', join(folder, 'disk')]);
+      await using mounted = new AsyncDisposableStack();
+      mounted.defer(() => void execFileSync('umount', [join(folder, 'disk')]));
+      const logs = await opened(t, join(folder, 'disk'));
+      const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, logs.folder]);
+      const { log } = listener();
+      remount('ro');
+      await t.rejects(newLog(logs, task, log), {
+        message: `the output of ${task} cannot be kept in ${logs.folder}`,
+        cause: { code: 'EROFS' },
+      });
+      remount('rw');
+      await newLog(logs, task, log);
+    });
+
     t.test('a full disk neither stops a program nor is it kept from writing later', async (t) => {
       const folder = t.testdir({ disk: {} });
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'disk', join(folder, 'disk')]);

@@ -35,19 +35,25 @@ const stayRegistered = async (
   cluster: Cluster,
   log: Log,
   signal: AbortSignal,
+  pauseMs: number,
 ): Promise<void> => {
   let former = await membership.read();
+  let written = former;
+  let trouble = '';
   while (!signal.aborted) {
     try {
       await network.register(id, cluster, former, signal);
-      if (former !== id) await membership.write(id);
       former = id;
-      await sleep(againMs, undefined, { signal });
+      if (written !== id) await membership.write(id);
+      written = id;
+      trouble = '';
     } catch (error) {
       if (signal.aborted) return;
-      log.warn(explain(error));
-      await sleep(againMs, undefined, { signal }).catch(() => undefined);
+      const text = explain(error);
+      if (text !== trouble) log.warn(text);
+      trouble = text;
     }
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 };
 
@@ -58,6 +64,7 @@ export const followWith = (
   cluster: ClusterAddress,
   log: Log,
   signal: AbortSignal,
+  pauseMs = againMs,
 ): ((id: string, brokerPort: number) => void) => {
   let current: { readonly id: string; readonly brokerPort: number; readonly over: AbortController } | undefined;
   return (id, brokerPort) => {
@@ -66,6 +73,6 @@ export const followWith = (
     const over = new AbortController();
     current = { id, brokerPort, over };
     const ends = AbortSignal.any([signal, over.signal]);
-    void stayRegistered(network, membership, id, { ...cluster, brokerPort }, log, ends);
+    void stayRegistered(network, membership, id, { ...cluster, brokerPort }, log, ends, pauseMs);
   };
 };
