@@ -43,11 +43,12 @@ inSandbox(import.meta.url, () => {
     { skip: noWasmtime },
     async (t) => {
       await provideSetpriv(t);
-      const folder = t.testdir({ disk: {} });
-      const [disk, spare] = [join(folder, 'disk'), join(folder, 'spare')];
+      const [disk, spare] = ['/run/disk', '/run/spare'];
+      await mkdir(disk);
       execFileSync('mount', ['-t', 'tmpfs', 'disk', disk]);
       t.teardown(() => execFileSync('umount', [disk]));
-      const log = { debug: () => undefined, info: t.fail, warn: t.fail, error: t.fail };
+      const fail = (text: string) => void t.fail(text);
+      const log = { debug: fail, info: fail, warn: fail, error: fail };
       const install = () => installFilter(disk, spare, { path: wasmtime, user: undefined }, log);
       execFileSync('mount', ['-o', 'remount,ro', disk]);
       const [inMemory, onDisk] = [join(spare, 'seccomp.bpf'), join(disk, 'seccomp.bpf')];
