@@ -33,23 +33,13 @@ export default scenario({
     );
     const url = callOf(await step('reach the caller', lab, () => one.forward(8080)), near.serviceAddress.v4);
 
-    const steady = (limit: AbortSignal) =>
-      msUntilSteady(
-        () =>
-          lab.get(url).then(
-            ({ status }) => status === 200,
-            () => false,
-          ),
-        limit,
-      );
-
     /** Loads the service, lets something happen, and finds how many calls were lost and how soon all are right again. */
     const during = async (what: string, happens: () => Promise<unknown>, signal: AbortSignal) => {
       const limit = (of: string) => deadline(10 * recoveryMs * one.machine.timeoutFactor, of, signal);
       const recovers = async () => {
-        await steady(limit('the first calls under load'));
+        await msUntilSteady(lab.get, url, limit('the first calls under load'));
         await happens();
-        return await steady(limit('the recovery'));
+        return await msUntilSteady(lab.get, url, limit('the recovery'));
       };
       const [{ sent, responses, wrongStatus, wrongBody }, ms] = await Promise.all([
         load(what, url, right, { mayFail: true, seconds: loadSeconds }),

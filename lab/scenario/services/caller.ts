@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { Endpoint } from '../../machine/machine.ts';
 import { fixtureApp } from '../../wasm/app.ts';
 import type { Lab, Service } from '../scenario.ts';
+import type { ExecTarget } from '../targets/targets.ts';
 
 /**
  * Deploys a component that calls another service, at port 8080 of the first board: asked for `/HOST`, it requests
@@ -20,15 +21,20 @@ export const callOf = ({ host, port }: Endpoint, address: string): string =>
 const inARow = 10;
 
 /**
- * Milliseconds until calls are answered rightly again: `ask` says of one call whether it was. The first of ten right ones
- * in a row counts, once it is answered. Rejects with the reason of `signal` when they never come.
+ * Milliseconds until calls of `url` are answered rightly again. The first of ten right ones in a row counts, once it is
+ * answered. Rejects with the reason of `signal` when they never come.
  */
-export const msUntilSteady = async (ask: () => Promise<boolean>, signal: AbortSignal): Promise<number> => {
+export const msUntilSteady = async (get: ExecTarget['get'], url: string, signal: AbortSignal): Promise<number> => {
   const began = performance.now();
+  const isRight = () =>
+    get(url).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
   let steady = began;
   for (let right = 0; right < inARow; ) {
     signal.throwIfAborted();
-    right = (await ask()) ? right + 1 : 0;
+    right = (await isRight()) ? right + 1 : 0;
     if (right === 1) steady = performance.now();
   }
   return steady - began;

@@ -25,9 +25,13 @@ export const letGo = async (addresses: readonly string[]): Promise<void> => {
 
 type Listed = { readonly set?: { readonly elem?: readonly unknown[] } };
 
+/** So long may a listing take, in ms, on a busy board. */
+const patienceMs = 60_000;
+
 /** The elements of a set, as `nft -j` lists them. */
 const elementsOf = async (table: string, set: string): Promise<readonly unknown[]> => {
-  const listed: unknown = JSON.parse(await run(['nft', '-j', 'list', 'set', ...table.split(' '), set]));
+  const command = ['nft', '-j', 'list', 'set', ...table.split(' '), set] as const;
+  const listed: unknown = JSON.parse(await run(command, { timeoutMs: patienceMs }));
   return nftObjects(listed).flatMap((each) => (each as Listed).set?.elem ?? []);
 };
 

@@ -48,6 +48,8 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
   const said = new Map<string, string>();
   /** Names and addresses whose answers are on their way into the kernel. */
   const taken = new Set<string>();
+  /** Nodes whose held datagrams are being looked at. */
+  const looking = new Set<string>();
   const used = new Map<string, { packets: number; at: number }>();
 
   const isService = (address: string): boolean => settings.services.some((network) => overlaps(network, address));
@@ -124,7 +126,11 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
       else ask(address);
       return;
     }
-    const asked = claims.claim(address, (await claimedBy(address)).filter(isService));
+    // The kernel says it once a second; to look takes longer than that on a busy board.
+    if (looking.has(address)) return;
+    looking.add(address);
+    const sources = await claimedBy(address).finally(() => looking.delete(address));
+    const asked = claims.claim(address, sources.filter(isService));
     if (asked.length === 0) await letGo([address]);
     for (const source of asked) ask(source);
   };

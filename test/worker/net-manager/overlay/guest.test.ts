@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
 import { boot, noMachine } from '../../../lab/machine/qemu/boot.ts';
@@ -64,6 +65,30 @@ t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) =
     const { any, of } = addresses(2);
     for (const host of [any.v4, `[${of(0).v6}]`])
       t.equal(await boards.getting('a', task(3), `http://${host}/`, 'two'), 'two', host);
+  });
+
+  await t.test('instances of both boards share a service address, over UDP too, until one goes', async (t) => {
+    const places = { near: 'a', far: 'b', farther: 'b' } as const;
+    const texts = Object.keys(places) as (keyof typeof places)[];
+    for (const [instance, text] of texts.entries()) {
+      t.match(await boards.deploy(places[text], service(4), instance), /200$/);
+      await boards.serve(places[text], task(4, instance), text);
+    }
+    const { any } = addresses(4);
+    const answering = (expected: readonly string[]) =>
+      until(
+        async () => {
+          const asked = await boards.asked('a', task(1), [any.v4, any.v6]);
+          return asked.every((each) => isDeepStrictEqual(each, expected)) ? asked : undefined;
+        },
+        deadline(120_000, `answers of ${expected.join(', ')} alone`),
+      );
+    await answering(texts.toSorted());
+    await cluster.remove(service(4), 1);
+    await answering(['farther', 'near']);
+    await cluster.remove(service(4), 0);
+    await answering(['farther']);
+    t.pass();
   });
 
   await t.test('send bare packets from an instance address to a namespace address', async (t) => {

@@ -67,6 +67,24 @@ socket.on('error', ({ code }) => { console.log(code); process.exit(); });
 socket.on('close', () => { console.log('closed'); process.exit(); });
 `;
 
+/** Sends 30 datagrams to port 80 of each host, each from a port of its own, and says who has answered. */
+const asker = `
+const answered = new Map();
+for (const host of process.argv.slice(2)) {
+  const texts = new Set();
+  answered.set(host, texts);
+  for (let at = 0; at < 30; at++)
+    setTimeout(() => {
+      const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4');
+      socket.on('error', () => {}).on('message', (message) => texts.add(String(message))).send('?', 80, host);
+    }, 100 * at);
+}
+setTimeout(() => {
+  console.log(JSON.stringify([...answered.values()].map((texts) => [...texts].sort())));
+  process.exit();
+}, 8000);
+`;
+
 export type NodeName = 'a' | 'b';
 
 export const nodeAddress = { a: '192.168.77.11', b: '192.168.77.12' } as const;
@@ -79,6 +97,7 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
   await machine.writeFile('/root/serve.cjs', program);
   await machine.writeFile('/root/forge.cjs', forger);
   await machine.writeFile('/root/hold.cjs', holder);
+  await machine.writeFile('/root/ask.cjs', asker);
   await sh(segment);
 
   /** Runs a command in a node, or in an instance of it. */
@@ -136,6 +155,9 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
     /** How the connection ended, after at most some seconds; empty while it goes on. */
     held: (name: NodeName, seconds = 0) =>
       sh(`for i in $(seq ${seconds}); do [ -s /root/${name}/held ] && break; sleep 1; done; cat /root/${name}/held`),
+    /** Which texts answer at each host over UDP. */
+    asked: async (name: NodeName, task: string, hosts: readonly string[]) =>
+      JSON.parse(await inNode(name, `node /root/ask.cjs ${hosts.join(' ')}`, task)) as readonly (readonly string[])[],
     kill: (name: NodeName, signal = 'KILL') => sh(`kill -${signal} $(cat /root/${name}/pid)`),
     log: (name: NodeName) => sh(`cat /root/${name}/log`),
     /** What a node has counted since its rules were made. */
