@@ -68,11 +68,13 @@ const campaign = (seed: number): Job => ({
   leaves: testsLeave,
 });
 
-const bridged = (where: string, ...options: readonly string[]): Job => ({
-  name: `bridged on ${where}`,
-  args: (folder) => [lab, 'scenario', 'bridged', ...options, '--reports', folder],
-  leaves: (folder) => newest(folder, /-bridged-\w+$/),
+const scenario = (name: string, where: string, ...options: readonly string[]): Job => ({
+  name: `${name} on ${where}`,
+  args: (folder) => [lab, 'scenario', name, ...options, '--reports', folder],
+  leaves: (folder) => newest(folder, new RegExp(`-${name}-\\w+$`)),
 });
+
+const bridged = (where: string, ...options: readonly string[]): Job => scenario('bridged', where, ...options);
 
 const raspi4b = ['--machine', 'raspi4b'];
 const buildroot = ['--image', 'buildroot'];
@@ -85,6 +87,7 @@ const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   suite('virt'),
   suite('raspi4b'),
   bridged('raspi4b from its SD card', ...raspi4b, ...fromCard),
+  scenario('overlay', 'raspi4b', ...raspi4b),
   {
     name: 'conformance',
     args: (folder) => [path.join(root, 'scripts/conformance.ts'), '--output', folder],
