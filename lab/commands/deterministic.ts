@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { writeReport } from '../report/folder.ts';
+import { type ExtraFile, writeReport } from '../report/folder.ts';
 import { terminal } from '../report/formats/terminal.ts';
 import { joinRuns } from '../report/model/replicates.ts';
 import type { Results } from '../report/model/results.ts';
@@ -54,10 +54,11 @@ const joined = ({ runs, notes, difference }: CountedOutcome): Results => {
   };
 };
 
-/** Runs a scenario deterministically and leaves a report. */
+/** Runs a scenario deterministically and leaves a report, with what `repeatable` adds to it. */
 export const runDeterministic = async (
   task: CountedTask,
   flags: DeterministicFlags & { readonly reports: string; readonly json: boolean },
+  repeatable: (results: Results) => { readonly results: Results; readonly files: readonly ExtraFile[] },
   context: CommandContext,
 ): Promise<void> => {
   const { found, kind, machine } = task;
@@ -68,10 +69,10 @@ export const runDeterministic = async (
   const { seeds, verify } = flags;
   const outcome = await runCounted({ ...task, seeds, verify, signal: context.signal, onEvent: progress.event });
   progress[Symbol.dispose]();
-  const results = joined(outcome);
+  const { results, files: inputs } = repeatable(joined(outcome));
   const files = outcome.runs.find((run) => run.results.run.id === results.run.id)?.files ?? [];
   const folder = path.join(flags.reports, `${results.run.id}-${found.name}-${kind.name}-deterministic`);
-  const isWritten = await leaveReport(folder, () => writeReport(folder, results, files));
+  const isWritten = await leaveReport(folder, () => writeReport(folder, results, [...files, ...inputs]));
   if (flags.json) printJson({ ...(isWritten ? { folder } : {}), results });
   const where = isWritten ? { folder: path.relative('', folder) } : {};
   process.stderr.write(`\n${terminal(results, { colours: coloursOf(process.stderr), ...where })}`);

@@ -12,6 +12,8 @@ import { compareWithBaseline, saveBaseline } from './baseline.ts';
 import { type CommandContext, defaultReports, printJson } from './context.ts';
 import { addMerge } from './merge.ts';
 import { coloursOf } from './progress.ts';
+import { reproduce } from './reproduce.ts';
+import { verify } from './verify.ts';
 
 /** A report by its path, or by its name among those of the lab; the newest when nothing is said. */
 const locate = async (wanted: string, reports: string): Promise<string> => {
@@ -68,7 +70,7 @@ const compare = async (first: string, second: string | undefined, flags: Compare
 };
 
 export const addReportCommand = (program: Command, context: CommandContext): void => {
-  const report = program.command('report').description('show, list, compare and merge reports');
+  const report = program.command('report').description('show, list, compare, repeat and merge reports');
   const add = (name: string, about: string) =>
     report
       .command(name)
@@ -94,6 +96,24 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       '\nExamples:\n  npm run lab -- report diff reports/BEFORE reports/AFTER\n  npm run lab -- report diff --baseline latest\n\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
     )
     .action((first: string, second: string | undefined, flags: CompareFlags) => compare(first, second, flags, context));
+  add('reproduce', 'run what a report is of once more, from the report alone, and compare')
+    .argument('[report]', 'its folder or name', 'latest')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all is the same but times, 1 the outcome differs, 2 something else was run (machine, options, inputs).\n\nExample:\n  npm run lab -- report reproduce reports/20260401T101500-1a2b3c-bridged-virt',
+    )
+    .action(async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) =>
+      reproduce(await locate(wanted, flags.reports), flags, context),
+    );
+  add('verify', 'recompute the digests that a report names, as far as that can be done here')
+    .argument('[report]', 'its folder or name', 'latest')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all that could be recomputed are the same, 1 one differs, 2 none could be recomputed.\n\nExample:\n  npm run lab -- report verify latest',
+    )
+    .action(async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) =>
+      verify(await locate(wanted, flags.reports), flags.json, context),
+    );
   addMerge(add('merge', 'join the reports of the shards of a suite'), context);
   add('baseline', 'make the baseline of a scenario and a machine from a deterministic run with five seeds or more')
     .argument('[report]', 'its folder or name', 'latest')

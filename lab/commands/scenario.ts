@@ -22,6 +22,7 @@ import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber }
 import { checkDeterministicFlags, type DeterministicFlags, runDeterministic } from './deterministic.ts';
 import { preflight } from './preflight/preflight.ts';
 import { coloursOf, showProgress } from './progress.ts';
+import { repeatable, typedOptions } from './repeatable.ts';
 import { leaveReport } from './trouble.ts';
 
 type ScenarioFlags = AnswerFlags &
@@ -63,15 +64,8 @@ const machineOptions = ({ wasmtime, qemu, image, boot }: ScenarioFlags, kind: Ma
   return { wasmtime };
 };
 
-/** What a command line says of the run itself, not of what becomes of it, as words for another one. */
-const typed = (command: Command): readonly string[] =>
-  command.options.flatMap((option) => {
-    const key = option.attributeName();
-    const isTheRuns = !['keep', 'replicates', 'until', 'reports', 'json'].includes(key);
-    if (!isTheRuns || command.getOptionValueSource(key) !== 'cli') return [];
-    const value: unknown = command.getOptionValue(key);
-    return [option.long ?? '', ...(typeof value === 'boolean' ? [] : [String(value)])];
-  });
+/** What a failed run of many is repeated without, as it is looked into. */
+const ofTheWhole: readonly string[] = ['keep', 'replicates', 'until', 'reports', 'json'];
 
 const run = async (name: string, flags: ScenarioFlags, command: Command, context: CommandContext): Promise<void> => {
   checkDeterministicFlags(flags, command);
@@ -84,10 +78,15 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
     throw usageFault(`${kind.name} cannot be left running: leave out --keep`);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app);
   const machine = machineOptions(flags, kind);
+  const given = {
+    app: flags.app === undefined ? undefined : app,
+    body: flags.expectBodyFile === undefined ? undefined : wanted?.body,
+  };
   if (flags.deterministic)
     return await runDeterministic(
       { found: scenarioFile, kind, machine, app, wanted, until: flags.until },
       flags,
+      (results) => repeatable(results, name, { command, ...given }),
       context,
     );
   await preflight({ kinds: [kind], reports: flags.reports, wasmtime: flags.wasmtime }, context.signal);
@@ -97,7 +96,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   const once = () =>
     runScenario({
       name: found,
-      command: ['scenario', name, ...typed(command)],
+      command: ['scenario', name, ...typedOptions(command, ofTheWhole)],
       scenario,
       kind,
       app,
@@ -116,11 +115,14 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
     });
   const outcomes: Outcome[] = [];
   while (outcomes.length < flags.replicates && !context.signal.aborted) outcomes.push(await once());
-  const results = joinRuns(outcomes.map((outcome) => outcome.results));
+  const { results, files: inputs } = repeatable(joinRuns(outcomes.map((outcome) => outcome.results)), name, {
+    command,
+    ...given,
+  });
   const files = outcomes.find((outcome) => outcome.results.run.id === results.run.id)?.files ?? [];
   const folder = path.join(flags.reports, `${results.run.id}-${found}-${kind.name}`);
   progress[Symbol.dispose]();
-  const isWritten = await leaveReport(folder, () => writeReport(folder, results, files));
+  const isWritten = await leaveReport(folder, () => writeReport(folder, results, [...files, ...inputs]));
   if (flags.json) printJson({ ...(isWritten ? { folder } : {}), results });
   const where = isWritten ? { folder: path.relative('', folder) } : {};
   process.stderr.write(`\n${terminal(results, { colours: coloursOf(process.stderr), ...where })}`);

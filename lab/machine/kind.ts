@@ -30,6 +30,8 @@ export type MachineOptions = {
 export type Prepared = {
   /** Packages whose locked version the mirror no longer had. */
   readonly unlocked: readonly string[];
+  /** What it is made of, by digest, as far as that is known before it is started. */
+  readonly inputs: readonly Input[];
   /**
    * Starts it; `note` is told, as long as it lives, what a person has to know about it. Of several boards on a segment
    * each is given its place there.

@@ -18,6 +18,7 @@ export const hardwareKind = (name: string): MachineKind | undefined => {
     examine: (signal) => examineHardware(name, definition, signal),
     prepare: async ({ wasmtime }, say) => ({
       unlocked: [],
+      inputs: [],
       start: (run, signal, note) => startHardware({ name, definition, run, wasmtime, say, note, signal }),
     }),
   };

@@ -2,7 +2,7 @@ import { hostMachine } from '../../system/elf.ts';
 import { provideWasmtime } from '../../wasm/wasmtime.ts';
 import type { MachineKind } from '../kind.ts';
 import { keptBoard } from './kept.ts';
-import { localCapabilities, startLocal } from './local.ts';
+import { localCapabilities, startLocal, wasmtimeInput } from './local.ts';
 import { enterNamespaces } from './namespaces.ts';
 
 /** A board out of namespaces. */
@@ -24,6 +24,7 @@ export const localKind: MachineKind = {
     const program = await provideWasmtime(hostMachine(), wasmtime, signal);
     return {
       unlocked: [],
+      inputs: [wasmtimeInput(program)],
       start: (run, started) => startLocal(program, run, started),
     };
   },

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { buildWorker } from '../../image/worker-bundle.ts';
+import type { Input } from '../../report/model/results.ts';
 import { hostMachine } from '../../system/elf.ts';
 import { cachePath } from '../../system/files/cache.ts';
 import { runProgram } from '../../system/process.ts';
@@ -14,6 +15,9 @@ import { boardRoot, hostname } from './root.ts';
 
 /** What namespaces on this computer can do. */
 export const localCapabilities: ReadonlySet<Capability> = new Set([...networkCapabilities, 'performance']);
+
+/** The runtime that boards of this computer have. */
+export const wasmtimeInput = ({ version, sha256 }: Wasmtime): Input => ({ name: 'wasmtime (board)', version, sha256 });
 
 /** The same addresses as the emulator's user-mode network, so that a scenario cannot tell them apart. */
 const network = { board: '10.0.2.15', lab: '10.0.2.2', prefix: 24, link: 'uplink' } as const;
@@ -92,7 +96,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
     uplink: { board: network.board, lab: network.lab, bind: network.lab },
     timeoutFactor: 1,
     inputs: [
-      { name: 'wasmtime (board)', version: wasmtime.version, sha256: wasmtime.sha256 },
+      wasmtimeInput(wasmtime),
       { name: 'node (board)', version: process.version },
       { name: 'worker', sha256: tree.digest },
     ],

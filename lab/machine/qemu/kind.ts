@@ -4,12 +4,11 @@ import type { BoardName } from '../../image/debian/parts.ts';
 import type { BootImage } from '../../image/image.ts';
 import { buildEmulatedCard } from '../../image/sd/emulated.ts';
 import { usageFault } from '../../system/errors.ts';
-import { fetchTools } from '../../system/packages/tools.ts';
 import type { MachineKind, MachineOptions } from '../kind.ts';
 import { prepareCounted } from './counted-guest.ts';
 import type { MachineDefinition } from './definitions.ts';
 import { keptEmulator } from './kept.ts';
-import { emulatedCapabilities, startEmulated } from './qemu.ts';
+import { emulatedCapabilities, emulatorProgram, startEmulated } from './qemu.ts';
 
 /** The image that the user chose for a board, built or opened. */
 const imageFor = (
@@ -42,9 +41,10 @@ export const emulatedKind = (definition: MachineDefinition, board: BoardName): M
   prepare: async (options, say, signal) => {
     const { qemu } = options;
     const image = await imageFor(board, options, say, signal);
-    const emulator = qemu === undefined ? await fetchTools('qemu', undefined, signal) : { unlocked: [] };
+    const emulator = await emulatorProgram({ qemu, signal });
     return {
       unlocked: [...image.unlocked, ...emulator.unlocked],
+      inputs: [...image.inputs, ...emulator.inputs],
       start: (run, started, _note, port) => startEmulated({ definition, image, run, qemu, port, signal: started }),
     };
   },

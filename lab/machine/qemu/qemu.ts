@@ -44,12 +44,14 @@ export const emulatorProgram = async ({ qemu, signal }: Pick<EmulatedOptions, 'q
     return {
       program: { file: path.resolve(qemu), args: [] },
       firmware: '/usr/share/qemu',
+      unlocked: [],
       inputs: [{ name: 'qemu', detail: path.basename(qemu), sha256: await digestOf(qemu) }],
     };
   const tools = await fetchTools('qemu', undefined, signal);
   return {
     program: tools.program('usr/bin/qemu-system-aarch64'),
     firmware: path.join(tools.root, 'usr/share/qemu'),
+    unlocked: tools.unlocked,
     inputs: [{ name: 'qemu', version: tools.version('qemu-system-arm'), sha256: tools.digest }],
   };
 };

@@ -140,6 +140,8 @@ const Run = Type.Object({
   seconds: Type.Number(),
   host: Type.Object({ platform: Type.String(), kernel: Type.String(), cpus: Type.Integer(), node: Type.String() }),
   revision: Type.Object({ commit: Type.String(), dirty: Type.Boolean() }),
+  /** The words after `npm run lab --` that repeat the run; files among them lie in the report's folder. */
+  command: Type.Optional(Type.Array(Type.String())),
   /** Set when package versions had to be resolved anew because the mirror no longer had the locked ones. */
   unlocked: Type.Array(Type.String()),
   emulator: Type.Optional(Emulator),

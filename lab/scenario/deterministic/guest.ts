@@ -37,6 +37,7 @@ const runOnBoard = async (scenario: Scenario, write: (record: GuestRecord) => vo
     ...{ architecture: 'aarch64', fidelity: 'counted', capabilities: new Set(networkCapabilities) },
     prepare: async () => ({
       unlocked: [],
+      inputs: [],
       start: async () => guestMachine(plan.machine, plan.wasmtimeVersion, new Set([app.sha256])),
     }),
   };

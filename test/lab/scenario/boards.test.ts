@@ -27,6 +27,7 @@ const runOn = async (
     requires: [],
     prepare: async () => ({
       unlocked: [],
+      inputs: [],
       start: async (_run, _signal, _note, port) => {
         const board = workingBoard(port);
         boards.push(board);
@@ -193,6 +194,7 @@ for (const [machines, begun] of [
       let [started, living] = [0, 0];
       const prepare: MachineKind['prepare'] = async () => ({
         unlocked: [],
+        inputs: [],
         start: async (run) => {
           started += 1;
           living += 1;

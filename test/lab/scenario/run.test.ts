@@ -68,7 +68,7 @@ t.test('a scenario does not begin on a board that has its network already', asyn
   const board = askedBoard(done, [
     { ifname: 'eth1', addr_info: [{ family: 'inet', local: '10.10.0.9', prefixlen: 24 }] },
   ]);
-  const prepared = { unlocked: [], start: async () => board };
+  const prepared = { unlocked: [], inputs: [], start: async () => board };
   const { results } = await runScenario(options(async () => prepared));
   t.equal(results.verdict, 'incomplete');
   t.match(results.run.failure, {
