@@ -17,6 +17,17 @@ export const hasUsers = (map: string, first: number, count: number): boolean =>
     return first >= start && first + count <= start + size;
   });
 
+/** True for a user whose processes are this worker's own, or under its control: no other user of the board is one of them. */
+const isOurs = (user: number): boolean =>
+  [0, process.geteuid?.(), nobody].includes(user) ||
+  (user >= instanceUsers.first && user < compilerUsers.first + compilerUsers.count);
+
+/** True for a process, by its /proc/<pid>/status, that no other user of the board can have started (proc(5), Uid). */
+export const isOwnProcess = (status: string): boolean => {
+  const users = /^Uid:\t(.*)$/m.exec(status)?.[1]?.split('\t').map(Number) ?? [];
+  return users.length > 0 && users.every(isOurs);
+};
+
 /** Which users processes can be given on a node: one for all of them, the engine's own when undefined, or many. */
 type Users = { readonly user: number | undefined; readonly separate: boolean };
 

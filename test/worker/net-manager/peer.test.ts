@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import t from 'tap';
 import { ownerIn } from '../../../worker/net-manager/peer.ts';
 import { startNetCluster } from '../../support/cluster/net.ts';
@@ -70,8 +72,12 @@ inSandbox(
         sent.end();
       });
       t.equal(answered, 404, 'root is let in');
+
       t.same(await footprint(), before, 'who has gone before the answer is nobody');
       t.equal(await askAs(''), '200');
+      await run('ip', 'address', 'add', '10.98.0.1/32', 'dev', 'lo');
+      const elsewhere = connect(port, '10.98.0.1');
+      t.match(await once(elsewhere, 'error'), [{ code: 'ECONNREFUSED' }], 'nothing listens but on 127.0.0.1');
       await daemon.end('SIGTERM');
     });
   },

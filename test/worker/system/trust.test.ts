@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { get } from '../../../worker/node-engine/artifacts/download.ts';
+import { explain } from '../../../worker/system/explain.ts';
 import { startCluster } from '../../support/cluster/engine.ts';
 import { startNetCluster } from '../../support/cluster/net.ts';
 import { makeCertificates, noOpenssl } from '../../support/servers/certificates.ts';
@@ -60,6 +61,17 @@ inSandbox(import.meta.url, () => {
       await daemon.end('SIGTERM');
     },
   );
+
+  t.test('a certificate of other hosts is refused, and what it says is in no message', async (t) => {
+    await intoStore();
+    await using cluster = await startCluster({ tls: pem });
+    execFileSync('sh', ['-c', 'echo "127.0.0.1 elsewhere.test" >/run/hosts && mount --bind /run/hosts /etc/hosts']);
+    const url = new URL(`https://elsewhere.test:${cluster.port}/component`);
+    const error: unknown = await get(url, { localHosts: [url.hostname], signal: AbortSignal.timeout(10_000) }).catch(
+      (reason: unknown) => reason,
+    );
+    t.match(explain(error), /elsewhere\.test:\d+ does not answer: its certificate is not one for this host$/);
+  });
 
   t.test('MqttCa alone makes the connection TLS, and no other authority counts', async (t) => {
     await intoStore();

@@ -52,6 +52,9 @@ export const createServiceTable = (link: ClusterLink, id: string, answered: Answ
 
   const query = (one: Interest): void => {
     clearTimeout(one.timer);
+    one.timer = undefined;
+    // All are asked after when the broker is back; until then their number would grow for as long as it is away.
+    if (link.trouble !== undefined) return;
     [one.waiting, one.lastAsked] = [true, performance.now()];
     one.timer = setTimeout(() => {
       one.waiting = false;

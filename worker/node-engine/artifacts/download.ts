@@ -31,6 +31,12 @@ type GetOptions = {
 const redirects = new Set([301, 302, 303, 307, 308]);
 const maxRedirects = 5;
 
+/** Node's error for a certificate of other hosts lists them, which is what the server has said. */
+const unquoted = (error: unknown): unknown =>
+  (error as NodeJS.ErrnoException).code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+    ? new Error('its certificate is not one for this host')
+    : error;
+
 const request = (
   url: URL,
   headers: Readonly<Record<string, string>>,
@@ -54,7 +60,8 @@ const request = (
     ...(lookup === undefined ? {} : { lookup }),
     ...(body === undefined ? {} : { method: 'POST', body }),
   }).catch((error: unknown) => {
-    throw error instanceof FetchError ? error : new FetchError(`${url.origin} does not answer`, { cause: error });
+    if (error instanceof FetchError) throw error;
+    throw new FetchError(`${url.origin} does not answer`, { cause: unquoted(error) });
   });
 };
 
@@ -63,7 +70,7 @@ const target = (location: string, from: URL): URL => {
   const next = new URL(location, from);
   const secure = from.protocol === 'https:';
   if (next.protocol !== 'https:' && (secure || next.protocol !== 'http:'))
-    throw new FetchError(`${from.origin} redirects from ${from.protocol} to ${next.protocol}, which is refused`);
+    throw new FetchError(`${from.origin} redirects to ${secure ? 'what is not https' : 'neither http nor https'}`);
   return next;
 };
 

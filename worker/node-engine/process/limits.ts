@@ -19,6 +19,10 @@ export const maxThreads = 128;
 /** Length of the period in which a process may use its share of the processor, in microseconds. */
 const period = 100_000;
 
+/** So many MB as a number of bytes that every program reads: one beyond all memory would be written with an exponent. */
+export const bytesText = (megabytes: number): string =>
+  String(Math.round(Math.min(megabytes * megabyte, Number.MAX_SAFE_INTEGER)));
+
 /** What the kernel can hold a control group to. */
 export type Controller = 'memory' | 'cpu' | 'pids';
 
@@ -36,7 +40,7 @@ export const limitFiles = (
   const { memory, vcpus } = job;
   if (controllers.has('pids')) files.set('pids.max', String(maxThreads));
   if (memory && controllers.has('memory')) {
-    files.set('memory.max', String(Math.round(Math.max(memory, minMegabytes) * megabyte)));
+    files.set('memory.max', bytesText(Math.max(memory, minMegabytes)));
     files.set('memory.swap.max', '0');
   }
   if (vcpus && controllers.has('cpu')) {

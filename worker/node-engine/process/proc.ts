@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { isOwnProcess } from '../../system/users.ts';
 
 /** A process that cannot be mistaken for a later one with the same number: `start` is in clock ticks since boot. */
 export type ProcessId = { readonly pid: number; readonly start: number };
@@ -38,14 +39,18 @@ export const signalProcess = async (id: ProcessId, signal: NodeJS.Signals): Prom
   }
 };
 
-/** Processes that carry `NAME=value` in the environment that they were started with, by value. */
+/**
+ * Processes of this worker that carry `NAME=value` in the environment that they were started with, by value. Any user
+ * can start a process with any environment: one of theirs is none of ours, whatever it carries.
+ */
 export const processesMarked = async (name: string): Promise<ReadonlyMap<string, ProcessId>> => {
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid): Promise<readonly [string, ProcessId] | undefined> => {
       const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
       const entry = environment.split('\0').find((one) => one.startsWith(`${name}=`));
-      const stat = entry === undefined ? undefined : await procStat(pid);
+      const isOwn = entry !== undefined && isOwnProcess(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''));
+      const stat = isOwn ? await procStat(pid) : undefined;
       return entry === undefined || stat === undefined
         ? undefined
         : [entry.slice(name.length + 1), { pid, start: stat.start }];

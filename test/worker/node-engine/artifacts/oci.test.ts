@@ -187,6 +187,7 @@ t.test(
 
 t.test('what a server answers is in no message', async (t) => {
   const secret = 'aws_secret_access_key';
+  const scheme = 'aws-secret-access-key';
   const say =
     (status: number, headers = {}) =>
     (response: ServerResponse) =>
@@ -195,11 +196,14 @@ t.test('what a server answers is in no message', async (t) => {
     '/text': say(200),
     '/error': say(500),
     '/moved': say(302, { location: `${secret}://x` }),
+    '/scheme': say(302, { location: `${scheme}://x` }),
     '/v2/text/manifests/latest': say(200),
     '/v2/error/manifests/latest': say(500),
     '/v2/json/manifests/latest': (response) => response.end(`{"layers":"${secret}"}`),
     '/v2/digest/manifests/latest': (response) => response.end(`{"layers":[{"digest":"${secret}","size":1}]}`),
     '/v2/token/manifests/latest': say(401, { 'www-authenticate': 'Bearer realm="http://TOKEN/"' }),
+    '/v2/path/manifests/latest': (response, { headers }) =>
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${headers.host}/${secret}"` }).end(secret),
     '/v2/asked/manifests/latest': (response, { headers }) =>
       response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${headers.host}/text"` }).end(secret),
   });
@@ -207,12 +211,14 @@ t.test('what a server answers is in no message', async (t) => {
     'http:/text',
     'http:/error',
     'http:/moved',
+    'http:/scheme',
     'text',
     'error',
     'json',
     'digest',
     'token',
     'asked',
+    'path',
   ].map((name) => (name.startsWith('http:') ? `http://${base}${name.slice(5)}` : `${base}/${name}`))) {
     const error: unknown = await cache.fetch(image, signal).then(
       () => undefined,
@@ -220,5 +226,6 @@ t.test('what a server answers is in no message', async (t) => {
     );
     t.ok(error instanceof Error, image);
     t.notMatch(explain(error), secret, image);
+    t.notMatch(explain(error), scheme, image);
   }
 });

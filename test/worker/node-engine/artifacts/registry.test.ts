@@ -127,6 +127,6 @@ t.test('a registry with a token server of its own', { skip: skip || noOpenssl },
     t.equal((await mine.fetch(`${host}/${name}`, signal)).digest, digest, name);
   }
   t.equal((await nobody.fetch(`${host}/public/hello`, signal)).digest, digest);
-  await t.rejects(nobody.fetch(`${host}/private/hello`, signal), /\/token answered 401 when asked for a token/);
+  await t.rejects(nobody.fetch(`${host}/private/hello`, signal), /answered 401 when asked for a token/);
   t.ok(asked.includes('registry.test repository:private/hello:pull'));
 });

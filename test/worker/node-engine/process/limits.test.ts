@@ -24,6 +24,7 @@ t.test('limits of control groups', async (t) => {
     '400000 100000',
     'no more than the board has',
   );
+  t.match(limitFiles({ ...job('/x'), memory: 1e300 }, all, 4).get('memory.max'), /^[0-9]+$/, 'what the kernel reads');
   const some = limitFiles({ ...job('/x'), memory: 100, vcpus: 1 }, new Set(['cpu'] as const), 4);
   t.same([...some.keys()], ['cpu.max'], 'only what the kernel has controllers for');
 

@@ -1,11 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { memoryBytes } from '../../../../worker/node-engine/instances/usage.ts';
-import { parseProcStat, procStat } from '../../../../worker/node-engine/process/proc.ts';
+import { parseProcStat, processesMarked, procStat } from '../../../../worker/node-engine/process/proc.ts';
 import { tail } from '../../../../worker/node-engine/process/tail.ts';
-import { hasUsers } from '../../../../worker/system/users.ts';
+import { hasUsers, isOwnProcess } from '../../../../worker/system/users.ts';
+import { otherUser, withoutOtherUser } from '../../../support/other-user.ts';
 
 const seeded = { seed: 20_260_803, numRuns: 1000 };
 
@@ -18,6 +21,25 @@ t.test('a process as the kernel tells it', async (t) => {
   t.equal(hasUsers('         0       1000          1\n', 65_534, 1), false);
   t.equal(hasUsers('         0          0 4294967295\n', 65_534, 1), true);
   t.equal(hasUsers('         0     100000      65536\n', 65_534, 3), false);
+});
+
+t.test('a process of another user is none of ours, whatever it carries', { skip: withoutOtherUser() }, async (t) => {
+  const start = (value: string, ids = {}) => {
+    const child = spawn('sleep', ['600'], { env: { ...process.env, OAKESTRA_MARK: value }, stdio: 'ignore', ...ids });
+    t.teardown(() => child.kill('SIGKILL'));
+    return once(child, 'spawn').then(() => child.pid ?? 0);
+  };
+  const other = { uid: otherUser, gid: otherUser };
+  const [ours] = [await start('ours'), await start('ours', other), await start('theirs', other)];
+  const found = await processesMarked('OAKESTRA_MARK');
+  t.same(
+    [...found].map(([value, { pid }]) => [value, pid]),
+    [['ours', ours]],
+  );
+  const uid = (...users: readonly number[]) => `Name:\tx\nUid:\t${users.join('\t')}\nGid:\t0\t0\t0\t0\n`;
+  t.ok(isOwnProcess(uid(70_003, 70_003, 70_003, 70_003)));
+  t.notOk(isOwnProcess(uid(otherUser, 0, 0, 0)), 'a program that a user has started with the rights of root');
+  t.notOk(isOwnProcess(''));
 });
 
 t.test('the last bytes of a log are never half a character', async (t) => {

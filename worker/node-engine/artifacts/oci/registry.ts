@@ -95,11 +95,11 @@ class Repository {
       : get(new URL(url.pathname, url), { ...common, form: refreshForm(url, account.identityToken) }));
     if (answer.statusCode !== 200) {
       answer.destroy();
-      throw new FetchError(`${url.origin}${url.pathname} answered ${answer.statusCode} when asked for a token`);
+      throw new FetchError(`${url.origin} answered ${answer.statusCode} when asked for a token`);
     }
     const text = (await readBytes(answer, maxTokenBytes)).toString('utf8');
     const token = tokenIn(text);
-    if (token === undefined) throw new FetchError(`${url.origin}${url.pathname} gave no token`);
+    if (token === undefined) throw new FetchError(`${url.origin} gave no token when asked for one`);
     return token;
   }
 }

@@ -4,6 +4,7 @@ import { InvalidData } from '../../../contract/check.ts';
 import { type ComponentInfo, handlers, type World, worldOf } from '../../../contract/component.ts';
 import type { DeployRequest } from '../../../contract/job.ts';
 import { parsePorts } from '../../../contract/ports.ts';
+import { bytesText } from '../../process/limits.ts';
 import { environmentOf, isInheritable } from '../environment.ts';
 import type { RunPlan } from '../runtime.ts';
 import { type Serving, splitServing } from '../serving.ts';
@@ -12,7 +13,6 @@ import { checkImports, featuresOf, importOptions, type RuntimeFacts } from './im
 import { servingOptions, threadsOf, timeoutOption } from './options.ts';
 import type { Wasmtime } from './wasmtime.ts';
 
-const megabyte = 1024 * 1024;
 const defaultPort = 80;
 
 const addressOf = (port: number, ipv6: boolean): string => (ipv6 ? `[::]:${port}` : `0.0.0.0:${port}`);
@@ -79,7 +79,7 @@ export const planRun = (job: DeployRequest, info: ComponentInfo, host: Host): Ru
     'cache=n',
     ...imported,
     ...config.options,
-    ...(memory > 0 ? ['-W', `max-memory-size=${Math.round(memory * megabyte)}`] : []),
+    ...(memory > 0 ? ['-W', `max-memory-size=${bytesText(memory)}`] : []),
     ...[...given].map(([name, value]) => `--env=${isInheritable(name) ? name : `${name}=${value}`}`),
   ];
   const environment = Object.fromEntries([
