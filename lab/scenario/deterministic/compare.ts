@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { tickInstructions } from '../../system/instructions.ts';
 import type { CountedRun, GuestEvent } from './boot.ts';
 
@@ -18,8 +19,21 @@ const headOf = ({ event }: GuestEvent): string =>
     event.kind,
   );
 
-/** An event without what follows from its time. */
-const saidBy = ({ event: { tookMs: _, ...said } }: GuestEvent): string => JSON.stringify(said);
+/** What an event says with its own times, in ms, taken out: they are compared by themselves. */
+const saidBy = ({ event }: GuestEvent): { readonly text: string; readonly times: readonly number[] } => {
+  const times: number[] = [];
+  const text = JSON.stringify(event, (key, value: unknown) => {
+    if (!['ms', 'tookMs'].includes(key) || typeof value !== 'number') return value;
+    times.push(value);
+    return undefined;
+  });
+  return { text, times };
+};
+
+const nsInMs = 1e6;
+
+/** Two times in ms that differ by the ticks that a figure may. */
+const isNearMs = (a: number, b: number): boolean => Math.round(Math.abs(a - b) * nsInMs) <= figureTicks;
 
 const shownPart = (text: string, at: number): string => text.slice(Math.max(0, at - 20), at + 60);
 
@@ -37,10 +51,12 @@ const eventDifference = (a: readonly GuestEvent[], b: readonly GuestEvent[]): Di
     const name = `event ${n + 1} (${headOf(first)})`;
     if (second === undefined) return { kind: 'more', where: `${name}: only in the first run` };
     const [one, other] = [saidBy(first), saidBy(second)];
-    if (one !== other) return { kind: 'more', where: `${name}: ${contrast(one, other)}` };
+    if (one.text !== other.text) return { kind: 'more', where: `${name}: ${contrast(one.text, other.text)}` };
     const where = `${name}: at ${digits.format(first.ns)} and ${digits.format(second.ns)} ns`;
     if (Math.abs(first.ns - second.ns) > tickInstructions) return { kind: 'more', where };
-    if (first.ns !== second.ns) tick ??= where;
+    const isFar = one.times.some((ms, time) => !isNearMs(ms, other.times[time] ?? Number.NaN));
+    if (isFar) return { kind: 'more', where: `${name}: its times are ${one.times} and ${other.times} ms` };
+    if (first.ns !== second.ns || !isDeepStrictEqual(one.times, other.times)) tick ??= where;
   }
   const further = b[a.length];
   if (further !== undefined)

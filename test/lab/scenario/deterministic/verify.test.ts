@@ -42,6 +42,17 @@ t.test('one tick of the counter is told from more', async (t) => {
   t.match(differenceOf(countedRun(), countedRun({ figure: 1000 })), { kind: 'more', where: /metrics\.0\.samples\.0/ });
 });
 
+t.test('a tick in a time that an event tells is one too', async (t) => {
+  const telling = (ms: number) => {
+    const event = { kind: 'cluster-message', message: { ms, topic: 'nodes/a/net/subnet' } };
+    return { ...countedRun(), events: [...countedRun().events, { ns: 10_040_449_072, event }] };
+  };
+  const other = (ms: number) => differenceOf(telling(10040.449072), telling(ms));
+  t.same(other(10040.449072), { kind: 'none' });
+  t.match(other(10040.449088), { kind: 'tick', where: /event 3 \(cluster-message\)/ });
+  t.match(other(10040.44912), { kind: 'more', where: /10040\.449072 and 10040\.44912 ms/ });
+});
+
 t.test('the first event that differs is named', async (t) => {
   const other = { ...countedRun(), events: [step('boot', 3_000_000), step('load', 7_000_000)] };
   t.match(differenceOf(countedRun(), other), { kind: 'more', where: /event 2 .*deploy.*load/ });
