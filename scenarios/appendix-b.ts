@@ -17,10 +17,10 @@ export default scenario({
     names: ['mytestns', 'veth-host', 'veth-br', 'veth-ns', 'br0'],
   },
 
-  async run({ step, board, app, wanted, machine, snapshot, changes, firstAnswer }) {
+  async run({ step, board, app, expectedAnswer, machine, snapshot, changes, firstAnswer }) {
     const doctor = () => examine((argv) => machine.exec(argv));
     // an address alone stands for the path /, as the report types it
-    const path = wanted.path === '/' ? '' : wanted.path;
+    const path = expectedAnswer.path === '/' ? '' : expectedAnswer.path;
     const before = await step("record the board's state", board, async ({ $ }) => {
       await machine.writeFile(component, app.bytes);
       await $`mkdir -p /root/.cache`;
@@ -47,9 +47,9 @@ export default scenario({
       await $`ip netns exec mytestns wasmtime serve --addr 0.0.0.0:80 ${component} >/tmp/serve.log 2>&1 &`;
       const answers = async () => (await $({ nothrow: true })`curl -s http://10.0.0.2:80/`).exitCode === 0 || undefined;
       await until(answers, deadline(serveMs * machine.timeoutFactor, 'an answer', signal));
-      const outside = await get(`http://10.0.0.2:80${wanted.path}`);
+      const outside = await get(`http://10.0.0.2:80${expectedAnswer.path}`);
       firstAnswer(outside);
-      const expected = expectFirst(expect, outside, wanted);
+      const expected = expectFirst(expect, outside, expectedAnswer);
       const inside = (await $`ip netns exec mytestns curl -s localhost:80${path} | base64`).stdout;
       const bytes = Buffer.from(inside, 'base64');
       expectAnswer(expect, { ...outside, bytes, body: bytes.toString('utf8') }, expected);
@@ -100,7 +100,7 @@ export default scenario({
       const answers = async () =>
         (await $({ nothrow: true })`curl -s http://10.10.0.2:80/`).exitCode === 0 || undefined;
       await until(answers, deadline(serveMs * machine.timeoutFactor, 'an answer', signal));
-      expect.equal('status', (await get(`http://10.10.0.2:80${wanted.path}`)).status, wanted.status);
+      expect.equal('status', (await get(`http://10.10.0.2:80${expectedAnswer.path}`)).status, expectedAnswer.status);
       const still = (await doctor()).filter(({ name: what }) => what.includes('-tcplisten'));
       expect.equal('nothing is left of the trouble', still, []);
     });
@@ -112,8 +112,8 @@ export default scenario({
       const found = (await doctor()).find(({ name: what }) => what.includes('No route to host'));
       expect.ok('it is found on the board', found !== undefined, 'nothing found');
       for (const command of found?.remedy ?? []) await $`sh -c ${command}`;
-      const again = await get(`http://10.10.0.2:80${wanted.path}`);
-      expect.equal('status on the other network', again.status, wanted.status);
+      const again = await get(`http://10.10.0.2:80${expectedAnswer.path}`);
+      expect.equal('status on the other network', again.status, expectedAnswer.status);
     });
 
     await step('clean up', board, async ({ $ }) => {

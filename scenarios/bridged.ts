@@ -7,7 +7,7 @@ export default scenario({
   requires: ['bridge', 'nft', 'serve', 'port-forward'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
-  async run({ step, board, lab, wanted, deploy, undeploy, forward, load, snapshot, changes, firstAnswer }) {
+  async run({ step, board, lab, expectedAnswer, deploy, undeploy, forward, load, snapshot, changes, firstAnswer }) {
     const before = await step("record the board's state", board, snapshot);
 
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
@@ -31,16 +31,16 @@ export default scenario({
     });
 
     const expected = await step('HTTP from the board', board, async ({ get, expect }) => {
-      const answer = await get(`http://${v4}${wanted.path}`);
+      const answer = await get(`http://${v4}${expectedAnswer.path}`);
       firstAnswer(answer);
-      return expectFirst(expect, answer, wanted);
+      return expectFirst(expect, answer, expectedAnswer);
     });
     await step('HTTP from the instance', service.instance, async ({ get, expect }) => {
-      expectAnswer(expect, await get(`http://127.0.0.1${wanted.path}`), expected);
+      expectAnswer(expect, await get(`http://127.0.0.1${expectedAnswer.path}`), expected);
     });
     const url = await step('HTTP from the lab through the port mapping', lab, async ({ get, expect }) => {
       const endpoint = await forward(8080);
-      const mapped = `http://${endpoint.host}:${endpoint.port}${wanted.path}`;
+      const mapped = `http://${endpoint.host}:${endpoint.port}${expectedAnswer.path}`;
       expectAnswer(expect, await get(mapped), expected);
       return mapped;
     });

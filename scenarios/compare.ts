@@ -46,7 +46,7 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 600,
 
-  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, configure, load, record, note }) {
+  async run({ step, board, lab, machine, options, expectedAnswer, deploy, undeploy, configure, load, record, note }) {
     const measured = machine.capabilities.has('performance') && options.duration >= minSeconds;
     const seconds = options.duration / loadShare;
     note("The native server is Node's own HTTP server, one thread; the service is wasmtime, with as many as it likes.");
@@ -80,9 +80,9 @@ export default scenario({
           },
         );
         const expected = await step(`${round}: its first answer, ${topology}`, board, async ({ get }) =>
-          answersLike(wanted, await get(`http://${service.address.v4}${wanted.path}`)),
+          answersLike(expectedAnswer, await get(`http://${service.address.v4}${expectedAnswer.path}`)),
         );
-        const wasm = { inner: 80, path: wanted.path, answers: expected };
+        const wasm = { inner: 80, path: expectedAnswer.path, answers: expected };
         const cells = [
           ...waysTo(service, topology).flatMap((way) => [
             { way, kind: 'wasm' as const, of: service, ...wasm },

@@ -15,7 +15,7 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 300,
 
-  async run({ step, board, lab, machine, options, wanted, deploy, undeploy, load, record, snapshot, changes }) {
+  async run({ step, board, lab, machine, options, expectedAnswer, deploy, undeploy, load, record, snapshot, changes }) {
     const before = await step("record the board's state", board, snapshot);
     const measured = machine.capabilities.has('performance') && options.duration >= minSeconds;
     const counts = steps.filter((count) => measured || count <= few);
@@ -36,7 +36,11 @@ export default scenario({
       record({ name: 'deploy', unit: 'ms', kind: 'performance', where: 'lab', dimensions, samples });
       await step(`${count}: memory of each, and the first one under load`, board, async ({ $, get, expect }) => {
         for (const { address } of services)
-          expect.equal(address.v4, (await get(`http://${address.v4}${wanted.path}`)).status, wanted.status);
+          expect.equal(
+            address.v4,
+            (await get(`http://${address.v4}${expectedAnswer.path}`)).status,
+            expectedAnswer.status,
+          );
         const rollups = (await $`cat /proc/[0-9]*/smaps_rollup 2>/dev/null | grep -c Pss: || true`).stdout;
         expect.ok('memory can be read', Number(rollups) >= count, rollups);
         const script = 'for pid in $(pgrep -x wasmtime); do cat /proc/$pid/smaps_rollup 2>/dev/null; done; true';
@@ -57,8 +61,8 @@ export default scenario({
         });
         const [first] = services;
         if (!first) return;
-        const url = `http://${first.address.v4}${wanted.path}`;
-        const expected = expectFirst(expect, await get(url), wanted);
+        const url = `http://${first.address.v4}${expectedAnswer.path}`;
+        const expected = expectFirst(expect, await get(url), expectedAnswer);
         const how = { from: board, service: first, seconds, connections };
         const result = await load(`with ${count} instances`, url, expected, how);
         const p99 = result.latency.getValueAtPercentile(99);

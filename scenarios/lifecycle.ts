@@ -13,7 +13,7 @@ export default scenario({
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
   seconds: 240,
 
-  async run({ step, board, lab, machine, cluster, wanted, deploy, undeploy, send, snapshot, changes, note }) {
+  async run({ step, board, lab, machine, cluster, expectedAnswer, deploy, undeploy, send, snapshot, changes, note }) {
     const within = (what: string, signal: AbortSignal) => deadline(waitMs * machine.timeoutFactor, what, signal);
     const before = await step("record the board's state", board, snapshot);
     const saw = ({ task, statuses }: Deployment) => note(`the cluster saw of ${task}: ${statuses.join(', ')}`);
@@ -27,7 +27,7 @@ export default scenario({
     });
 
     const first = await step('deploy', lab, () => deploy());
-    const url = `http://${first.address.v4}${wanted.path}`;
+    const url = `http://${first.address.v4}${expectedAnswer.path}`;
 
     await step('kill the service: the cluster is told', board, async ({ $, signal, expect }) => {
       await $`pkill -KILL -x wasmtime`;
@@ -60,7 +60,7 @@ export default scenario({
         const pid = (await $`pgrep -o -f ${bundle}`).stdout.trim();
         const service = await servedBy($);
         await $`kill -KILL ${pid}`;
-        expect.equal('status meanwhile', (await get(url)).status, wanted.status);
+        expect.equal('status meanwhile', (await get(url)).status, expectedAnswer.status);
         const revived = await until(
           async () => {
             const now = (await $({ nothrow: true })`pgrep -o -f ${bundle}`).stdout.trim();
@@ -70,7 +70,7 @@ export default scenario({
         );
         expect.ok('another process took over', revived !== pid);
         expect.equal('the service is the same process', await servedBy($), service);
-        expect.equal('status afterwards', (await get(url)).status, wanted.status);
+        expect.equal('status afterwards', (await get(url)).status, expectedAnswer.status);
       });
     }
 
@@ -80,7 +80,7 @@ export default scenario({
       await $`/etc/init.d/S98netmanager restart`;
       await cluster.networkReady(within('the worker', signal));
       expect.equal('the service is the same process', await servedBy($), service);
-      expect.equal('status', (await get(url)).status, wanted.status);
+      expect.equal('status', (await get(url)).status, expectedAnswer.status);
     });
 
     await step('restart the broker: both halves connect again', lab, async ({ signal, expect }) => {

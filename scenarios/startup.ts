@@ -8,7 +8,7 @@ export default scenario({
   requires: ['bridge', 'nft', 'serve'],
   network: { topology: 'bridged', subnet: '10.10.0.0', subnet6: 'fd00:10::' },
 
-  async run({ step, board, machine, deploy, undeploy, precompile, app, wanted, record }) {
+  async run({ step, board, machine, deploy, undeploy, precompile, app, expectedAnswer, record }) {
     const count = machine.capabilities.has('performance') ? rounds : 1;
     const ways = [
       { name: '.wasm, cold cache', native: false, cold: true },
@@ -26,9 +26,9 @@ export default scenario({
           if (cold) await $`rm -rf /var/cache/oakestra/*`;
           const began = performance.now();
           const service = await deploy();
-          const { status } = await get(`http://${service.address.v4}${wanted.path}`);
+          const { status } = await get(`http://${service.address.v4}${expectedAnswer.path}`);
           took.push(performance.now() - began);
-          expect.equal('status', status, wanted.status);
+          expect.equal('status', status, expectedAnswer.status);
           const command = (await $`ps -e -o args=`).stdout;
           expect.equal('it runs native code', /wasmtime serve .*--allow-precompiled/.test(command), true);
           await undeploy(service);

@@ -9,7 +9,7 @@ export default scenario({
   requires: ['veth', 'nft', 'serve'],
   network: { topology: 'veth', subnet: '10.0.0.0', subnet6: 'fd00::', egress: 'off' },
 
-  async run({ step, board, lab, wanted, deploy, undeploy, serve, configure, snapshot, changes, firstAnswer }) {
+  async run({ step, board, lab, expectedAnswer, deploy, undeploy, serve, configure, snapshot, changes, firstAnswer }) {
     const before = await step("record the board's state", board, snapshot);
     const service = await step('deploy through the worker', lab, async ({ expect }) => {
       const deployed = await deploy();
@@ -17,12 +17,12 @@ export default scenario({
       return deployed;
     });
     await step('HTTP on localhost from the instance', service.instance, async ({ get, expect }) => {
-      const answer = await get(`http://localhost:80${wanted.path}`);
+      const answer = await get(`http://localhost:80${expectedAnswer.path}`);
       firstAnswer(answer);
-      expectFirst(expect, answer, wanted);
+      expectFirst(expect, answer, expectedAnswer);
     });
     await step('HTTP on 10.0.0.2 from the board', board, async ({ $, get, expect }) => {
-      expect.equal('status', (await get(`http://10.0.0.2${wanted.path}`)).status, wanted.status);
+      expect.equal('status', (await get(`http://10.0.0.2${expectedAnswer.path}`)).status, expectedAnswer.status);
       expect.match('the gateway is on the pair', (await $`ip -brief address show to 10.0.0.1`).stdout, /^veth/);
       const bridges = (await $`ip -brief link show type bridge`).stdout;
       expect.equal('there is no bridge', bridges, '');
@@ -44,7 +44,11 @@ export default scenario({
     await step('forbid it again', board, () => configure({ egress: 'off' }));
     await step('without egress it gets no answer again, and both still serve', board, async ({ get, expect }) => {
       expect.equal('status of the one that asks', (await get(url)).status, 502);
-      expect.equal('status of the other', (await get(`http://10.0.0.2${wanted.path}`)).status, wanted.status);
+      expect.equal(
+        'status of the other',
+        (await get(`http://10.0.0.2${expectedAnswer.path}`)).status,
+        expectedAnswer.status,
+      );
     });
 
     await step('undeploy', lab, async () => {

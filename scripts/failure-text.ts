@@ -47,10 +47,10 @@ const differenceOf = (diff: string): readonly string[] => {
     .filter((line) => !/^(---|\+\+\+|@@) /.test(line));
   if (diff === '') return [];
   const marked = (mark: string) => lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(1));
-  const [expected, came] = [marked('-'), marked('+')];
-  if (expected.length + came.length < lines.length)
-    return ['expected (-) and what came (+):', ...lines.map((line) => `  ${line}`)];
-  return [...labelled('expected:', expected), ...labelled('came:    ', came)];
+  const [expected, actual] = [marked('-'), marked('+')];
+  if (expected.length + actual.length < lines.length)
+    return ['expected (-) and actual (+):', ...lines.map((line) => `  ${line}`)];
+  return [...labelled('expected:', expected), ...labelled('actual:  ', actual)];
 };
 
 const isError = (value: unknown): value is Diagnosis & { readonly message: string } =>
@@ -78,7 +78,7 @@ const shortened = (name: string): string => {
 };
 
 /**
- * A failed assertion for a person: what it is about and where it stands, what was expected and what came, and what else
+ * A failed assertion for a person: what it is about and where it stands, the expected and the actual value, and what else
  * its error carries.
  */
 export const failureText = ({ name, diag }: Result): string => {

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Scenario } from '../scenario/scenario.ts';
-import type { WantedAnswer } from '../scenario/targets/answer.ts';
+import type { ExpectedAnswer } from '../scenario/targets/answer.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { wholeNumber } from './context.ts';
 
@@ -32,7 +32,7 @@ export const addAnswerOptions = (command: Command): Command =>
     .option('--expect-body-file <file>', 'a file with the expected response body, with --app')
     .option('--any-body', 'bodies may change from one response to the next, with --app');
 
-const said = (flags: AnswerFlags): readonly string[] => [
+const givenOptions = (flags: AnswerFlags): readonly string[] => [
   ...(flags.path === undefined ? [] : ['--path']),
   ...(flags.expectStatus === undefined ? [] : ['--expect-status']),
   ...bodyOptions(flags),
@@ -53,12 +53,12 @@ const readBody = (file: string): Promise<Buffer> =>
  * What the component under test has to answer; undefined for the lab's own. Throws a usage fault for options that do
  * not go together, or with the scenario.
  */
-export const wantedAnswer = async (
+export const readExpectedAnswer = async (
   flags: AnswerFlags,
   name: string,
   { ownApps }: Pick<Scenario, 'ownApps'>,
-): Promise<WantedAnswer | undefined> => {
-  const [first] = said(flags);
+): Promise<ExpectedAnswer | undefined> => {
+  const [first] = givenOptions(flags);
   if (flags.app === undefined) {
     if (first === undefined) return undefined;
     throw usageFault(`${first} can be used only with --app: the answer of the lab's own component is known`, [

@@ -32,12 +32,12 @@ const readBaseline = async (file: string, next: string): Promise<Baseline> => {
 /** Compares a deterministic run with the committed baseline. Exits with 1 for a regression, 2 where none can be told. */
 export const compareWithBaseline = async (
   report: string,
-  wanted: string,
+  name: string,
   asJson: boolean,
   { exit }: CommandContext,
 ): Promise<void> => {
   const results = await readResults(report);
-  const accept = `npm run lab -- report baseline ${wanted}`;
+  const accept = `npm run lab -- report baseline ${name}`;
   const baseline = await readBaseline(path.join(folder, baselineName(results)), accept);
   const figures = judgeRun(baseline, results);
   const isWorse = results.verdict === 'failed' || figures.some(({ judgement }) => judgement === 'worse');

@@ -33,9 +33,9 @@ const checkMachine = async (id: string | undefined, signal: AbortSignal): Promis
     return fatal.length > 0 ? fatal : await kind.examine(signal);
   }
   if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
-  const { id: run, what, machine } = await openBoard(id === undefined ? {} : { id });
+  const { id: run, description, machine } = await openBoard(id === undefined ? {} : { id });
   const troubles = await examine((argv) => machine.exec(argv, signal));
-  if (troubles.length === 0) return [{ name: run, ok: true, detail: `no known trouble on ${what}` }];
+  if (troubles.length === 0) return [{ name: run, ok: true, detail: `no known trouble on ${description}` }];
   return troubles.map(({ remedy, ...trouble }) => ({ ...trouble, ok: false, remedy: remedy.join('\n    ') }));
 };
 

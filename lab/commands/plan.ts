@@ -16,11 +16,11 @@ const plan = async (topology: string, { ports }: { readonly ports: string }, { s
   const { folder } = run;
   await buildWorker(folder);
   await fs.writeFile(path.join(folder, 'netcfg.json'), JSON.stringify({ ...config, WasmTopology: topology }));
-  const wanted = JSON.stringify({ ...request, portMappings: ports });
+  const planned = JSON.stringify({ ...request, portMappings: ports });
   const places = ['--config', folder, '--state', path.join(folder, 'state')];
   const { exitCode, stdout, stderr } = await execa(
     process.execPath,
-    [path.join(folder, 'net-manager.cjs'), ...places, '--plan', wanted],
+    [path.join(folder, 'net-manager.cjs'), ...places, '--plan', planned],
     { reject: false, cancelSignal: signal },
   );
   if (exitCode !== 0) throw labFault(stderr.trim());

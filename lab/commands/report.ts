@@ -16,14 +16,14 @@ import { reproduce } from './reproduce.ts';
 import { verify } from './verify.ts';
 
 /** A report by its path, or by its name among those of the lab; the newest when nothing is said. */
-const locate = async (wanted: string, reports: string): Promise<string> => {
-  const beside = path.join(reports, wanted);
+const locate = async (report: string, reports: string): Promise<string> => {
+  const beside = path.join(reports, report);
   const there = await fs.stat(beside).catch(() => undefined);
-  return there ? beside : wanted;
+  return there ? beside : report;
 };
 
-const show = async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) => {
-  const folder = await locate(wanted, flags.reports);
+const show = async (report: string, flags: { readonly reports: string; readonly json: boolean }) => {
+  const folder = await locate(report, flags.reports);
   const results = await readResults(folder);
   if (flags.json) printJson(results);
   else process.stdout.write(terminal(results, { colours: coloursOf(process.stdout), folder }));
@@ -59,7 +59,7 @@ const compare = async (first: string, second: string | undefined, flags: Compare
   if (second === undefined) throw usageFault('name two reports, or one and --baseline');
   const { exit } = context;
   const [before, after] = await Promise.all(
-    [first, second].map(async (wanted) => readResults(await locate(wanted, flags.reports))),
+    [first, second].map(async (report) => readResults(await locate(report, flags.reports))),
   );
   if (!before || !after) return;
   const found = diff(before, after);
@@ -77,7 +77,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       .description(about)
       .option('--reports <folder>', 'the folder of the reports', defaultReports)
       .option('--json', 'one JSON document on stdout', false);
-  add('show', 'a report in the terminal')
+  add('show', 'show a report in the terminal')
     .argument('[report]', 'its folder or name', 'latest')
     .addHelpText(
       'after',
@@ -87,7 +87,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
   add('list', 'list all reports, oldest first')
     .addHelpText('after', '\nExamples:\n  npm run lab -- report list')
     .action(list);
-  add('diff', 'what is better, worse or the same in the second of two runs')
+  add('diff', 'compare two runs: which figures are better, worse or the same')
     .argument('<before>', 'the earlier report; the only one with --baseline')
     .argument('[after]', 'the later report')
     .option('--baseline', 'compare a deterministic run with the committed baseline', false)
@@ -102,8 +102,8 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       'after',
       '\nExit codes: 0 all is the same but times, 1 the outcome differs, 2 something else was run (machine, options, inputs).\n\nExample:\n  npm run lab -- report reproduce reports/20260401T101500-1a2b3c-bridged-virt',
     )
-    .action(async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) =>
-      reproduce(await locate(wanted, flags.reports), flags, context),
+    .action(async (report: string, flags: { readonly reports: string; readonly json: boolean }) =>
+      reproduce(await locate(report, flags.reports), flags, context),
     );
   add('verify', 'recompute the digests that a report names, as far as that can be done here')
     .argument('[report]', 'its folder or name', 'latest')
@@ -111,8 +111,8 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       'after',
       '\nExit codes: 0 all that could be recomputed are the same, 1 one differs, 2 none could be recomputed.\n\nExample:\n  npm run lab -- report verify latest',
     )
-    .action(async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) =>
-      verify(await locate(wanted, flags.reports), flags.json, context),
+    .action(async (report: string, flags: { readonly reports: string; readonly json: boolean }) =>
+      verify(await locate(report, flags.reports), flags.json, context),
     );
   addMerge(add('merge', 'join the reports of the shards of a suite'), context);
   add('baseline', 'make the baseline of a scenario and a machine from a deterministic run with five seeds or more')
@@ -121,7 +121,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       'after',
       '\nExample:\n  npm run lab -- scenario bridged --deterministic --seeds 5\n  npm run lab -- report baseline latest',
     )
-    .action(async (wanted: string, flags: { readonly reports: string; readonly json: boolean }) =>
-      saveBaseline(await locate(wanted, flags.reports), flags.json),
+    .action(async (report: string, flags: { readonly reports: string; readonly json: boolean }) =>
+      saveBaseline(await locate(report, flags.reports), flags.json),
     );
 };

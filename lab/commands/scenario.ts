@@ -10,6 +10,7 @@ import {
 } from '../machine/kind.ts';
 import { machineKind, machineNames } from '../machine/machines.ts';
 import { writeReport } from '../report/folder.ts';
+import { columns } from '../report/formats/columns.ts';
 import { terminal } from '../report/formats/terminal.ts';
 import { joinRuns } from '../report/model/replicates.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
@@ -17,7 +18,7 @@ import { type Outcome, runScenario } from '../scenario/run/run.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
-import { type AnswerFlags, addAnswerOptions, wantedAnswer } from './answer.ts';
+import { type AnswerFlags, addAnswerOptions, readExpectedAnswer } from './answer.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { checkDeterministicFlags, type DeterministicFlags, runDeterministic } from './deterministic.ts';
 import { preflight } from './preflight/preflight.ts';
@@ -53,7 +54,10 @@ const list = async (json: boolean): Promise<void> => {
         ...(machines === undefined ? {} : { machines }),
       })),
     );
-  else for (const { name, scenario } of found) process.stdout.write(`${name.padEnd(12)} ${scenario.description}\n`);
+  else {
+    const lines = columns(found.map(({ name, scenario }) => [name, scenario.description]));
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
 };
 
 /** What the user chose about the machine. Throws a usage fault where it has no image to choose. */
@@ -72,7 +76,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   const scenarioFile = await findScenario(name);
   const { scenario, name: found } = scenarioFile;
   const kind = machineKind(flags.machine);
-  const wanted = await wantedAnswer(flags, name, scenario);
+  const expectedAnswer = await readExpectedAnswer(flags, name, scenario);
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
   if (flags.keep && kind.openKept === undefined)
     throw usageFault(`${kind.name} cannot be left running: leave out --keep`);
@@ -80,11 +84,11 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   const machine = machineOptions(flags, kind);
   const given = {
     app: flags.app === undefined ? undefined : app,
-    body: flags.expectBodyFile === undefined ? undefined : wanted?.body,
+    body: flags.expectBodyFile === undefined ? undefined : expectedAnswer?.body,
   };
   if (flags.deterministic)
     return await runDeterministic(
-      { found: scenarioFile, kind, machine, app, wanted, until: flags.until },
+      { found: scenarioFile, kind, machine, app, expectedAnswer, until: flags.until },
       flags,
       (results) => repeatable(results, name, { command, ...given }),
       context,
@@ -100,7 +104,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
       scenario,
       kind,
       app,
-      wanted,
+      expectedAnswer,
       machine,
       load: {
         connections: flags.connections,

@@ -9,10 +9,10 @@ import { writeSuite } from '../report/folder.ts';
 import { suiteTerminal } from '../report/formats/terminal.ts';
 import { entryReason } from '../report/formats/wording.ts';
 import { Results } from '../report/model/results.ts';
-import { dealt, parseShard, type ShardChoice } from '../report/model/shards.ts';
+import { parseShard, type ShardChoice, shardOf } from '../report/model/shards.ts';
 import { countedEntries, type SuiteEntry, suiteVerdict } from '../report/model/suite.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
-import { unableReason } from '../scenario/run/run.ts';
+import { reasonNotRunnable } from '../scenario/run/run.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { entryMark, newId, reapRuns } from '../system/runs.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
@@ -83,27 +83,27 @@ const runOne = async (
   }
 };
 
-const suite = async (wanted: readonly string[], flags: SuiteFlags, context: CommandContext): Promise<void> => {
+const suite = async (requested: readonly string[], flags: SuiteFlags, context: CommandContext): Promise<void> => {
   const kinds = flags.machine.map(machineKind);
   if (flags.image !== 'debian' && !kinds.some(({ bootsImages }) => bootsImages))
     throw usageFault('no machine here is emulated: leave out --image');
-  const names = wanted.length > 0 ? wanted : await scenarioNames();
+  const names = requested.length > 0 ? requested : await scenarioNames();
   const found = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
-  const scenarios = found.filter(({ onRequest }) => wanted.length > 0 || !onRequest);
+  const scenarios = found.filter(({ onRequest }) => requested.length > 0 || !onRequest);
   const folder = path.join(flags.reports, `${newId()}-suite`);
   await preflight({ kinds, reports: flags.reports }, context.signal);
   await reapRuns();
   const pairs = kinds.flatMap((kind) =>
     scenarios.map((scenario) => ({ kind, ...scenario, ...entryOf(scenario.name, kind) })),
   );
-  const judged = pairs.map((pair) => ({ ...pair, why: unableReason(pair, pair.kind) }));
+  const judged = pairs.map((pair) => ({ ...pair, why: reasonNotRunnable(pair, pair.kind) }));
   const unable = judged.flatMap(({ scenario, machine, why }): readonly SuiteEntry[] =>
     why === undefined
       ? []
       : [{ scenario, machine, seconds: 0, verdict: 'incomplete', reason: `not on ${machine}${why}` }],
   );
   const plan = judged.filter(({ why }) => why === undefined);
-  const named = wanted.length > 0;
+  const named = requested.length > 0;
   const choice = flags.shard;
   const shard = choice && {
     ...{ ...choice, named, unable: [...unable] },
@@ -114,7 +114,7 @@ const suite = async (wanted: readonly string[], flags: SuiteFlags, context: Comm
   // what a shard cannot run is counted once, where the shards are merged
   const counted = () => (shard ? ran : countedEntries(ran, unable, named));
   const write = () => writeSuite(folder, counted(), shard);
-  const due = choice ? dealt(plan, choice) : plan;
+  const due = choice ? shardOf(plan, choice) : plan;
   for (const { name, kind } of due) {
     if (context.signal.aborted) break;
     ran.push(await runOne(name, kind, flags, context));

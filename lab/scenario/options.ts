@@ -2,7 +2,7 @@ import type { MachineKind, MachineOptions } from '../machine/kind.ts';
 import type { RunFolder } from '../system/runs.ts';
 import type { App } from '../wasm/app.ts';
 import type { Scenario, ScenarioOptions } from './scenario.ts';
-import type { WantedAnswer } from './targets/answer.ts';
+import type { ExpectedAnswer } from './targets/answer.ts';
 import type { LabEvent } from './targets/events.ts';
 
 /** What is run, on what, and how. */
@@ -15,7 +15,7 @@ export type RunOptions = {
   readonly machine: MachineOptions;
   readonly app: App;
   /** What it has to answer; its own body to a GET of `/` when left out. */
-  readonly wanted?: WantedAnswer | undefined;
+  readonly expectedAnswer?: ExpectedAnswer | undefined;
   /** How much load its steps make. */
   readonly load: ScenarioOptions;
   /** Leaves the machine running afterwards. */

@@ -7,7 +7,7 @@ import type { LinkConditions, LinkCounts } from '../machine/segment/conditions.t
 import type { Metric, Place } from '../report/model/results.ts';
 import type { App } from '../wasm/app.ts';
 import type { Snapshot } from './board/snapshot.ts';
-import type { Answer, WantedAnswer } from './targets/answer.ts';
+import type { Answer, ExpectedAnswer } from './targets/answer.ts';
 import type { Expect } from './targets/expect.ts';
 import type { Shell } from './targets/shell.ts';
 import type { ExecTarget } from './targets/targets.ts';
@@ -126,7 +126,7 @@ export type Lab = {
   /** The component under test. */
   readonly app: App;
   /** What it has to answer. */
-  readonly wanted: WantedAnswer;
+  readonly expectedAnswer: ExpectedAnswer;
   readonly options: ScenarioOptions;
   /** One named step. It fails when an expectation in it failed or when it throws, and ends the scenario then. */
   readonly step: <T>(name: string, where: ExecTarget, body: (tools: StepTools) => Promise<T>) => Promise<T>;

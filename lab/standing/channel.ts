@@ -20,23 +20,23 @@ export const troubleOf = (error: unknown): Trouble =>
 export const errorOf = ({ fault, message, next }: Trouble): LabError => new LabError(message, { fault, next });
 
 /** What answers requests; `signal` is aborted when nobody waits any more. */
-export type Answering = (
+export type RequestHandler = (
   request: LabRequest,
   tools: { readonly progress: (text: string) => void; readonly signal: AbortSignal },
 ) => Promise<Answers[keyof Answers]>;
 
 /** Answers the one request of a connection. */
-const serve = async (socket: net.Socket, answering: Answering): Promise<void> => {
-  const gone = new AbortController();
+const serve = async (socket: net.Socket, answering: RequestHandler): Promise<void> => {
+  const left = new AbortController();
   socket.on('error', () => {});
-  socket.once('close', () => gone.abort(new Error('whoever asked has gone')));
+  socket.once('close', () => left.abort(new Error('the process that asked has ended')));
   const send = (line: AnswerLine) => {
     if (socket.writable) socket.write(`${JSON.stringify(line)}\n`);
   };
-  const [line = ''] = (await once(createInterface({ input: socket }), 'line', { signal: gone.signal })) as [string?];
+  const [line = ''] = (await once(createInterface({ input: socket }), 'line', { signal: left.signal })) as [string?];
   try {
     const request = parseJson(LabRequest, line, 'request');
-    const tools = { progress: (text: string) => send({ progress: text }), signal: gone.signal };
+    const tools = { progress: (text: string) => send({ progress: text }), signal: left.signal };
     send({ answer: await answering(request, tools) });
   } catch (error) {
     send({ trouble: troubleOf(error) });
@@ -45,7 +45,7 @@ const serve = async (socket: net.Socket, answering: Answering): Promise<void> =>
 };
 
 /** Listens in a folder for requests until it is disposed of; what is being answered then is answered first. */
-export const listenForRequests = async (folder: string, answering: Answering): Promise<AsyncDisposable> => {
+export const listenForRequests = async (folder: string, answering: RequestHandler): Promise<AsyncDisposable> => {
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket);

@@ -51,7 +51,7 @@ export const claimName = async (name: string): Promise<Disposable> => {
   const taken = new AbortController();
   const { release } = await openLock(lockFile(name), {
     signal: taken.signal,
-    onWait: () => taken.abort(standsAlready(name)),
+    onWait: () => taken.abort(nameTakenFault(name)),
   }).catch((error: unknown) => {
     throw taken.signal.aborted ? taken.signal.reason : error;
   });
@@ -59,7 +59,7 @@ export const claimName = async (name: string): Promise<Disposable> => {
 };
 
 /** The fault of starting a lab under a name that another one has. */
-export const standsAlready = (name: string): LabError =>
+export const nameTakenFault = (name: string): LabError =>
   usageFault(`the lab '${name}' stands already`, [
     `npm run lab -- down --lab ${name}`,
     'npm run lab -- up --lab ANOTHER-NAME',

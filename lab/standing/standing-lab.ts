@@ -14,7 +14,7 @@ import { Interrupted, LabError, messageOf } from '../system/errors.ts';
 import { openRun, reapRuns } from '../system/runs.ts';
 import { StallWatch } from '../system/stalls.ts';
 import { deadline } from '../system/wait.ts';
-import { type Answering, listenForRequests } from './channel.ts';
+import { listenForRequests, type RequestHandler } from './channel.ts';
 import { Gateway } from './gateway/gateway.ts';
 import type { Answers, LabStatus } from './protocol.ts';
 import { claimName, forgetLab, type LabRecord, saveLab } from './registry.ts';
@@ -149,7 +149,7 @@ export const standLab = async (options: StandingOptions): Promise<void> => {
       services: [...(await services.status(asked))],
     });
     const down = Promise.withResolvers<void>();
-    const answering: Answering = async (request, { progress, signal: asked }): Promise<Answers[keyof Answers]> => {
+    const answering: RequestHandler = async (request, { progress, signal: asked }): Promise<Answers[keyof Answers]> => {
       switch (request.do) {
         case 'status':
           return await status(asked);

@@ -16,7 +16,7 @@ const tickMs = 500;
  */
 export const extendableDeadline = (
   ms: number,
-  what: string,
+  subject: string,
   ...signals: readonly (AbortSignal | undefined)[]
 ): Deadline => {
   const controller = new AbortController();
@@ -30,7 +30,7 @@ export const extendableDeadline = (
   const tick = () => {
     count();
     if (used < allowed) wait();
-    else controller.abort(new Error(`${what} timed out after ${Math.round(allowed / 1000)} s`));
+    else controller.abort(new Error(`${subject} timed out after ${Math.round(allowed / 1000)} s`));
   };
   const wait = () => {
     timer = setTimeout(tick, Math.max(0, Math.min(allowed - used, tickMs)));
@@ -47,8 +47,8 @@ export const extendableDeadline = (
 };
 
 /** A signal that is aborted after `ms`, or with any of `signals`; the reason says what was waited for. */
-export const deadline = (ms: number, what: string, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal =>
-  extendableDeadline(ms, what, ...signals).signal;
+export const deadline = (ms: number, subject: string, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal =>
+  extendableDeadline(ms, subject, ...signals).signal;
 
 /** Does `work`, which may take `most` milliseconds; what it takes does not count for `limit`. */
 export const apartFrom = async <T>(limit: Deadline, most: number, work: () => Promise<T>): Promise<T> => {

@@ -61,6 +61,6 @@ export const problemsOf = (
     ...observed.ports
       .filter(({ host, targets }) => targets !== users(host))
       .map(({ host, targets }) => `port ${host} leads to ${targets} instances of ${users(host)}`),
-    ...observed.strays.map((stray) => `left behind: ${stray}`),
+    ...observed.leftoversOf.map((stray) => `left behind: ${stray}`),
   ];
 };

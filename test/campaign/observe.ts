@@ -15,7 +15,7 @@ export type Observed = {
   readonly engineJournal: readonly string[];
   readonly networkJournal: readonly string[];
   /** What should not be there at all, whatever runs. */
-  readonly strays: readonly string[];
+  readonly leftoversOf: readonly string[];
 };
 
 const names = (folder: string): Promise<readonly string[]> => readdir(folder).catch(() => []);
@@ -74,7 +74,7 @@ export const observe = async (engineState: string, networkState: string): Promis
     ports,
     engineJournal,
     networkJournal: entries.map(({ instance }) => `${instance.service}.instance.${instance.instance}`),
-    strays: [
+    leftoversOf: [
       ...words.map((file) => `the word ${file}`),
       ...files.filter((file) => !/\.(json|exit)$/.test(file)),
       ...spare.split('\n').filter((file) => file !== ''),

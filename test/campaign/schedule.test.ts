@@ -18,11 +18,11 @@ const word = (status: string) => ({
   payload: { sname: planned.service, instance: planned.instance, status, status_detail: '', publicip: '' },
 });
 const bare: Observed = {
-  ...{ processes: [], namespaces: [], links: [], ports: [], engineJournal: [], networkJournal: [], strays: [] },
+  ...{ processes: [], namespaces: [], links: [], ports: [], engineJournal: [], networkJournal: [], leftoversOf: [] },
 };
 const whole: Observed = {
   ...{ processes: [task], namespaces: [task], links: ['veth00oak2'], ports: [{ host: '8100', targets: 1 }] },
-  ...{ engineJournal: [task], networkJournal: [task], strays: [] },
+  ...{ engineJournal: [task], networkJournal: [task], leftoversOf: [] },
 };
 
 /** What is wrong after orders, all of them acknowledged, and words. */
@@ -53,7 +53,7 @@ t.test('what was told, what runs, what the kernel has and what the journals say 
     t.equal(after({ ...whole, [key]: [] }, 'deploy', 'CREATING', 'CREATED').length, 1, `told, but without ${key}`);
     t.not(after({ ...bare, [key]: whole[key] }, 'deploy', 'CREATING', 'DEAD').length, 0, `ended, but with ${key}`);
   }
-  t.match(after({ ...bare, strays: ['a file'] }), [/left behind: a file/]);
+  t.match(after({ ...bare, leftoversOf: ['a file'] }), [/left behind: a file/]);
 });
 
 t.test('an order that was acknowledged is carried out and told', async (t) => {

@@ -23,7 +23,7 @@ t.test('of what a program printed, which a test gives as a name, the end is show
   t.end();
 });
 
-t.test('a failed test says where, what was expected and what came, one thing a line', async (t) => {
+t.test('a failed test says where, what was expected and the actual value, one thing a line', async (t) => {
   const file = path.join(t.testdir({ 'failing.test.mjs': failing }), 'failing.test.mjs');
   const env = { ...process.env, TAP: '1' };
   const { stdout } = spawnSync(process.execPath, [file], { encoding: 'utf8', env });
@@ -31,9 +31,9 @@ t.test('a failed test says where, what was expected and what came, one thing a l
   const [values = '', errors = ''] = cases.map(({ why }) => why);
   const lines = values.split('\n');
   t.match(lines[0], /^the sum \(.*failing\.test\.mjs:3:5\)$/);
-  t.strictSame(lines.slice(1, 3), ['    expected: 3', '    came:     2']);
+  t.strictSame(lines.slice(1, 3), ['    expected: 3', '    actual:   2']);
   t.match(lines[3], /^a list \(.*failing\.test\.mjs:4:\d+\)$/);
-  t.match(values, / {4}expected \(-\) and what came \(\+\):[\s\S]*\n {6}- {4}3,\n {6}\+ {4}2,\n/);
+  t.match(values, / {4}expected \(-\) and actual \(\+\):[\s\S]*\n {6}- {4}3,\n {6}\+ {4}2,\n/);
   t.notMatch(values, /^deeper/m, 'the subtest that holds it is not said again');
   t.match(errors, /^TypeError: it broke \(.*failing\.test\.mjs:7:\d+\)\n/);
   t.match(errors, /\n {4}code: ENOENT\n {4}next: \["look"\]\n {4}cause: no file\n {4}at /);

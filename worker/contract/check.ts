@@ -5,8 +5,8 @@ import type { Static, TSchema } from 'typebox';
 export class InvalidData extends Error {
   override readonly name = 'InvalidData';
   readonly problems: readonly string[];
-  constructor(what: string, problems: readonly string[]) {
-    super(`${what}: ${problems.join('; ')}`);
+  constructor(name: string, problems: readonly string[]) {
+    super(`${name}: ${problems.join('; ')}`);
     this.problems = problems;
   }
 }
@@ -70,20 +70,20 @@ export const faultsOf = (schema: TSchema, data: unknown): readonly Fault[] => {
 export const problemsOf = (schema: TSchema, data: unknown): readonly string[] =>
   faultsOf(schema, data).map(({ text }) => text);
 
-/** `data` typed as the schema says. Throws {@link InvalidData} naming `what` when it does not fit. */
-export const parse = <T extends TSchema>(schema: T, data: unknown, what: string): Static<T> => {
+/** `data` typed as the schema says. Throws {@link InvalidData} naming `name` when it does not fit. */
+export const parse = <T extends TSchema>(schema: T, data: unknown, name: string): Static<T> => {
   const problems = problemsOf(schema, data);
-  if (problems.length > 0) throw new InvalidData(what, problems);
+  if (problems.length > 0) throw new InvalidData(name, problems);
   return data as Static<T>;
 };
 
 /** JSON text parsed and checked. Throws {@link InvalidData} for text that is not JSON, too. */
-export const parseJson = <T extends TSchema>(schema: T, text: string, what: string): Static<T> => {
+export const parseJson = <T extends TSchema>(schema: T, text: string, name: string): Static<T> => {
   let data: unknown;
   try {
     data = JSON.parse(text);
   } catch (error) {
-    throw new InvalidData(what, [`not JSON: ${(error as Error).message}`]);
+    throw new InvalidData(name, [`not JSON: ${(error as Error).message}`]);
   }
-  return parse(schema, data, what);
+  return parse(schema, data, name);
 };

@@ -158,8 +158,8 @@ const shallow = (value: unknown, depth = maxDepth): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, shallow(entry, depth - 1)]));
 };
 
-/** What can be used of `data`, typed as the schema says. Throws {@link InvalidData}, naming `what`. */
-export const read = <T extends TSchema>(schema: T, data: unknown, what: string, note: Warn): Static<T> => {
+/** What can be used of `data`, typed as the schema says. Throws {@link InvalidData}, naming `name`. */
+export const read = <T extends TSchema>(schema: T, data: unknown, name: string, note: Warn): Static<T> => {
   let value = normalized(schema as Node, shallow(data));
   let notes = 0;
   for (let faults = faultsOf(schema, value); faults.length > 0; faults = faultsOf(schema, value)) {
@@ -170,29 +170,29 @@ export const read = <T extends TSchema>(schema: T, data: unknown, what: string, 
     const fatal = found.filter(({ part }) => part === undefined);
     if (fatal.length > 0) {
       const more = fatal.length > maxNotes ? [`${fatal.length - maxNotes} more faults`] : [];
-      throw new InvalidData(what, [...fatal.slice(0, maxNotes).map(({ text }) => text), ...more]);
+      throw new InvalidData(name, [...fatal.slice(0, maxNotes).map(({ text }) => text), ...more]);
     }
     const parts = new Map<string, Path>();
     for (const { part = [], text } of found) {
       const name = JSON.stringify(part);
       if (parts.has(name)) continue;
-      if (notes < maxNotes) note(`${what}: ${text}; left out`);
+      if (notes < maxNotes) note(`${name}: ${text}; left out`);
       notes += 1;
       parts.set(name, part);
     }
     value = normalized(schema as Node, compact(without(value, partsOf(parts.values()))));
   }
-  if (notes > maxNotes) note(`${what}: ${notes - maxNotes} more faults; left out`);
+  if (notes > maxNotes) note(`${name}: ${notes - maxNotes} more faults; left out`);
   return value as Static<T>;
 };
 
 /** The same from JSON text. Throws {@link InvalidData} for text that is not JSON, too. */
-export const readJson = <T extends TSchema>(schema: T, text: string, what: string, note: Warn): Static<T> => {
+export const readJson = <T extends TSchema>(schema: T, text: string, name: string, note: Warn): Static<T> => {
   let data: unknown;
   try {
     data = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    throw new InvalidData(what, [`not JSON: ${(error as Error).message}`]);
+    throw new InvalidData(name, [`not JSON: ${(error as Error).message}`]);
   }
-  return read(schema, data, what, note);
+  return read(schema, data, name, note);
 };

@@ -55,7 +55,7 @@ export const lockBoard = async (state: string): Promise<Disposable> => {
 };
 
 /** The process of another implementation's net manager on this board, by its name; undefined when there is none. */
-export const stockManager = async (): Promise<number | undefined> => {
+export const otherNetManager = async (): Promise<number | undefined> => {
   const own = await namespaceOfProcess();
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;

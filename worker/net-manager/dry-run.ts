@@ -4,13 +4,13 @@ import type { Config } from './config.ts';
 import type { Contents } from './journal.ts';
 import { freeSlot, parseSubnet, slots } from './plan/addresses.ts';
 import type { Instance } from './plan/instance.ts';
+import { desiredOverlayOf } from './plan/overlay/desired.ts';
 import { changeOverlay, planOverlay } from './plan/overlay/plan.ts';
-import { wantedOf } from './plan/overlay/wanted.ts';
 import { planText } from './plan/plan.ts';
 import { planInstance, planNode } from './plan/planner.ts';
 import { targetsOf } from './plan/port-maps.ts';
 import { settingsOf } from './plan/settings.ts';
-import { instanceAt, wantedFrom } from './request.ts';
+import { instanceAt, instanceSpecOf } from './request.ts';
 
 // The first pools that a cluster gives out (contract, section 6).
 const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };
@@ -20,14 +20,14 @@ const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };
  * alone. Throws `InvalidData` or `RequestError` for a request that would be refused.
  */
 export const dryRun = (request: string, config: Config, journal: Contents, note: Warn): string => {
-  const asked = wantedFrom(readJson(NetDeployRequest, request, '--plan', note));
+  const asked = instanceSpecOf(readJson(NetDeployRequest, request, '--plan', note));
   const subnet = journal.subnet ?? exampleSubnet;
   const settings = settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), journal.topology);
   const instances = journal.entries.map(({ instance }) => instance);
   const slot = freeSlot(instances.map((instance) => instance.slot)) ?? slots.last;
   const services = journal.overlay?.services ?? [];
   const overlaid = settings.overlay !== 'off' && journal.overlay?.trouble === undefined;
-  const wanted = (all: readonly Instance[]) => wantedOf(settings, services, all);
+  const wanted = (all: readonly Instance[]) => desiredOverlayOf(settings, services, all);
   const node = [
     ...planNode(settings, { instances, advertised: [] }),
     ...(overlaid ? planOverlay(settings, wanted(instances)) : []),

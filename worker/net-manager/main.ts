@@ -8,7 +8,7 @@ import { dryRun } from './dry-run.ts';
 import { type Contents, openJournal } from './journal.ts';
 import { createManager } from './manager.ts';
 import { type Options, parseOptions, UsageError, usage } from './options.ts';
-import { strangerAt } from './peer.ts';
+import { refusalFor } from './peer.ts';
 import { parseSubnet } from './plan/addresses.ts';
 import { settingsOf } from './plan/settings.ts';
 import { reconcile } from './reconcile/restart.ts';
@@ -44,7 +44,7 @@ const serve = async (options: Options): Promise<void> => {
   manager.resume();
 
   const onSocket = await answerOnSocket(() => createApi(manager, log), options.socket, log);
-  const onPort = createApi(manager, log, strangerAt);
+  const onPort = createApi(manager, log, refusalFor);
   if (options.port !== undefined) await listenOnPort(onPort, options.port);
   log.info(`answering on ${options.socket}`);
   if (!stop.aborted) await once(stop, 'abort');

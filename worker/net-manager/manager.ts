@@ -10,7 +10,7 @@ import type { Network } from './network.ts';
 import type { AddressPair } from './plan/addresses.ts';
 import { namespaceOf } from './plan/instance.ts';
 import { type Registration, registrationOf } from './registration.ts';
-import { wantedFrom } from './request.ts';
+import { instanceSpecOf } from './request.ts';
 import { notDeployed, RequestError } from './request-error.ts';
 import { openSession, type Session } from './session.ts';
 
@@ -141,8 +141,8 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
         deploying += 1;
         try {
           const network = await networkOf(session, 500);
-          const wanted = wantedFrom(request);
-          const { instance, warning } = await network.deploy(wanted);
+          const spec = instanceSpecOf(request);
+          const { instance, warning } = await network.deploy(spec);
           const addresses = network.addressesOf(instance);
           log.info(`${namespaceOf(instance)} has ${addresses.v4} and ${addresses.v6}`);
           if (warning !== undefined) log.warn(warning);

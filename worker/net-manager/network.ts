@@ -6,7 +6,7 @@ import { retry } from '../system/wait.ts';
 import type { Entry, Journal } from './journal.ts';
 import { readFirewalls } from './kernel/accepts.ts';
 import { applyPlan, PlanFailed, undoPlan } from './kernel/apply.ts';
-import { instanceIntact, instanceIsGone, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
+import { instanceIntact, isInstanceRemoved, namespaceExists, namespaceOfProcess } from './kernel/kernel.ts';
 import { type PortsInUse, portsInUse } from './kernel/listeners.ts';
 import { acceptInstances } from './kernel/node.ts';
 import { isOverlaid } from './kernel/overlay.ts';
@@ -20,7 +20,7 @@ import { planInstance } from './plan/planner.ts';
 import { portKey } from './plan/port-maps.ts';
 import type { Settings } from './plan/settings.ts';
 import { keepNode } from './reconcile/keeper.ts';
-import { instanceAt, type Wanted } from './request.ts';
+import { type InstanceSpec, instanceAt } from './request.ts';
 import { notDeployed, RequestError } from './request-error.ts';
 
 export type Network = Disposable & {
@@ -29,18 +29,20 @@ export type Network = Disposable & {
   readonly instances: readonly Instance[];
   readonly addressesOf: (instance: Instance) => AddressPair;
   /** Makes an instance's network; `warning` names what may keep its traffic from flowing. */
-  readonly deploy: (wanted: Wanted) => Promise<{ readonly instance: Instance; readonly warning: string | undefined }>;
+  readonly deploy: (
+    spec: InstanceSpec,
+  ) => Promise<{ readonly instance: Instance; readonly warning: string | undefined }>;
   readonly undeploy: (which: NetUndeployRequest) => Promise<Instance>;
 };
 
-const same = (instance: Instance, wanted: Wanted): boolean =>
-  instance.pid === wanted.pid && formatPorts(instance.ports) === formatPorts(wanted.ports);
+const same = (instance: Instance, spec: InstanceSpec): boolean =>
+  instance.pid === spec.pid && formatPorts(instance.ports) === formatPorts(spec.ports);
 
 /** The ports of this board that others have: their programs listen on them, or their rules map them. */
 type Taken = { readonly busy: PortsInUse; readonly mapped: Mapped | undefined };
 
 /** Looks at what others have done on this node, once for all who ask while another look is under way. */
-const look = batched(async (askers: readonly Wanted[]) => {
+const look = batched(async (askers: readonly InstanceSpec[]) => {
   const [firewalls, busy, mapped] = await Promise.all([
     readFirewalls(),
     portsInUse(),
@@ -54,7 +56,7 @@ const unreadWarning = (mapped: Mapped | undefined): string | undefined =>
     ? `whether other rules map these ports is not known: table ${mapped.unread.join(', ')} cannot be read`
     : undefined;
 
-const refuseTaken = ({ ports }: Wanted, { busy, mapped }: Taken): void => {
+const refuseTaken = ({ ports }: InstanceSpec, { busy, mapped }: Taken): void => {
   for (const port of ports) {
     if (busy[port.protocol].has(port.host))
       throw new RequestError(500, `host port ${portKey(port)} is taken by a program that listens on this board`);
@@ -83,19 +85,19 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
     await journal.update((now) => ({ ...now, entries: now.entries.filter((entry) => entry.instance !== instance) }));
   };
 
-  const reserve = async (wanted: Wanted): Promise<Instance> => {
+  const reserve = async (spec: InstanceSpec): Promise<Instance> => {
     const slot = freeSlot(entries().map((entry) => entry.instance.slot));
     if (slot === undefined)
       throw new RequestError(500, 'all 61 addresses of this node are in use; undeploy an instance');
     // Replicas of one service share their ports.
-    const others = entries().filter(({ instance }) => instance.service !== wanted.serviceName);
+    const others = entries().filter(({ instance }) => instance.service !== spec.serviceName);
     const mapped = new Map(
       others.flatMap(({ instance }) => instance.ports.map((port) => [portKey(port), namespaceOf(instance)] as const)),
     );
-    const clash = wanted.ports.find((port) => mapped.has(portKey(port)));
+    const clash = spec.ports.find((port) => mapped.has(portKey(port)));
     if (clash)
       throw new RequestError(500, `host port ${portKey(clash)} is already mapped to ${mapped.get(portKey(clash))}`);
-    const instance = instanceAt(slot, wanted);
+    const instance = instanceAt(slot, spec);
     if (await journal.update((now) => ({ ...now, entries: [...now.entries, { instance, ready: false }] })))
       return instance;
     await forget(instance);
@@ -109,7 +111,7 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
     try {
       await undoPlan(done);
     } catch (error) {
-      if (!(await instanceIsGone(instance)))
+      if (!(await isInstanceRemoved(instance)))
         throw new RequestError(500, `${name} could not be removed whole: ${(error as Error).message}`, error);
       log.warn(`${name}: parts were already gone: ${(error as Error).message}`);
     }
@@ -141,25 +143,25 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
   };
 
   /** What runs in a namespace without a link can have one again. */
-  const isTorn = async ({ serviceName, instanceNumber }: Wanted): Promise<boolean> => {
+  const isTorn = async ({ serviceName, instanceNumber }: InstanceSpec): Promise<boolean> => {
     const name = namespaceOf({ service: serviceName, instance: instanceNumber });
     const known = find(name);
     return known?.ready === true && (await namespaceExists(name)) && !(await instanceIntact(known.instance));
   };
 
-  const deploy = async (wanted: Wanted, taken: Taken): Promise<Instance> => {
-    const name = namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber });
+  const deploy = async (spec: InstanceSpec, taken: Taken): Promise<Instance> => {
+    const name = namespaceOf({ service: spec.serviceName, instance: spec.instanceNumber });
     const known = find(name);
     if (known?.ready && (await instanceIntact(known.instance))) {
-      if (same(known.instance, wanted)) return known.instance;
+      if (same(known.instance, spec)) return known.instance;
       throw new RequestError(500, `${name} is deployed already, with other ports or another pid; undeploy it first`);
     }
     if (known) await remove(known.instance);
-    if (wanted.pid > 0) await checkProcess(wanted.pid);
+    if (spec.pid > 0) await checkProcess(spec.pid);
     if (await namespaceExists(name))
       throw new RequestError(500, `a namespace ${name} exists that is not ours; remove it with: ip netns del ${name}`);
-    refuseTaken(wanted, taken);
-    const instance = await reserve(wanted);
+    refuseTaken(spec, taken);
+    const instance = await reserve(spec);
     try {
       await applyPlan(planInstance(settings, instance));
     } catch (error) {
@@ -207,11 +209,11 @@ export const openNetwork = async (settings: Settings, journal: Journal, log: Log
       return entries().flatMap(({ instance, ready }) => (ready ? [instance] : []));
     },
     addressesOf: (instance) => addressAt(settings.subnet, instance.slot),
-    deploy: (wanted) =>
-      journal.inTurn(namespaceOf({ service: wanted.serviceName, instance: wanted.instanceNumber }), async () => {
-        const { firewalls, ...taken } = await look(wanted);
-        if (!firewalls.ours || keeper.troubles.length > 0 || (await isTorn(wanted))) await keeper.look();
-        const instance = await journal.lock.withReadLock(() => deploy(wanted, taken));
+    deploy: (spec) =>
+      journal.inTurn(namespaceOf({ service: spec.serviceName, instance: spec.instanceNumber }), async () => {
+        const { firewalls, ...taken } = await look(spec);
+        if (!firewalls.ours || keeper.troubles.length > 0 || (await isTorn(spec))) await keeper.look();
+        const instance = await journal.lock.withReadLock(() => deploy(spec, taken));
         const unread = unreadWarning(taken.mapped);
         const passing = await passOthers(instance, firewalls);
         const trouble = journal.contents.overlay?.trouble;

@@ -42,7 +42,7 @@ const ownerOf = async (socket: Socket): Promise<number | undefined> => {
  * TCP port has no owner and no mode as the unix socket has, and Oakestra's own node engine sends no token; what the
  * kernel knows of the other end keeps every other user of this board out.
  */
-export const strangerAt = async (socket: Socket): Promise<string | undefined> => {
+export const refusalFor = async (socket: Socket): Promise<string | undefined> => {
   const user = await ownerOf(socket);
   if (user === 0 || user === process.getuid?.()) return undefined;
   const who = user === undefined ? 'the process that asked is gone' : `the process that asked runs as user ${user}`;

@@ -5,7 +5,7 @@ import type { Instance } from './plan/instance.ts';
 import { RequestError } from './request-error.ts';
 
 /** What a deployment asks for, checked. */
-export type Wanted = {
+export type InstanceSpec = {
   readonly serviceName: string;
   readonly instanceNumber: number;
   readonly pid: number;
@@ -21,7 +21,7 @@ const refusingBadPorts = (text: string): readonly PortMapping[] => {
 };
 
 /** The request with its name and ports checked. Throws {@link RequestError}: a malformed name is a failed deployment. */
-export const wantedFrom = (request: NetDeployRequest): Wanted => {
+export const instanceSpecOf = (request: NetDeployRequest): InstanceSpec => {
   const { serviceName, instanceNumber, pid = 0, portMappings = '' } = request;
   if (!isServiceName(serviceName))
     throw new RequestError(
@@ -32,10 +32,10 @@ export const wantedFrom = (request: NetDeployRequest): Wanted => {
 };
 
 /** The instance that a request makes at a slot. */
-export const instanceAt = (slot: number, wanted: Wanted): Instance => ({
-  service: wanted.serviceName,
-  instance: wanted.instanceNumber,
-  pid: wanted.pid,
+export const instanceAt = (slot: number, spec: InstanceSpec): Instance => ({
+  service: spec.serviceName,
+  instance: spec.instanceNumber,
+  pid: spec.pid,
   slot,
-  ports: [...wanted.ports],
+  ports: [...spec.ports],
 });

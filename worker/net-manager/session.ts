@@ -1,7 +1,7 @@
 import type { SubnetResult } from '../contract/net-mqtt.ts';
 import type { Log } from '../system/log.ts';
 import { addressesOf } from '../system/node-address.ts';
-import { stockManager } from './board-lock.ts';
+import { otherNetManager } from './board-lock.ts';
 import { type Announcer, createAnnouncer } from './cluster/announcer.ts';
 import { type ClusterLink, openClusterLink } from './cluster/cluster-link.ts';
 import { createServiceTable, type ServiceTable } from './cluster/service-table.ts';
@@ -81,7 +81,7 @@ export const openSession = async (
         () => undefined,
       );
     if (!known && (await bridgeExists())) {
-      const other = await stockManager();
+      const other = await otherNetManager();
       const advice =
         other === undefined
           ? `if nothing on this board uses it, remove it with: ip link del ${bridge}`

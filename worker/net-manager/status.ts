@@ -1,8 +1,8 @@
 import { run } from '../system/run.ts';
 import type { Contents } from './journal.ts';
 import { packetsTo } from './kernel/hold.ts';
-import { standingAmong } from './kernel/node.ts';
-import { isOverlaid, wantedBy } from './kernel/overlay.ts';
+import { standingInstances } from './kernel/node.ts';
+import { desiredByJournal, isOverlaid } from './kernel/overlay.ts';
 import { addressAt, parseSubnet } from './plan/addresses.ts';
 import type { Instance } from './plan/instance.ts';
 import { objects, packetsIn } from './plan/json.ts';
@@ -42,7 +42,7 @@ const instanceOf = ({ number, instance, node }: Service['rows'][number], here: b
 
 const overlayOf = async (settings: Settings, contents: Contents, instances: readonly Instance[]) => {
   const { services = [] } = contents.overlay ?? {};
-  const wanted = wantedBy(settings, contents, instances);
+  const wanted = desiredByJournal(settings, contents, instances);
   const [counters, traffic, packets] = await Promise.all([countersOf(), trafficOf(), packetsTo()]);
   const isHere = (service: string, number: number) =>
     instances.some((instance) => instance.service === service && instance.instance === number);
@@ -70,7 +70,7 @@ const overlayOf = async (settings: Settings, contents: Contents, instances: read
  */
 export const statusText = async (settings: Settings | undefined, contents: Contents): Promise<string> => {
   const { registration, overlay, subnet, topology, entries } = contents;
-  const instances = await standingAmong(contents);
+  const instances = await standingInstances(contents);
   const addressOf = (slot: number) => subnet && addressAt(parseSubnet(subnet.address, subnet.addressv6), slot);
   const document = {
     ...{ registration, subnet, topology },

@@ -7,9 +7,9 @@ type Backoff = { readonly first: number; readonly growth: number; readonly most:
  * `signal` and a time limit in ms in one, until it is disposed of; its reason says what was waited for. Not by
  * AbortSignal.any: Node keeps what that makes for ever once somebody has listened to it and not stopped.
  */
-export const deadline = (signal: AbortSignal, ms: number, what: string): AbortSignal & Disposable => {
+export const deadline = (signal: AbortSignal, ms: number, subject: string): AbortSignal & Disposable => {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(`${what} took longer than ${ms / 1000} s`)), ms);
+  const timer = setTimeout(() => controller.abort(new Error(`${subject} took longer than ${ms / 1000} s`)), ms);
   const stop = () => controller.abort(signal.reason);
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { buildBoardCard } from '../../image/sd/board-card.ts';
 import { flash } from '../../image/sd/flash.ts';
 import { readBoardSettings } from '../../image/sd/settings.ts';
-import { describeTarget, whyNotFlashable } from '../../image/sd/target.ts';
+import { describeTarget, reasonNotFlashable } from '../../image/sd/target.ts';
 import { usageFault } from '../../system/errors.ts';
 import type { CommandContext } from '../context.ts';
 
@@ -65,7 +65,7 @@ const flashCard = async (
   if (!source?.isFile())
     throw usageFault(`there is no image ${image}`, ['npm run lab -- image build debian --board raspi4']);
   const target = await describeTarget(device);
-  const reason = whyNotFlashable(target, source.size);
+  const reason = reasonNotFlashable(target, source.size);
   if (reason !== undefined)
     throw usageFault(`nothing was written: ${reason}`, ['lsblk -o NAME,MODEL,SIZE,RM,MOUNTPOINTS']);
   const what = `${device}: ${target.model}, ${gigabytes(target.bytes)}`;

@@ -16,13 +16,13 @@ export type BoardFlags = { readonly lab?: string; readonly id?: string; readonly
 export const addBoardOptions = (command: Command): Command =>
   command
     .option('--lab <name>', 'the board of this standing lab (default: the only one)')
-    .option('--id <id>', 'a machine that a run left (default, where no lab stands: the newest)')
+    .option('--id <id>', 'a kept machine (default, when no lab stands: the newest)')
     .option('--board <name>', 'which board, of several: board-1, board-2, …');
 
 /** A board that is asked from here. */
 export type OpenBoard = {
   readonly id: string;
-  readonly what: string;
+  readonly description: string;
   readonly machine: KeptMachine;
   /** The standing lab that it belongs to. */
   readonly lab?: LabRecord;
@@ -31,7 +31,7 @@ export type OpenBoard = {
 const boardOf = async (lab: LabRecord): Promise<OpenBoard> => {
   const { id, name, machine: kind, folder } = reachable(lab);
   const exec: KeptMachine['exec'] = (argv, signal) => ask(folder, { do: 'exec', argv: [...argv] }, signal);
-  return { id, what: `lab '${name}' on ${kind}`, machine: await openKept(folder, exec), lab };
+  return { id, description: `lab '${name}' on ${kind}`, machine: await openKept(folder, exec), lab };
 };
 
 /** The standing lab that is meant, if one is: a kept machine that is named comes first. */
@@ -51,5 +51,5 @@ export const openBoard = async (flags: BoardFlags): Promise<OpenBoard> => {
   const lab = await labFor(flags);
   if (lab) return await boardOf(lab);
   const run = await keptBoard(flags.id, flags.board);
-  return { id: run.id, what: run.what, machine: await openKept(run.folder) };
+  return { id: run.id, description: run.what, machine: await openKept(run.folder) };
 };

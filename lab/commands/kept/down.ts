@@ -39,8 +39,8 @@ export const addDownCommand = (program: Command, context: CommandContext): void 
   program
     .command('down')
     .description('end a standing lab, or a kept machine')
-    .option('--lab <name>', 'which standing lab (may be left out where one alone stands)')
-    .option('--id <id>', 'which kept machine (may be left out where one alone is kept, and no lab stands)')
+    .option('--lab <name>', 'which standing lab (default: the only one)')
+    .option('--id <id>', 'which kept machine (default, when no lab stands: the only one)')
     .addHelpText('after', '\nExamples:\n  npm run lab -- down\n  npm run lab -- down --lab other')
     .action((flags: DownFlags) => down(flags, context));
 };

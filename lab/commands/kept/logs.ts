@@ -73,7 +73,7 @@ export const addLogsCommand = (program: Command, context: CommandContext): void 
     .command('logs')
     .description('print the logs of a standing lab or of a kept machine')
     .argument('[name]', 'only those of a service, or those that begin with this: NetManager, NodeEngine, a task')
-    .option('-f, --follow', 'go on with what is added, until Ctrl-C', false);
+    .option('-f, --follow', 'print new lines as they come, until Ctrl-C', false);
   addBoardOptions(command)
     .addHelpText(
       'after',

@@ -8,8 +8,8 @@ type ShellFlags = BoardFlags & { readonly instance?: string };
 const shell = async (flags: ShellFlags, { signal }: CommandContext): Promise<void> => {
   if (flags.instance !== undefined && !/^[\w.]+$/.test(flags.instance))
     throw usageFault(`'${flags.instance}' is no task id`);
-  const { machine, id, what } = await openBoard(flags);
-  process.stderr.write(`${id}: ${what}\n`);
+  const { machine, id, description } = await openBoard(flags);
+  process.stderr.write(`${id}: ${description}\n`);
   await machine.shell(flags.instance, signal);
 };
 

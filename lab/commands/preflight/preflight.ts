@@ -61,7 +61,7 @@ const refuse = (results: readonly CheckResult[]): void => {
 };
 
 /** What a command is about to do with this computer. */
-export type Undertaking = {
+export type PreflightOptions = {
   /** The kinds of machines that are started, or whose image is built. */
   readonly kinds: readonly MachineKind[];
   /** Where reports go, if there will be any. */
@@ -74,7 +74,7 @@ export type Undertaking = {
  * Checks what a run needs and can be known before it. Says remarks on stderr, and throws a lab fault with all that stands
  * in the way. A process that was started anew where boards can be made was checked before.
  */
-export const preflight = async ({ kinds, reports, wasmtime }: Undertaking, signal: AbortSignal): Promise<void> => {
+export const preflight = async ({ kinds, reports, wasmtime }: PreflightOptions, signal: AbortSignal): Promise<void> => {
   if (hasEntered()) return;
   const subject = { reports: reports ?? '', signal };
   const basic: readonly Need[] = ['every run', ...(reports === undefined ? [] : (['reports'] as const))];

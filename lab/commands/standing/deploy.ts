@@ -136,7 +136,7 @@ const variable = (text: string, all: readonly string[]): readonly string[] => {
 export const addDeployCommand = (program: Command, context: CommandContext): void => {
   program
     .command('deploy')
-    .description('deploy a component into a standing lab, and print where it answers and what')
+    .description('deploy a component into a standing lab, and print its address and its first response')
     .argument('<file>', 'a wasi:http component; deployed again, it replaces the one before')
     .option('--lab <name>', 'which lab (default: the only one)')
     .option('--name <service>', "the service's name (default: the file's)")

@@ -90,7 +90,7 @@ const target = (text: string): string => {
 export const addLoadCommand = (program: Command, context: CommandContext): void => {
   program
     .command('load')
-    .description('load a service of a standing lab, or a URL, and say what came back')
+    .description('load a service of a standing lab, or a URL, and print counts and latencies')
     .argument('<target>', 'a service as ls shows it, loaded from the lab, or an http URL, loaded from here', target)
     .option('--lab <name>', 'which lab (default: the only one)')
     .option('--path <path>', 'the request path (default: /)', requestPath)
@@ -101,7 +101,8 @@ export const addLoadCommand = (program: Command, context: CommandContext): void 
     .addHelpText(
       'after',
       `
-All responses are expected to be like the first one. Exit codes: 0 they are, 1 some are not, 2 there is no first one.
+All responses are expected to be like the first one. Exit codes: 0 they are, 1 some are not,
+2 the first request has no response.
 
 Examples:
   npm run lab -- load my-service

@@ -1,10 +1,10 @@
 import { Argument, type Command } from 'commander';
 import { machineKind, machineNames } from '../../machine/machines.ts';
-import { unableReason } from '../../scenario/run/run.ts';
+import { reasonNotRunnable } from '../../scenario/run/run.ts';
 import { endedFault } from '../../standing/choose.ts';
 import { findLabs, openLab, statusOf } from '../../standing/client.ts';
 import { launchLab } from '../../standing/launch.ts';
-import { defaultLab, labName, standsAlready } from '../../standing/registry.ts';
+import { defaultLab, labName, nameTakenFault } from '../../standing/registry.ts';
 import { messageOf, usageFault } from '../../system/errors.ts';
 import { commandLine } from '../../system/quote.ts';
 import type { CommandContext } from '../context.ts';
@@ -17,12 +17,12 @@ const up = async (topology: string, flags: UpFlags, { signal }: CommandContext):
   const name = labName(flags.lab);
   const kind = machineKind(flags.machine);
   if (kind.openKept === undefined) throw usageFault(`${kind.name} cannot be left running: choose another machine`);
-  const unable = unableReason({ requires: ['nft', 'serve'] }, kind);
+  const unable = reasonNotRunnable({ requires: ['nft', 'serve'] }, kind);
   if (unable !== undefined) throw usageFault(`a lab cannot stand on ${kind.name}${unable}`);
   await preflight({ kinds: [kind] }, signal);
   const { living, ended } = await findLabs();
   for (const one of ended) process.stderr.write(`${messageOf(endedFault(one))}\n`);
-  if (living.some((lab) => lab.name === name)) throw standsAlready(name);
+  if (living.some((lab) => lab.name === name)) throw nameTakenFault(name);
   const began = performance.now();
   {
     using progress = showProgress(process.stderr);
@@ -48,7 +48,7 @@ export const addUpCommand = (program: Command, context: CommandContext): void =>
     .description('start a board with a worker and a cluster, and leave them standing to deploy into')
     .addArgument(new Argument('[topology]').choices(['bridged', 'veth']).default('bridged'))
     .option('--machine <name>', `where: ${machineNames.join(', ')}`, 'local')
-    .option('--lab <name>', 'its name, where more than one lab shall stand', defaultLab)
+    .option('--lab <name>', 'the name of the lab, when you start more than one', defaultLab)
     .addHelpText(
       'after',
       `

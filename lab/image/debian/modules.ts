@@ -72,7 +72,7 @@ const depmod = async (root: string, version: string, tools: Tools, signal: Abort
 
 const unpack = async (
   file: string,
-  wanted: WantedParts,
+  wanted: KernelSelection,
   target: string,
   tools: Tools,
   signal: AbortSignal | undefined,
@@ -111,7 +111,7 @@ const unpack = async (
 };
 
 /** What an image has of a kernel package. */
-export type WantedParts = {
+export type KernelSelection = {
   /** Modules that stand between the kernel and its root file system. */
   readonly early: readonly string[];
   /** All others. */
@@ -125,7 +125,7 @@ const About = Type.Object({ version: Type.String(), early: Type.Array(Type.Strin
 /** A kernel package's image and the wanted of its modules, unpacked into the cache on first use. */
 export const unpackKernel = async (
   kernelPackage: { readonly file: string; readonly sha256: string },
-  wanted: WantedParts,
+  wanted: KernelSelection,
   tools: Tools,
   signal?: AbortSignal,
 ): Promise<Kernel> => {

@@ -74,7 +74,7 @@ export const describeTarget = async (name: string): Promise<FlashTarget> => {
 };
 
 /** Why nothing must be written to a target, or undefined where it may be. */
-export const whyNotFlashable = (target: FlashTarget, imageBytes: number): string | undefined => {
+export const reasonNotFlashable = (target: FlashTarget, imageBytes: number): string | undefined => {
   if (target.kind === 'partition') return `${target.path} is a partition: name the whole device`;
   if (target.kind === 'fixed') return `${target.path} (${target.model}) is neither a card nor removable`;
   const [use] = target.uses;

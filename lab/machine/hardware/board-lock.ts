@@ -9,7 +9,7 @@ export const labFolder = '/run/oakestra-lab';
 
 const file = `${labFolder}/lock`;
 /** The beginning of a script that does nothing unless the owner `$1` has the lock: another run may have come since. */
-export const whileMine = `[ "$(head -n 1 ${file} 2>/dev/null)" = "$1" ] || exit 0`;
+export const onlyIfOwner = `[ "$(head -n 1 ${file} 2>/dev/null)" = "$1" ] || exit 0`;
 
 /** What is said to a user who is not root on a board. */
 export const notRoot = 'you are not root there and sudo asks for a password; networks and namespaces need root';

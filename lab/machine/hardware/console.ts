@@ -18,7 +18,7 @@ const alarms: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** What a line of the console warns of, if of anything. */
-export const alarmIn = (line: string): string | undefined => alarms.find(([pattern]) => pattern.test(line))?.[1];
+export const warningIn = (line: string): string | undefined => alarms.find(([pattern]) => pattern.test(line))?.[1];
 
 /** A board's serial console as it is written down: every line with the time at which it came. */
 export type SerialConsole = AsyncDisposable & { readonly log: MachineLog };
@@ -56,7 +56,7 @@ export const openConsole = async (
     .on('line', (raw) => {
       const line = textOf(raw);
       lines.push(`${new Date().toISOString()} ${line}`);
-      const alarm = alarmIn(line);
+      const alarm = warningIn(line);
       if (alarm === undefined || told.has(alarm)) return;
       told.add(alarm);
       note(`${alarm} (console: ${line.trim()})`);

@@ -60,12 +60,12 @@ export const startHardware = (options: HardwareOptions): Promise<Machine> =>
 const start = async (options: HardwareOptions): Promise<Machine> => {
   const { name, definition, run, say, note, signal } = options;
   await using stack = new AsyncDisposableStack();
-  const gone = new AbortController();
-  const lose = (reason: Error) => gone.abort(reason);
+  const lost = new AbortController();
+  const lose = (reason: Error) => lost.abort(reason);
   const { serial: device } = definition;
   const serial = device === undefined ? undefined : stack.use(await openConsole(device, note, lose));
   const connection = stack.use(await connectTo(name, definition, run, note, signal));
-  connection.gone.addEventListener('abort', () => lose(connection.gone.reason), { once: true });
+  connection.lost.addEventListener('abort', () => lose(connection.lost.reason), { once: true });
   const board = new BoardShell(connection, run);
   requireChecks(name, await tryConnection(connection, board, signal));
   const owner = ownerOf(run.id);
@@ -105,7 +105,7 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
     inputs: place.inputs,
     wasmtimeVersion: place.wasmtimeVersion,
     logs: serial ? [serial.log] : [],
-    lost: gone.signal,
+    lost: lost.signal,
     exec: (argv, execOptions) => shell.exec(argv, execOptions),
     writeFile: (file, content, mode = 0o644) => shell.writeFile(file, content, mode),
     readFile: (file) => shell.readFile(file),
@@ -125,7 +125,7 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
       try {
         await resources.disposeAsync();
       } catch (error) {
-        const why = gone.signal.aborted ? '' : ` (${messageOf(error)})`;
+        const why = lost.signal.aborted ? '' : ` (${messageOf(error)})`;
         note(`${name} could not be put back as it was${why}: the next run does that`);
       }
     },

@@ -45,7 +45,7 @@ wait $!
 /** A board: its namespaces are those of the process `pid`. */
 export type Board = AsyncDisposable & {
   readonly pid: number;
-  readonly gone: AbortSignal;
+  readonly lost: AbortSignal;
   /** Makes its root what the lab has mounted for it; before, only its other namespaces are there. */
   readonly enterRoot: (signal: AbortSignal) => Promise<void>;
   /** Lets the board go on when this process ends. */
@@ -69,20 +69,20 @@ export const startBoard = async (
     stdio: ['pipe', 'pipe', 'pipe', lock],
     // the typings know no more than three streams
   }) as ChildProcessByStdio<Writable, Readable, Readable>;
-  const gone = new AbortController();
+  const lost = new AbortController();
   const errors = collect(child.stderr);
   const ended = once(child, 'close').then(
-    ([code, by]) => gone.abort(labFault(`the board ended (${by ?? code}): ${errors().toString().trim()}`)),
-    (error: unknown) => gone.abort(labFault('the board could not be started', [], error)),
+    ([code, by]) => lost.abort(labFault(`the board ended (${by ?? code}): ${errors().toString().trim()}`)),
+    (error: unknown) => lost.abort(labFault('the board could not be started', [], error)),
   );
   // when it has ended its end says so
   child.stdin.on('error', () => {});
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async (ends: AbortSignal): Promise<string> => {
-    const next = await abortable(lines.next(), deadline(startMs, 'the board', ends, gone.signal));
+    const next = await abortable(lines.next(), deadline(startMs, 'the board', ends, lost.signal));
     if (next.done !== true) return next.value;
     await ended;
-    throw gone.signal.reason;
+    throw lost.signal.reason;
   };
   const end = async () => {
     child.stdin.destroy();
@@ -93,7 +93,7 @@ export const startBoard = async (
     const pid = Number(await line(signal));
     return {
       pid,
-      gone: gone.signal,
+      lost: lost.signal,
       enterRoot: async (ends) => {
         child.stdin.write('go\n');
         await line(ends);

@@ -67,7 +67,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
   stack.defer(() =>
     ip(`link delete ${network.link}`).catch((error: unknown) => {
       // it has gone with the other end, in the namespace of a board that ended
-      if (!board.gone.aborted) throw error;
+      if (!board.lost.aborted) throw error;
     }),
   );
   await setUpUplink(board, signal);
@@ -85,7 +85,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
     runProgram([...enter, ...clean({ ...environment, ...options.env }), ...argv], {
       env: environment,
       stdin: options.stdin,
-      signal: options.signal ? AbortSignal.any([board.gone, options.signal]) : board.gone,
+      signal: options.signal ? AbortSignal.any([board.lost, options.signal]) : board.lost,
     });
   return {
     name: 'local',
@@ -102,7 +102,7 @@ export const startLocal = async (wasmtime: Wasmtime, runFolder: RunFolder, signa
     ],
     wasmtimeVersion: wasmtime.version,
     logs: [],
-    lost: board.gone,
+    lost: board.lost,
     exec: async (argv, options) => {
       const { code, stdout, stderr } = await program(argv, options);
       return { code, stdout: stdout.toString(options?.encoding ?? 'utf8'), stderr: stderr.toString('utf8') };

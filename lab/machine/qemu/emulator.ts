@@ -13,7 +13,7 @@ import { JsonChannel } from './json-channel.ts';
 export type Emulator = AsyncDisposable & {
   readonly monitor: JsonChannel;
   readonly agent: JsonChannel;
-  readonly gone: AbortSignal;
+  readonly lost: AbortSignal;
   readonly consoleText: () => Promise<string>;
   /** Lets the emulator go on when this process ends. */
   readonly release: () => void;
@@ -34,7 +34,7 @@ export const startEmulator = async (
   signal: AbortSignal,
 ): Promise<Emulator> => {
   const { folder } = run;
-  const gone = new AbortController();
+  const lost = new AbortController();
   const consoleText = () => fs.readFile(path.join(folder, runFiles.console), 'utf8').catch(() => '');
   const output = await fs.open(path.join(folder, 'emulator.log'), 'a');
   const child = spawn(program.file, [...program.args, ...args], {
@@ -51,9 +51,9 @@ export const startEmulator = async (
   const ended = exit.promise.then(async (why) => {
     const printed = await fs.readFile(path.join(folder, 'emulator.log'), 'utf8').catch(() => '');
     const parts = [tail(printed), tail(await consoleText())].filter((part) => part !== '');
-    gone.abort(labFault(`the emulator ${why}${parts.length > 0 ? `\n${parts.join('\n')}` : ''}`));
+    lost.abort(labFault(`the emulator ${why}${parts.length > 0 ? `\n${parts.join('\n')}` : ''}`));
   });
-  const ends = AbortSignal.any([gone.signal, signal]);
+  const ends = AbortSignal.any([lost.signal, signal]);
   try {
     const monitor = await connect(folder, runFiles.monitor, ends);
     await monitor.request('qmp_capabilities', {}, ends);
@@ -61,7 +61,7 @@ export const startEmulator = async (
     return {
       monitor,
       agent,
-      gone: gone.signal,
+      lost: lost.signal,
       consoleText,
       release: () => {
         monitor[Symbol.dispose]();
@@ -78,6 +78,6 @@ export const startEmulator = async (
   } catch {
     child.kill('SIGKILL');
     await ended;
-    throw signal.aborted ? signal.reason : gone.signal.reason;
+    throw signal.aborted ? signal.reason : lost.signal.reason;
   }
 };

@@ -69,26 +69,26 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
   const emulator = stack.use(await startEmulator(program, args, run, booting));
   const agent = new GuestAgent(emulator.agent);
   // a closed channel is only the first sign of an emulator that ended: its reason follows
-  const orGone = <T>(work: Promise<T>): Promise<T> =>
+  const orLost = <T>(work: Promise<T>): Promise<T> =>
     work.catch(async (error: unknown) => {
       if (!(error instanceof ChannelClosed)) throw error;
-      await until(() => emulator.gone.aborted || undefined, deadline(exitMs, "the emulator's end"));
-      throw emulator.gone.reason;
+      await until(() => emulator.lost.aborted || undefined, deadline(exitMs, "the emulator's end"));
+      throw emulator.lost.reason;
     });
   try {
-    await orGone(agent.ready(AbortSignal.any([booting, emulator.gone])));
+    await orLost(agent.ready(AbortSignal.any([booting, emulator.lost])));
   } catch (error) {
     options.signal.throwIfAborted();
-    if (emulator.gone.aborted) throw emulator.gone.reason;
+    if (emulator.lost.aborted) throw emulator.lost.reason;
     throw labFault(`the machine did not finish booting: ${messageOf(error)}\n${tail(await emulator.consoleText())}`);
   }
   if (!definition.clock) {
     const now = `@${(Date.now() / 1000).toFixed()}`;
-    await orGone(agent.exec(['date', '-s', now], { signal: AbortSignal.any([options.signal, emulator.gone]) }));
+    await orLost(agent.exec(['date', '-s', now], { signal: AbortSignal.any([options.signal, emulator.lost]) }));
   }
   const resources = stack.move();
   const withGone = (signal: AbortSignal | undefined): AbortSignal =>
-    signal ? AbortSignal.any([emulator.gone, signal]) : emulator.gone;
+    signal ? AbortSignal.any([emulator.lost, signal]) : emulator.lost;
   const machine: Machine = {
     name: definition.machine,
     architecture: 'aarch64',
@@ -101,22 +101,22 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     wasmtimeVersion: image.wasmtimeVersion,
     command: [path.basename(program.args.at(-1) ?? program.file), ...args],
     logs: [{ name: 'console', read: emulator.consoleText }],
-    lost: emulator.gone,
+    lost: emulator.lost,
     exec: (argv, execOptions = {}) =>
-      orGone(agent.exec(argv, { ...execOptions, signal: withGone(execOptions.signal) })),
+      orLost(agent.exec(argv, { ...execOptions, signal: withGone(execOptions.signal) })),
     writeFile: async (file, content, mode = 0o644) => {
       await execOk(machine, ['mkdir', '-p', path.dirname(file)]);
-      await orGone(agent.writeFile(file, content));
+      await orLost(agent.writeFile(file, content));
       await execOk(machine, ['chmod', mode.toString(8), file]);
     },
-    readFile: (file) => orGone(agent.readFile(file)),
+    readFile: (file) => orLost(agent.readFile(file)),
     release: emulator.release,
     forward: (boardPort, signal) =>
       freePort('127.0.0.1', async (port) => {
         const rule = `hostfwd_add uplink tcp:127.0.0.1:${port}-${userNetwork.board}:${boardPort}`;
         const parameters = { 'command-line': rule };
         const request = emulator.monitor.request('human-monitor-command', parameters, withGone(signal));
-        const answer = await orGone(request);
+        const answer = await orLost(request);
         return answer === '' ? { host: '127.0.0.1', port } : undefined;
       }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

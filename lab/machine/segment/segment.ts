@@ -64,15 +64,15 @@ export const openSegment = async (
     stdio: ['pipe', 'pipe', log.fd, run.lock],
   });
   await log.close();
-  const gone = new AbortController();
+  const lost = new AbortController();
   const waiting: ((line: string) => void)[] = [];
   const ended = new Promise<void>((resolve) => {
     child.once('error', (error) => {
-      gone.abort(labFault(`the switch between the boards could not be started: ${error.message}`));
+      lost.abort(labFault(`the switch between the boards could not be started: ${error.message}`));
       resolve();
     });
     child.once('exit', (code, by) => {
-      gone.abort(labFault(`the switch between the boards ended with ${by ?? code}`));
+      lost.abort(labFault(`the switch between the boards ended with ${by ?? code}`));
       resolve();
     });
   });
@@ -82,7 +82,7 @@ export const openSegment = async (
   const answer = (ms: number) =>
     abortable(
       new Promise<string>((resolve) => waiting.push(resolve)),
-      deadline(ms, 'the switch between the boards', gone.signal, signal),
+      deadline(ms, 'the switch between the boards', lost.signal, signal),
     );
   const end = async () => {
     child.kill('SIGKILL');
@@ -107,7 +107,7 @@ export const openSegment = async (
       stdin?.write(`${JSON.stringify({ link, conditions })}\n`);
       return parseJson(SwitchAnswer, await answered, "the switch's answer").counts;
     },
-    lost: gone.signal,
+    lost: lost.signal,
     release: () => {
       child.unref();
       stdin?.destroy();

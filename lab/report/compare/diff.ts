@@ -30,7 +30,7 @@ export const margin = 0.05;
 const significance = 0.05;
 
 /** Why two runs cannot be compared, one line a reason. */
-export const obstacles = (before: Results, after: Results): readonly string[] => {
+export const reasonsNotComparable = (before: Results, after: Results): readonly string[] => {
   const same = (what: string, of: (results: Results) => unknown) => {
     const [a, b] = [JSON.stringify(of(before)), JSON.stringify(of(after))];
     return a === b ? [] : [`${what}: ${a} and ${b}`];
@@ -118,7 +118,7 @@ const changedInputs = (before: Results, after: Results): Diff['inputs'] => {
  * LabError (incomplete) naming every obstacle when the runs are not comparable.
  */
 export const diff = (before: Results, after: Results): Diff => {
-  const reasons = obstacles(before, after);
+  const reasons = reasonsNotComparable(before, after);
   if (reasons.length > 0)
     throw new LabError(`these runs are not comparable: ${reasons.join('; ')}`, {
       fault: 'incomplete',

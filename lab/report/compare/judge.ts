@@ -78,7 +78,7 @@ const identity = ({ version = '', sha256, detail = '' }: Input): string =>
   `${version} ${sha256?.slice(0, 12) ?? detail}`.trim();
 
 /** Why a baseline does not apply to a run, one line a reason. */
-export const inapplicable = (baseline: Baseline, results: Results): readonly string[] => {
+export const reasonsNotApplicable = (baseline: Baseline, results: Results): readonly string[] => {
   const now = new Map(decisiveInputs(results).map((input) => [input.name, identity(input)]));
   const then = new Map(baseline.inputs.map((input) => [input.name, identity(input)]));
   return [...new Set([...then.keys(), ...now.keys()])].flatMap((name) => {
@@ -93,7 +93,7 @@ export const inapplicable = (baseline: Baseline, results: Results): readonly str
  */
 export const judgeRun = (baseline: Baseline, results: Results): readonly Judged[] => {
   const refuse = (why: string, next: readonly string[] = []) => new LabError(why, { fault: 'incomplete', next });
-  const reasons = inapplicable(baseline, results);
+  const reasons = reasonsNotApplicable(baseline, results);
   if (reasons.length > 0)
     throw refuse(`the baseline does not apply to this run: ${reasons.join('; ')}`, [
       'make a new one from a run of the unchanged product with these inputs: npm run lab -- report baseline REPORT',

@@ -11,7 +11,7 @@ export const parseShard = (text: string): ShardChoice | undefined => {
 };
 
 /** The part of a plan that is dealt to a shard, in order: every nth, so that no shard gets all that takes long. */
-export const dealt = <T>(plan: readonly T[], { index, count }: ShardChoice): readonly T[] =>
+export const shardOf = <T>(plan: readonly T[], { index, count }: ShardChoice): readonly T[] =>
   plan.filter((_, position) => position % count === index - 1);
 
 /** What a shard left: its entries in the order in which they were dealt. */

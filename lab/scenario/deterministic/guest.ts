@@ -31,7 +31,7 @@ const runOnBoard = async (scenario: Scenario, write: (record: GuestRecord) => vo
   const plan = parseJson(GuestPlan, fs.readFileSync(planFile, 'utf8'), planFile);
   const bytes = fs.readFileSync(plan.app.file);
   const app = { name: plan.app.name, bytes, sha256: sha256(bytes) };
-  const { name, wanted } = plan;
+  const { name, expectedAnswer } = plan;
   const kind: MachineKind = {
     ...{ name: plan.machine, description: 'a guest of QEMU whose instructions are counted', requires: [] },
     ...{ architecture: 'aarch64', fidelity: 'counted', capabilities: new Set(networkCapabilities) },
@@ -45,7 +45,12 @@ const runOnBoard = async (scenario: Scenario, write: (record: GuestRecord) => vo
   const { results, files } = await runScenario({
     ...{ name, command: [], scenario, kind, app, machine: {}, keep: false, openRun },
     ...(plan.until === undefined ? {} : { until: plan.until }),
-    wanted: { path: wanted.path, status: wanted.status, anyBody: wanted.anyBody, ...buffer(wanted.body) },
+    expectedAnswer: {
+      path: expectedAnswer.path,
+      status: expectedAnswer.status,
+      anyBody: expectedAnswer.anyBody,
+      ...buffer(expectedAnswer.body),
+    },
     load: { connections: 1, duration: 1 },
     signal: new AbortController().signal,
     onEvent: (event) => {

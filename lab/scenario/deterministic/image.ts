@@ -10,7 +10,7 @@ import { compileAhead, precompiledPath } from '../../wasm/compile.ts';
 import { provideWasmtime } from '../../wasm/wasmtime.ts';
 import type { FoundScenario } from '../find.ts';
 import { clientFile } from '../services/counted-loads.ts';
-import { usualAnswer, type WantedAnswer } from '../targets/answer.ts';
+import { type ExpectedAnswer, usualAnswer } from '../targets/answer.ts';
 import { bundleClient, bundleLab } from './bundle.ts';
 import { type GuestPlan, planFile } from './records.ts';
 
@@ -23,7 +23,7 @@ export type CountedTask = {
   readonly machine: MachineOptions;
   readonly app: App;
   /** What it has to answer; the usual answer when left out. */
-  readonly wanted: WantedAnswer | undefined;
+  readonly expectedAnswer: ExpectedAnswer | undefined;
   readonly until: string | undefined;
 };
 
@@ -35,7 +35,7 @@ const components = async (): Promise<readonly TreeEntry[]> =>
 
 /** The lab's half as files for a guest: the scenario with all that it imports, the client, and the components. */
 export const labEntries = async (task: CountedTask, signal: AbortSignal): Promise<readonly TreeEntry[]> => {
-  const { found, kind, machine, app, wanted, until } = task;
+  const { found, kind, machine, app, expectedAnswer, until } = task;
   const version = (await provideWasmtime(kind.architecture, machine.wasmtime, signal)).version;
   const compiler = await provideWasmtime(hostMachine(), version, signal);
   const [compiled, lab, client] = await Promise.all([
@@ -44,11 +44,16 @@ export const labEntries = async (task: CountedTask, signal: AbortSignal): Promis
     bundleClient(),
   ]);
   const component = `${labFolder}/component.wasm`;
-  const { path, status, anyBody, body } = wanted ?? usualAnswer(app);
+  const { path, status, anyBody, body } = expectedAnswer ?? usualAnswer(app);
   const plan: GuestPlan = {
     ...{ name: found.name, machine: kind.name, wasmtimeVersion: version },
     app: { name: app.name, file: component },
-    wanted: { path, status, anyBody, ...(body === undefined ? {} : { body: Buffer.from(body).toString('base64') }) },
+    expectedAnswer: {
+      path,
+      status,
+      anyBody,
+      ...(body === undefined ? {} : { body: Buffer.from(body).toString('base64') }),
+    },
     ...(until === undefined ? {} : { until }),
   };
   return [

@@ -13,7 +13,7 @@ export const GuestPlan = Type.Object({
   /** The component, as a file in the guest. */
   app: Type.Object({ name: Type.String(), file: Type.String() }),
   /** Its answer; the body is in base64. */
-  wanted: Type.Object({
+  expectedAnswer: Type.Object({
     path: Type.String(),
     status: Type.Integer(),
     body: Type.Optional(Type.String()),

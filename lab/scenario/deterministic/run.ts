@@ -5,8 +5,8 @@ import { networkCapabilities } from '../../machine/machine.ts';
 import { LabError, usageFault } from '../../system/errors.ts';
 import { openRun } from '../../system/runs.ts';
 import { allOrFirst } from '../run/boards.ts';
-import { blamingLab } from '../run/boot.ts';
-import { unableReason } from '../run/run.ts';
+import { asLabFault } from '../run/boot.ts';
+import { reasonNotRunnable } from '../run/run.ts';
 import type { LabEvent } from '../targets/events.ts';
 import { bootCounted, type CountedRun } from './boot.ts';
 import { type CountedTask, labEntries } from './image.ts';
@@ -37,7 +37,7 @@ export const checkCountable = ({ found, kind }: Pick<CountedTask, 'found' | 'kin
   if (kind.prepareCounted === undefined)
     throw usageFault(`${kind.name} cannot count instructions: use --machine virt, or leave out --deterministic`);
   const alone = 'a deterministic run has one';
-  const reason = unableReason(found.scenario, { ...kind, capabilities: new Set(networkCapabilities), alone });
+  const reason = reasonNotRunnable(found.scenario, { ...kind, capabilities: new Set(networkCapabilities), alone });
   if (reason !== undefined)
     throw new LabError(`${found.name} cannot run deterministically on ${kind.name}${reason}`, {
       fault: 'incomplete',
@@ -93,7 +93,7 @@ export const runCounted = async (options: CountedOptions): Promise<CountedOutcom
   const { say, begin, step } = teller(options.onEvent);
   await using run = await openRun(`${found.name} on ${kind.name}, deterministic`);
   begin(run.id, found.name, kind.name);
-  const guest = await step('prepare the guest', () => blamingLab('prepared', prepareGuest(options, run.folder, say)));
+  const guest = await step('prepare the guest', () => asLabFault('prepared', prepareGuest(options, run.folder, say)));
   const limit = pLimit(Math.min(mostAtOnce, availableParallelism()));
   const boot = (seed: number, which: string) => (ends: AbortSignal) =>
     limit(() =>

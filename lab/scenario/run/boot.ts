@@ -21,7 +21,7 @@ export type Booting = Pick<RunContext, 'run' | 'steps' | 'emit' | 'note'> & {
 };
 
 /** Before there is a worker, whatever goes wrong is the lab's own fault. */
-export const blamingLab = <T>(what: string, work: Promise<T>): Promise<T> =>
+export const asLabFault = <T>(what: string, work: Promise<T>): Promise<T> =>
   work.catch((error: unknown) => {
     throw error instanceof LabError ? error : labFault(`the machine could not be ${what}`, [], error);
   });
@@ -41,7 +41,7 @@ const prepare = ({ options, steps, emit }: Booting): Promise<Prepared> => {
   const { kind, machine } = options;
   const say = seldom((text) => emit({ kind: 'progress', text }));
   return steps.run('prepare the machine', { place: 'lab' }, options.signal, ({ signal }) =>
-    blamingLab('prepared', kind.prepare(machine, say, signal)),
+    asLabFault('prepared', kind.prepare(machine, say, signal)),
   );
 };
 
@@ -62,7 +62,7 @@ const bootBoard = async (
       // interrupted meanwhile: nobody would end what began now
       ends.throwIfAborted();
     }
-    const starting = blamingLab('started', prepared.start({ ...run, folder }, ends, note, port));
+    const starting = asLabFault('started', prepared.start({ ...run, folder }, ends, note, port));
     // also when this step ends before the machine stands
     boards.onEnd(async () => {
       const started = await starting.catch(() => undefined);
@@ -70,7 +70,7 @@ const bootBoard = async (
     });
     const started = await starting;
     if (port !== undefined && name !== undefined)
-      await blamingLab('joined with the others', joinSegment(started, port, name, ends));
+      await asLabFault('joined with the others', joinSegment(started, port, name, ends));
     return started;
   });
   const board = new RunBoard(machine, options.signal, name, port);

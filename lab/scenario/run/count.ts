@@ -27,7 +27,7 @@ const atRest = async (instructions: () => number, signal: AbortSignal): Promise<
 };
 
 /** Does `work`, and records under `name` what it took of a machine that counts instructions. */
-export const counting = async <T>(
+export const countInstructions = async <T>(
   machine: Machine,
   name: string,
   { metrics }: Observations,
@@ -43,10 +43,10 @@ export const counting = async <T>(
 
 /** Loads a service by every way that leads to it. */
 const loadEveryWay = async (lab: Lab, topology: NetworkSpec['topology'], service: Service): Promise<void> => {
-  const { board, machine, wanted, load } = lab;
-  const { path } = wanted;
+  const { board, machine, expectedAnswer, load } = lab;
+  const { path } = expectedAnswer;
   const direct = `http://${service.address.v4}:${inner}${path}`;
-  const expected = answersLike(wanted, await board.get(direct));
+  const expected = answersLike(expectedAnswer, await board.get(direct));
   await load('loopback', `http://127.0.0.1:${inner}${path}`, expected, { from: service.instance });
   await load(topology, direct, expected, { from: board });
   await load('mapped port', `http://${machine.uplink.board}:${outer}${path}`, expected);

@@ -11,7 +11,7 @@ import { checkPreconditions } from '../services/preconditions.ts';
 import { putCompiled, startWorker } from '../services/worker.ts';
 import { usualAnswer } from '../targets/answer.ts';
 import { allOrFirst, type RunBoards } from './boards.ts';
-import { countDeployments, counting } from './count.ts';
+import { countDeployments, countInstructions } from './count.ts';
 import { makeLab } from './lab.ts';
 import type { RunContext } from './run-context.ts';
 import { StepFailed } from './steps.ts';
@@ -34,7 +34,7 @@ const startOn = (
     await checkPreconditions(machine, scenario);
     const [compiled] = await Promise.all([
       apartFrom(limit, maxCompileMs, () => putCompiled(machine, app, machine.wasmtimeVersion, signal)),
-      counting(machine, 'worker.start', observations, () =>
+      countInstructions(machine, 'worker.start', observations, () =>
         startWorker(board, cluster, scenario.network, deadline(setUpMs * machine.timeoutFactor, 'the worker', signal)),
       ),
       capture.start(),
@@ -93,7 +93,7 @@ export const executeScenario = async (
   const lab = makeLab({
     ...{ boards: [first, ...others], runBoards: boards, cluster, app },
     ...{ network: scenario.network, options: options.load },
-    wanted: options.wanted ?? usualAnswer(app),
+    expectedAnswer: options.expectedAnswer ?? usualAnswer(app),
     ...{ steps, observations, services, emit, note, stack, limit },
   });
   await scenario.run(lab).catch((error: unknown) => {

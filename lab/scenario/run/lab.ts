@@ -14,7 +14,7 @@ import { createLoader } from '../services/loads.ts';
 import { serveText } from '../services/serve.ts';
 import { topologyRecorder } from '../services/topology.ts';
 import { putCompiled, reconfigure } from '../services/worker.ts';
-import type { WantedAnswer } from '../targets/answer.ts';
+import type { ExpectedAnswer } from '../targets/answer.ts';
 import type { Emit } from '../targets/events.ts';
 import { labTarget } from '../targets/targets.ts';
 import type { Steps } from './steps.ts';
@@ -27,7 +27,7 @@ export const makeLab = (parts: {
   readonly runBoards: readonly RunBoard[];
   readonly cluster: Cluster;
   readonly app: App;
-  readonly wanted: WantedAnswer;
+  readonly expectedAnswer: ExpectedAnswer;
   readonly network: NetworkSpec;
   readonly options: ScenarioOptions;
   readonly steps: Steps;
@@ -39,7 +39,7 @@ export const makeLab = (parts: {
   readonly stack: AsyncDisposableStack;
   readonly limit: Deadline;
 }): Lab => {
-  const { boards, runBoards, cluster, app, wanted, options, steps, observations, emit, limit } = parts;
+  const { boards, runBoards, cluster, app, expectedAnswer, options, steps, observations, emit, limit } = parts;
   const { signal } = limit;
   const { deploy, undeploy, send } = parts.services;
   let { network } = parts;
@@ -58,7 +58,7 @@ export const makeLab = (parts: {
     machine,
     cluster,
     app,
-    wanted,
+    expectedAnswer,
     options,
     step: async (name, where, body) => {
       const result = await steps.run(name, where, signal, (tools) => body({ ...tools, $: where.$, get: where.get }));

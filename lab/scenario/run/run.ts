@@ -35,7 +35,7 @@ const verdictOf = (failure: unknown, { done }: Steps): Verdict =>
   worstVerdict([endOf(failure), ...done.map(({ verdict }) => verdict)]);
 
 /** Why a scenario cannot run on a kind of machine, as the end of a sentence; undefined when it can. */
-export const unableReason = (
+export const reasonNotRunnable = (
   { requires, machines = 1 }: Pick<Scenario, 'requires' | 'machines'>,
   { capabilities, alone }: MachineKind,
 ): string | undefined => {
@@ -91,7 +91,7 @@ const allLogs = ({ logs, recordings }: RunEnd, { events }: RunContext): readonly
  */
 export const runScenario = async (options: RunOptions): Promise<Outcome> => {
   const { scenario, kind, name } = options;
-  const unable = unableReason(scenario, kind);
+  const unable = reasonNotRunnable(scenario, kind);
   if (unable !== undefined) throw new LabError(`${name} cannot run on ${kind.name}${unable}`, { fault: 'incomplete' });
   using stalls = new StallWatch();
   const context = await openContext(options, stalls);

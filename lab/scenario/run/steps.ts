@@ -43,7 +43,7 @@ const blame = (error: unknown, aborted: boolean): Verdict => {
 const maxStalledMs = 1000;
 
 /** For how many milliseconds this computer stood still between two moments of the monotonic clock. */
-export type Stalled = (from: number, to: number) => number;
+export type StallTime = (from: number, to: number) => number;
 
 const isConclusive = (error: unknown): boolean => error instanceof LabError && error.conclusive;
 
@@ -54,10 +54,10 @@ export class Steps {
   readonly #emit: Emit;
   readonly #start: number;
   readonly #until: string | undefined;
-  readonly #stalled: Stalled;
+  readonly #stalled: StallTime;
 
   /** @param start when the run began, on the monotonic clock. */
-  constructor(emit: Emit, start: number, stalled: Stalled, until?: string) {
+  constructor(emit: Emit, start: number, stalled: StallTime, until?: string) {
     this.#stalled = stalled;
     this.#emit = emit;
     this.#start = start;

@@ -40,15 +40,15 @@ const overlap = (a: string, b: string): boolean => {
 export const conflicts = (
   { links, namespaces }: BoardState,
   { networks, names }: Claims,
-): readonly { readonly what: string; readonly remedy: string }[] => {
+): readonly { readonly description: string; readonly remedy: string }[] => {
   const isClaimed = (name: string) => names.some((claimed) => claimed.test(name));
   return [
     ...namespaces
       .filter(isClaimed)
-      .map((name) => ({ what: `the namespace ${name}`, remedy: `ip netns delete ${name}` })),
+      .map((name) => ({ description: `the namespace ${name}`, remedy: `ip netns delete ${name}` })),
     ...links
       .filter(({ ifname }) => isClaimed(ifname))
-      .map(({ ifname }) => ({ what: `the link ${ifname}`, remedy: `ip link delete ${ifname}` })),
+      .map(({ ifname }) => ({ description: `the link ${ifname}`, remedy: `ip link delete ${ifname}` })),
     ...links
       .filter(({ ifname }) => !isClaimed(ifname))
       .flatMap(({ ifname, addr_info }) =>
@@ -56,7 +56,7 @@ export const conflicts = (
           .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
           .filter((address) => networks.some((network) => overlap(network, address)))
           .map((address) => ({
-            what: `${address} on ${ifname}`,
+            description: `${address} on ${ifname}`,
             remedy: `ip address delete ${address} dev ${ifname}`,
           })),
       ),
@@ -75,7 +75,7 @@ export const checkPreconditions = async (machine: Machine, scenario: Scenario): 
   if (owned.trim() !== '') return;
   const found = conflicts(await observeBoard((argv) => machine.exec(argv)), claimsOf(scenario));
   if (found.length === 0) return;
-  throw new LabError(`these exist already on the board: ${found.map(({ what }) => what).join(', ')}`, {
+  throw new LabError(`these exist already on the board: ${found.map(({ description }) => description).join(', ')}`, {
     fault: 'incomplete',
     next: ['when nothing else needs it, on the board:', ...found.map(({ remedy }) => remedy)],
   });

@@ -19,7 +19,7 @@ const Links = Type.Array(
 const Namespaces = Type.Array(Type.Object({ name: Type.String(), id: Type.Optional(Type.Integer()) }));
 
 /** A board's links and namespaces, as iproute2 describes them. */
-export type Wiring = {
+export type BoardNetwork = {
   readonly links: Type.Static<typeof Links>;
   readonly namespaces: Type.Static<typeof Namespaces>;
 };
@@ -34,7 +34,7 @@ export type Placed = Pick<Service, 'task' | 'address'> & { readonly ports: strin
 export const topologyOf = (
   { topology: kind, subnet }: NetworkSpec,
   services: readonly Placed[],
-  { links, namespaces }: Wiring,
+  { links, namespaces }: BoardNetwork,
 ): Topology => {
   const gateway = subnet.replace(/\d+$/, (last) => String(Number(last) + 1));
   const door = links.find(({ addr_info }) => addr_info.some(({ local }) => local === gateway));
@@ -62,7 +62,7 @@ export const topologyOf = (
 };
 
 /** Asks the board how its links and namespaces are wired. */
-const wiringOf = async (machine: Machine): Promise<Wiring> => {
+const wiringOf = async (machine: Machine): Promise<BoardNetwork> => {
   const ask = (...words: string[]) => execOk(machine, ['ip', '-json', ...words]);
   const [links, namespaces] = await Promise.all([ask('address', 'show'), ask('netns', 'list')]);
   return {
@@ -72,7 +72,7 @@ const wiringOf = async (machine: Machine): Promise<Wiring> => {
 };
 
 /** What is drawn of a board that is no longer there, or was not asked. */
-const unwired: Wiring = { links: [], namespaces: [] };
+const unwired: BoardNetwork = { links: [], namespaces: [] };
 
 /** The network of the nth board, from 0. */
 const networkOf = (network: NetworkSpec, n: number): NetworkSpec => {

@@ -22,7 +22,7 @@ export const answerOf = (status: number, headers: Answer['headers'], bytes: Buff
  * What the service under test has to answer to a GET of `path`. Without a body: whatever it answers first. With
  * `anyBody` its bodies may differ from each other.
  */
-export type WantedAnswer = {
+export type ExpectedAnswer = {
   readonly path: string;
   readonly status: number;
   readonly body?: Uint8Array | undefined;
@@ -30,13 +30,13 @@ export type WantedAnswer = {
 };
 
 /** What an app has to answer unless something else is said: its own body to a GET of `/`. */
-export const usualAnswer = ({ body }: Pick<App, 'body'>): WantedAnswer => ({
+export const usualAnswer = ({ body }: Pick<App, 'body'>): ExpectedAnswer => ({
   ...{ path: '/', status: 200, anyBody: false },
   ...(body === undefined ? {} : { body: Buffer.from(body) }),
 });
 
 /** What all later answers of a service have to be when one was seen. */
-export const answersLike = ({ status, body, anyBody }: WantedAnswer, first: Answer): Expected =>
+export const answersLike = ({ status, body, anyBody }: ExpectedAnswer, first: Answer): Expected =>
   anyBody ? { status } : { status, body: body ?? first.bytes };
 
 /** Expects an answer; without a body any body is right, and the report has the length of what came. */
@@ -47,7 +47,7 @@ export const expectAnswer = (expect: Expect, answer: Answer, { status, body }: E
 };
 
 /** Expects the first answer of a service and returns what later ones have to be. */
-export const expectFirst = (expect: Expect, answer: Answer, wanted: WantedAnswer): Expected => {
+export const expectFirst = (expect: Expect, answer: Answer, wanted: ExpectedAnswer): Expected => {
   const later = answersLike(wanted, answer);
   expectAnswer(expect, answer, later);
   return later;

@@ -10,7 +10,7 @@ const attempts = 3;
 const stallMs = 30_000;
 
 /** A server said that it does not have the file; trying again would not help. */
-export class NotThere extends Error {
+export class NotFound extends Error {
   override readonly name = 'NotThere';
 }
 
@@ -29,7 +29,7 @@ const fetchRest = async (url: string, file: string, signal: AbortSignal | undefi
     });
     const { statusCode: status = 0 } = response;
     if (status !== 200 && status !== 206) response.destroy();
-    if (status === 404 || status === 410) throw new NotThere(`${url}: ${status}`);
+    if (status === 404 || status === 410) throw new NotFound(`${url}: ${status}`);
     if (status === 416) return;
     if (status !== 200 && status !== 206) throw new Error(`${url}: HTTP ${status}`);
     const flags = status === 206 ? 'a' : 'w';
@@ -51,7 +51,7 @@ const fetchRest = async (url: string, file: string, signal: AbortSignal | undefi
 
 /**
  * `file`, downloaded from `url` unless it is there already. It gets its name only when its SHA-256 is `sha256`; a
- * broken transfer is resumed. Throws {@link NotThere} when the server does not have it (any more), a lab fault else.
+ * broken transfer is resumed. Throws {@link NotFound} when the server does not have it (any more), a lab fault else.
  */
 export const download = async (
   url: string,
@@ -73,7 +73,7 @@ export const download = async (
           last = new Error(`SHA-256 is ${digest}, expected ${sha256}`);
         } catch (error) {
           signal?.throwIfAborted();
-          if (error instanceof NotThere) throw error;
+          if (error instanceof NotFound) throw error;
           if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
             throw labFault(`no space left for ${file}`, ['npm run lab -- clean --cache']);
           last = error;

@@ -1,7 +1,7 @@
 import limit from 'p-limit';
 import { labFault } from '../errors.ts';
 import { cachePath } from '../files/cache.ts';
-import { download, NotThere } from '../internet/download.ts';
+import { download, NotFound } from '../internet/download.ts';
 import { packageIndex } from './index.ts';
 import { hostArchitecture, type LockedPackage, lockedSet } from './lock.ts';
 import { debianMirror } from './mirror.ts';
@@ -80,7 +80,7 @@ export const fetchSet = async (
       try {
         file = await fetchPackage(entry, signal);
       } catch (error) {
-        if (!(error instanceof NotThere)) throw error;
+        if (!(error instanceof NotFound)) throw error;
         used = await newestOf(entry, set, signal);
         file = await fetchPackage(used, signal);
         unlocked.push(`${entry.name} ${entry.version} -> ${used.version}`);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { inapplicable, judgeRun } from '../../../lab/report/compare/judge.ts';
+import { judgeRun, reasonsNotApplicable } from '../../../lab/report/compare/judge.ts';
 import { judgedTerminal } from '../../../lab/report/compare/judge-terminal.ts';
 import { baselineOf, fewestSeeds } from '../../../lab/report/model/baseline.ts';
 import { trimmedMean } from '../../../lab/report/model/counted.ts';
@@ -93,7 +93,7 @@ t.test('a baseline of other inputs does not apply, and says which', async (t) =>
     ...run(),
     inputs: inputs.map((input) => (input.name === 'kernel' ? { ...input, version: '6.13' } : input)),
   };
-  t.strictSame(inapplicable(baseline, other), [
+  t.strictSame(reasonsNotApplicable(baseline, other), [
     'kernel: 6.12 bbbbbbbbbbbb in the baseline, 6.13 bbbbbbbbbbbb in the run',
   ]);
   t.throws(() => judgeRun(baseline, other), { message: /does not apply/ });
@@ -104,7 +104,7 @@ t.test('the product itself may be another one', async (t) => {
     ...run(),
     inputs: inputs.map((input) => (input.name === 'layer worker' ? { ...input, sha256: 'e'.repeat(64) } : input)),
   };
-  t.strictSame(inapplicable(baseline, other), []);
+  t.strictSame(reasonsNotApplicable(baseline, other), []);
 });
 
 t.test('a run that came to no end, or that lacks a figure, is not judged', async (t) => {

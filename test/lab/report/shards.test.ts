@@ -3,7 +3,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { writeReport, writeSuite } from '../../../lab/report/folder.ts';
-import { dealt, mergeShards, parseShard, type ShardReport } from '../../../lab/report/model/shards.ts';
+import { mergeShards, parseShard, type ShardReport, shardOf } from '../../../lab/report/model/shards.ts';
 import { countedEntries, type Shard, type SuiteEntry, suiteVerdict } from '../../../lab/report/model/suite.ts';
 import { labWorld } from '../../support/lab.ts';
 import { failedResults, passedResults } from './example.ts';
@@ -19,7 +19,7 @@ const shardsOf = (ran: readonly SuiteEntry[], unable: readonly SuiteEntry[], nam
   Array.from({ length: count }, (_, n): ShardReport => {
     const plan = ran.map(({ scenario, machine }) => ({ scenario, machine }));
     const shard: Shard = { index: n + 1, count, plan, named, unable: [...unable] };
-    return { from: `shard-${n + 1}`, shard, entries: dealt(ran, shard) };
+    return { from: `shard-${n + 1}`, shard, entries: shardOf(ran, shard) };
   });
 
 const merged = ([first, ...others]: readonly ShardReport[]) => (first ? mergeShards([first, ...others]) : []);
@@ -36,10 +36,10 @@ t.test('a suite that ran in shards has the verdict and the counts of one that di
   );
 });
 
-t.test('every scenario is dealt to one shard, and none gets two more than another', async (t) => {
+t.test('every scenario is shardOf to one shard, and none gets two more than another', async (t) => {
   fc.assert(
     fc.property(fc.array(fc.integer()), fc.integer({ min: 1, max: 9 }), (plan, count) => {
-      const parts = Array.from({ length: count }, (_, n) => dealt(plan, { index: n + 1, count }));
+      const parts = Array.from({ length: count }, (_, n) => shardOf(plan, { index: n + 1, count }));
       t.strictSame(parts.flat().toSorted(), plan.toSorted());
       const sizes = parts.map(({ length }) => length);
       t.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);

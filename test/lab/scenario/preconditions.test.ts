@@ -17,7 +17,7 @@ const link = (ifname: string, ...addresses: readonly string[]): BoardState['link
 });
 
 const found = (links: BoardState['links'], namespaces: readonly string[] = []) =>
-  conflicts({ links, namespaces }, claims).map(({ what }) => what);
+  conflicts({ links, namespaces }, claims).map(({ description }) => description);
 
 t.test('a board with nothing of the names and networks of a scenario is free', async (t) => {
   const usual = [link('lo', '127.0.0.1/8', '::1/128'), link('eth0', '10.0.2.15/24', 'fe80::1/64')];
@@ -27,15 +27,15 @@ t.test('a board with nothing of the names and networks of a scenario is free', a
 t.test('what stands in the way is named, with the command that removes it', async (t) => {
   const links = [link('goProxyBridge', '10.10.0.1/26'), link('br0'), link('eth1', '10.10.0.9/24', 'fd00:10::7/64')];
   t.strictSame(conflicts({ links, namespaces: ['mytestns', 'lab.test.hello.test.instance.3'] }, claims), [
-    { what: 'the namespace mytestns', remedy: 'ip netns delete mytestns' },
+    { description: 'the namespace mytestns', remedy: 'ip netns delete mytestns' },
     {
-      what: 'the namespace lab.test.hello.test.instance.3',
+      description: 'the namespace lab.test.hello.test.instance.3',
       remedy: 'ip netns delete lab.test.hello.test.instance.3',
     },
-    { what: 'the link goProxyBridge', remedy: 'ip link delete goProxyBridge' },
-    { what: 'the link br0', remedy: 'ip link delete br0' },
-    { what: '10.10.0.9/24 on eth1', remedy: 'ip address delete 10.10.0.9/24 dev eth1' },
-    { what: 'fd00:10::7/64 on eth1', remedy: 'ip address delete fd00:10::7/64 dev eth1' },
+    { description: 'the link goProxyBridge', remedy: 'ip link delete goProxyBridge' },
+    { description: 'the link br0', remedy: 'ip link delete br0' },
+    { description: '10.10.0.9/24 on eth1', remedy: 'ip address delete 10.10.0.9/24 dev eth1' },
+    { description: 'fd00:10::7/64 on eth1', remedy: 'ip address delete fd00:10::7/64 dev eth1' },
   ]);
 });
 

@@ -1,12 +1,12 @@
 import t from 'tap';
-import { type Stalled, Steps } from '../../../lab/scenario/run/steps.ts';
+import { type StallTime, Steps } from '../../../lab/scenario/run/steps.ts';
 import type { LabEvent } from '../../../lab/scenario/targets/events.ts';
 import { LabError, labFault, messageOf } from '../../../lab/system/errors.ts';
 
 const where = { place: 'board' } as const;
 const never = new AbortController().signal;
 
-const recorded = (until?: string, stalled: Stalled = () => 0) => {
+const recorded = (until?: string, stalled: StallTime = () => 0) => {
   const events: Omit<LabEvent, 'ms'>[] = [];
   const steps = new Steps((event) => events.push(event), performance.now(), stalled, until);
   return { steps, events };

@@ -4,7 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
-import { type Answering, ask, listenForRequests } from '../../../lab/standing/channel.ts';
+import { ask, listenForRequests, type RequestHandler } from '../../../lab/standing/channel.ts';
 import { usageFault } from '../../../lab/system/errors.ts';
 
 const never = new AbortController().signal;
@@ -17,7 +17,7 @@ const emptyFolder = async (test: Test): Promise<string> => {
 };
 
 /** A lab's side of the channel in a folder of its own. */
-const listening = async (test: Test, answering: Answering) => {
+const listening = async (test: Test, answering: RequestHandler) => {
   const folder = await emptyFolder(test);
   const server = await listenForRequests(folder, answering);
   test.teardown(() => server[Symbol.asyncDispose]());
@@ -55,7 +55,7 @@ t.test('what is no request, and what is no answer, is refused', async (t) => {
   t.match(JSON.parse(await text(socket)), { trouble: { fault: 'lab', message: /^request: / } });
 });
 
-t.test('a lab is told that whoever asked has gone', async (t) => {
+t.test('a lab is told that the process that asked has ended', async (t) => {
   const { promise: told, resolve } = Promise.withResolvers<void>();
   const { promise: asked, resolve: begin } = Promise.withResolvers<void>();
   const folder = await listening(t, async (_request, { signal }) => {

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
 import { sha256 } from '../../../lab/system/files/digest.ts';
-import { download, NotThere } from '../../../lab/system/internet/download.ts';
+import { download, NotFound } from '../../../lab/system/internet/download.ts';
 import { until } from '../../../lab/system/wait.ts';
 import { privateCache } from '../../support/private.ts';
 import { serveHttp } from './server.ts';
@@ -77,7 +77,7 @@ t.test('a server that has no such file is asked once', async (t) => {
   await using place = await privateCache([]);
   for (const status of [404, 410]) {
     await using server = await serveHttp((_request, response) => response.writeHead(status).end());
-    await t.rejects(download(`${server.url}/a.deb`, digest, path.join(place.folder, 'a.deb')), NotThere);
+    await t.rejects(download(`${server.url}/a.deb`, digest, path.join(place.folder, 'a.deb')), NotFound);
     t.equal(server.requests.length, 1);
   }
 });

@@ -5,7 +5,7 @@ import { hold, overlayTable, wireTable } from '../plan/overlay/names.ts';
 import { ipBatch } from './ip.ts';
 
 /** The address that an event of `ip -o monitor neigh` says is missed at the end where packets are held. */
-export const missedIn = (line: string): string | undefined => {
+export const missedAddressIn = (line: string): string | undefined => {
   const [, address, link] = /\bmiss\s+(\S+) dev (\S+)/.exec(line) ?? [];
   return address !== undefined && link === hold.near ? canonicalOf(address) : undefined;
 };
@@ -14,7 +14,7 @@ export const missedIn = (line: string): string | undefined => {
 export const missEvents = ['ip', '-o', 'monitor', 'neigh'] as const;
 
 /** Lets go what is held for addresses: it comes in again and is judged by what the tables hold now. */
-export const letGo = async (addresses: readonly string[]): Promise<void> => {
+export const releaseHeld = async (addresses: readonly string[]): Promise<void> => {
   if (addresses.length === 0) return;
   const commands = addresses.flatMap((address) => [
     `neigh replace ${address} lladdr ${hold.farMac} dev ${hold.near} nud reachable`,
@@ -52,7 +52,7 @@ const addressFrom = (value: unknown, family: 4 | 6): string | undefined => {
 };
 
 /** The inner sources of the datagrams that are held for the node with this address. */
-export const claimedBy = async (node: string): Promise<readonly string[]> => {
+export const heldSourcesOf = async (node: string): Promise<readonly string[]> => {
   const families = await Promise.all(
     ([4, 6] as const).map(async (family) =>
       (await elementsOf(wireTable, `claims${family}`)).flatMap((element) => {

@@ -26,7 +26,7 @@ export const namespaceNames = (): Promise<readonly string[]> =>
 export const namespaceExists = (name: string): Promise<boolean> => exists(`/run/netns/${name}`);
 
 /** True when nothing of an instance is left that could still hold its address. */
-export const instanceIsGone = async (instance: Instance): Promise<boolean> =>
+export const isInstanceRemoved = async (instance: Instance): Promise<boolean> =>
   !(await linkExists(linksOf(instance).host)) && !(await namespaceExists(namespaceOf(instance)));
 
 /** True when an instance's link and namespace both stand. */

@@ -12,14 +12,7 @@ import { accept, legacyInUse, readFirewalls } from './accepts.ts';
 import { applyParts, applyPlan, PlanFailed, undoPlan } from './apply.ts';
 import { advertisedLinks, bridgeExists, linkNames, namespaceNames, readSysctl, writeSysctl } from './kernel.ts';
 import { observe, settingsMatch, type Within } from './observe.ts';
-import {
-  isOverlaid,
-  overlayFailure,
-  overlayPart,
-  prepareOverlay,
-  removeOverlay,
-  withStraysRemoved,
-} from './overlay.ts';
+import { isOverlaid, overlayFailure, overlayPart, prepareOverlay, removeOverlay, withoutLeftovers } from './overlay.ts';
 import { renameBack } from './renamed.ts';
 import { removeTable } from './rules.ts';
 import { rememberRules } from './rules-seen.ts';
@@ -65,7 +58,7 @@ const split = async (contents: Contents) => {
 };
 
 /** The instances of a journal that stand. */
-export const standingAmong = async (contents: Contents): Promise<readonly Instance[]> =>
+export const standingInstances = async (contents: Contents): Promise<readonly Instance[]> =>
   (await split(contents)).get('standing') ?? [];
 
 /** Firewalls of others know of the instances as long as there are any. */
@@ -93,11 +86,11 @@ const look = async (settings: Settings, journal: Journal, within: Within) => {
     { tool: 'command', commands: acceptCommands(acceptedBy(settings, journal), firewalls) } as const,
   ];
   const observed = await observe(plan, within);
-  return { lost, plan, repair: withStraysRemoved(settings, plan, observed) };
+  return { lost, plan, repair: withoutLeftovers(settings, plan, observed) };
 };
 
 const renameStanding = async (journal: Journal): Promise<readonly string[]> =>
-  renameBack(await standingAmong(journal.contents));
+  renameBack(await standingInstances(journal.contents));
 
 const setUp = async (
   settings: Settings,
@@ -181,7 +174,7 @@ export const repairNode = async (
 
 /** True when the settings of this board are what the instances need: a look that takes no process. */
 export const settingsIntact = async (settings: Settings, journal: Journal): Promise<boolean> => {
-  const steps = planBoard(settings, journal, { advertised: [] }, await standingAmong(journal.contents));
+  const steps = planBoard(settings, journal, { advertised: [] }, await standingInstances(journal.contents));
   return await settingsMatch(steps);
 };
 

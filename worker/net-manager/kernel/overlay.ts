@@ -2,10 +2,10 @@ import { type CommandFailed, run } from '../../system/run.ts';
 import type { Contents, Journal } from '../journal.ts';
 import type { Instance } from '../plan/instance.ts';
 import { factText, type Observed } from '../plan/observed.ts';
+import { type DesiredOverlay, desiredOverlayOf } from '../plan/overlay/desired.ts';
 import { hold, overlayTable, peerMark, wireTable } from '../plan/overlay/names.ts';
-import { planOverlay, strays } from '../plan/overlay/plan.ts';
+import { leftoversOf, planOverlay } from '../plan/overlay/plan.ts';
 import { overlayRules } from '../plan/overlay/ruleset.ts';
-import { type Wanted, wantedOf } from '../plan/overlay/wanted.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type Repair, repairPlan } from '../plan/repair.ts';
 import type { Settings } from '../plan/settings.ts';
@@ -16,7 +16,7 @@ import { nftBatch } from './rules.ts';
 
 /** What the overlay of a node needs of its kernel: a trial, and the options that a kernel is built with for it. */
 type Need = {
-  readonly what: string;
+  readonly ability: string;
   readonly options: string;
   readonly attempt: (settings: Settings) => Promise<void>;
 };
@@ -29,7 +29,7 @@ const patienceMs = 60_000;
 /** What is tried before anything is made. */
 const links: readonly Need[] = [
   {
-    what: 'take packets out of datagrams',
+    ability: 'take packets out of datagrams',
     options: 'CONFIG_NET_FOU',
     attempt: async ({ tunnelPort }) => {
       // No kernel loads this module by itself; where it is built in, or there is no modprobe, nothing is lost.
@@ -38,7 +38,7 @@ const links: readonly Need[] = [
     },
   },
   {
-    what: 'send packets in datagrams',
+    ability: 'send packets in datagrams',
     options: 'CONFIG_IPV6_SIT and CONFIG_NET_FOU_IP_TUNNELS',
     attempt: async ({ tunnelPort }) => {
       // An address for documentation (RFC 5737); nothing is sent.
@@ -50,7 +50,7 @@ const links: readonly Need[] = [
 
 /** What is tried when the overlay could not be made: its rules are many. */
 const rules: Need = {
-  what: 'translate service addresses',
+  ability: 'translate service addresses',
   options: 'CONFIG_NFT_NUMGEN, CONFIG_NFT_LIMIT, CONFIG_NFT_FIB_INET, CONFIG_NFT_REJECT_INET and CONFIG_NFT_DUP_IPV4',
   attempt: async (settings) => {
     // The rules name a link that is to be there: any one will do for a check.
@@ -62,14 +62,14 @@ const rules: Need = {
 const isForbidden = (reason: string): boolean => /not permitted/i.test(reason);
 const isTaken = (reason: string): boolean => /in use/i.test(reason);
 
-const sentence = ({ what, options }: Need, { tunnelPort }: Settings, error: unknown): string => {
+const sentence = ({ ability, options }: Need, { tunnelPort }: Settings, error: unknown): string => {
   const reason = (error as CommandFailed).message.split('\n')[0] ?? '';
   const advice = isForbidden(reason)
     ? 'it is allowed to the real root only, not in a user namespace'
     : isTaken(reason)
       ? `another program has UDP port ${tunnelPort}; stop it, or set TunnelPort of tuncfg.json`
       : `it needs a kernel with ${options}`;
-  return `no overlay, services of other boards cannot be reached: this kernel does not ${what}: ${advice} (${reason})`;
+  return `no overlay, services of other boards cannot be reached: this kernel does not ${ability}: ${advice} (${reason})`;
 };
 
 /** Why this kernel cannot carry the overlay; undefined when it can. Nothing but the receiver is left behind. */
@@ -93,12 +93,15 @@ export const overlayFailure = async (settings: Settings, error: unknown): Promis
 export const isOverlaid = ({ overlay }: Contents): boolean => overlay !== undefined && overlay.trouble === undefined;
 
 /** What a node's overlay is to hold for some of its instances, by its journal. */
-export const wantedBy = (settings: Settings, { overlay }: Contents, instances: readonly Instance[]): Wanted =>
-  wantedOf(settings, overlay?.services ?? [], instances);
+export const desiredByJournal = (
+  settings: Settings,
+  { overlay }: Contents,
+  instances: readonly Instance[],
+): DesiredOverlay => desiredOverlayOf(settings, overlay?.services ?? [], instances);
 
 /** The overlay's part of a node's plan, empty where there is none. */
 export const overlayPart = (settings: Settings, contents: Contents, instances: readonly Instance[]): Plan =>
-  isOverlaid(contents) ? planOverlay(settings, wantedBy(settings, contents, instances)) : [];
+  isOverlaid(contents) ? planOverlay(settings, desiredByJournal(settings, contents, instances)) : [];
 
 /** Removes what of the overlay stands on a board with these links. Routes and rules go with them or by themselves. */
 export const removeOverlay = async (links: readonly string[]): Promise<void> => {
@@ -129,9 +132,9 @@ export const prepareOverlay = async (settings: Settings, journal: Journal, troub
 };
 
 /** What is left of a plan to be done, and to be taken away of what the overlay of a killed process left. */
-export const withStraysRemoved = (settings: Settings, plan: Plan, observed: Observed): Repair => {
+export const withoutLeftovers = (settings: Settings, plan: Plan, observed: Observed): Repair => {
   const repair = repairPlan(plan, observed);
-  const changes = strays(settings, plan, observed);
+  const changes = leftoversOf(settings, plan, observed);
   if (changes.length === 0) return repair;
   return {
     plan: [...repair.plan, { tool: 'ip', changes }],

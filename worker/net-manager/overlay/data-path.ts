@@ -2,36 +2,36 @@ import { batched } from '../../system/batched.ts';
 import type { Log } from '../../system/log.ts';
 import type { Journal } from '../journal.ts';
 import { applyParts } from '../kernel/apply.ts';
-import { standingAmong } from '../kernel/node.ts';
-import { wantedBy } from '../kernel/overlay.ts';
+import { standingInstances } from '../kernel/node.ts';
+import { desiredByJournal } from '../kernel/overlay.ts';
 import { makeRules } from '../kernel/rules.ts';
 import type { Instance } from '../plan/instance.ts';
+import type { DesiredOverlay } from '../plan/overlay/desired.ts';
 import { changeOverlay, refuse } from '../plan/overlay/plan.ts';
 import { calledBy, type Service } from '../plan/overlay/rows.ts';
-import type { Wanted } from '../plan/overlay/wanted.ts';
 import type { Settings } from '../plan/settings.ts';
 
 /** What is learnt of one service: what the cluster says, or that nobody here needs it any longer. */
-export type Learnt = { readonly service: Service } | { readonly forget: string };
+export type ServiceChange = { readonly service: Service } | { readonly forget: string };
 
 /** The overlay as the kernel carries it out. */
 export type DataPath = {
   /** What the kernel holds. */
-  readonly wanted: Wanted;
+  readonly desired: DesiredOverlay;
   /** What is known of services. */
   readonly services: readonly Service[];
   /** Takes what is learnt into the journal and the kernel: all that came together in one transaction. */
-  readonly learn: (learnt: Learnt) => Promise<void>;
+  readonly learn: (learnt: ServiceChange) => Promise<void>;
   /** Has the kernel follow the instances, within their own turn; `leaving` is about to be removed. */
   readonly settle: (leaving?: Instance) => Promise<void>;
   /** Has packets to an address refused for a while. */
   readonly refuse: (address: string, seconds: number) => Promise<void>;
 };
 
-const nameOf = (learnt: Learnt): string => ('forget' in learnt ? learnt.forget : learnt.service.name);
+const nameOf = (learnt: ServiceChange): string => ('forget' in learnt ? learnt.forget : learnt.service.name);
 
 /** All services once something is learnt of one. */
-export const withLearnt = (services: readonly Service[], learnt: Learnt): readonly Service[] => {
+export const withServiceChange = (services: readonly Service[], learnt: ServiceChange): readonly Service[] => {
   const others = services.filter(({ name }) => name !== nameOf(learnt));
   return 'service' in learnt ? [...others, learnt.service] : others;
 };
@@ -44,22 +44,22 @@ export const openDataPath = async (
   log: Log,
 ): Promise<DataPath> => {
   const known = () => journal.contents.overlay?.services ?? [];
-  let wanted = wantedBy(settings, journal.contents, await standingAmong(journal.contents));
+  let desired = desiredByJournal(settings, journal.contents, await standingInstances(journal.contents));
 
   const settle = (leaving: Instance | undefined, forgotten: ReadonlySet<string>): Promise<void> =>
     journal.inTurn('overlay', async () => {
-      const instances = (await standingAmong(journal.contents)).filter((instance) => instance !== leaving);
-      const next = wantedBy(settings, journal.contents, instances);
-      const plan = changeOverlay(settings, wanted, next, forgotten);
+      const instances = (await standingInstances(journal.contents)).filter((instance) => instance !== leaving);
+      const next = desiredByJournal(settings, journal.contents, instances);
+      const plan = changeOverlay(settings, desired, next, forgotten);
       const failures = await applyParts(plan);
-      wanted = next;
+      desired = next;
       if (failures.length === 0) return;
       log.debug(`the overlay is looked after: ${failures.join('; ')}`);
       // Not within this turn, which a look at the board waits for.
       void lookAgain().catch((error: unknown) => log.warn(`the overlay: ${(error as Error).message}`));
     });
 
-  const learn = batched(async (all: readonly Learnt[]): Promise<readonly undefined[]> => {
+  const learn = batched(async (all: readonly ServiceChange[]): Promise<readonly undefined[]> => {
     await journal.lock.withReadLock(async () => {
       const forgotten = new Set(
         all.flatMap((each) =>
@@ -73,7 +73,7 @@ export const openDataPath = async (
       await journal.update((contents) => ({
         ...contents,
         ...(contents.overlay && {
-          overlay: { ...contents.overlay, services: [...all.reduce(withLearnt, contents.overlay.services)] },
+          overlay: { ...contents.overlay, services: [...all.reduce(withServiceChange, contents.overlay.services)] },
         }),
       }));
       await settle(undefined, forgotten);
@@ -82,8 +82,8 @@ export const openDataPath = async (
   });
 
   return {
-    get wanted() {
-      return wanted;
+    get desired() {
+      return desired;
     },
     get services() {
       return known();

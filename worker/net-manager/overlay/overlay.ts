@@ -2,11 +2,11 @@ import { networkInterfaces } from 'node:os';
 import type { TableResult } from '../../contract/net-mqtt.ts';
 import type { Log } from '../../system/log.ts';
 import type { ServiceTable } from '../cluster/service-table.ts';
-import { claimedBy, letGo, missEvents, missedIn, packetsTo } from '../kernel/hold.ts';
+import { heldSourcesOf, missEvents, missedAddressIn, packetsTo, releaseHeld } from '../kernel/hold.ts';
 import { familyOf, overlaps } from '../plan/addresses.ts';
 import type { Instance } from '../plan/instance.ts';
+import { senderElement } from '../plan/overlay/desired.ts';
 import { calledBy, readAnswer } from '../plan/overlay/rows.ts';
-import { senderElement } from '../plan/overlay/wanted.ts';
 import type { Settings } from '../plan/settings.ts';
 import { monitor } from '../reconcile/monitor.ts';
 import { openClaims } from './claims.ts';
@@ -54,9 +54,9 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
 
   const isService = (address: string): boolean => settings.services.some((network) => overlaps(network, address));
   const serviceAt = (address: string) => path.services.find((service) => calledBy(service).includes(address));
-  const isKnown = (address: string): boolean => path.wanted.elements.has(`known${familyOf(address)} ${address}`);
+  const isKnown = (address: string): boolean => path.desired.elements.has(`known${familyOf(address)} ${address}`);
   const claims = openClaims({
-    isFrom: (node, source) => path.wanted.elements.has(senderElement(node, source)),
+    isFrom: (node, source) => path.desired.elements.has(senderElement(node, source)),
     pace: { denied: 1_000 * negativeSeconds, held: pace.held },
     now: () => performance.now(),
   });
@@ -67,13 +67,13 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     for (const [address, since] of held) if (now - since > pace.held) held.delete(address);
     const ready = [...held.keys()].filter(isKnown);
     for (const address of ready) held.delete(address);
-    await letGo(ready);
+    await releaseHeld(ready);
   };
 
   const refuse = async (address: string): Promise<void> => {
     await path.refuse(address, negativeSeconds);
     held.delete(address);
-    await letGo([address]);
+    await releaseHeld([address]);
     setTimeout(() => {
       if (!serviceAt(address)) table.drop(address);
     }, pace.negative).unref();
@@ -93,7 +93,7 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     if (!found) {
       if (!asked) return;
       await refuse(key);
-      await letGo(claims.answered((source) => source === key));
+      await releaseHeld(claims.answered((source) => source === key));
       return;
     }
     if (asked) table.adopt(key, found.name);
@@ -106,7 +106,7 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     // What belongs to a service that runs nowhere is no address that anybody could be reached at.
     const of = (address: string) => address === key || serviceAt(address)?.name === found.name;
     for (const address of held.keys()) if (of(address) && !isKnown(address)) await refuse(address);
-    await letGo(claims.answered(of));
+    await releaseHeld(claims.answered(of));
     await settleHeld();
   };
 
@@ -129,9 +129,9 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     // The kernel says it once a second; to look takes longer than that on a busy board.
     if (looking.has(address)) return;
     looking.add(address);
-    const sources = await claimedBy(address).finally(() => looking.delete(address));
+    const sources = await heldSourcesOf(address).finally(() => looking.delete(address));
     const asked = claims.claim(address, sources.filter(isService));
-    if (asked.length === 0) await letGo([address]);
+    if (asked.length === 0) await releaseHeld([address]);
     for (const source of asked) ask(source);
   };
 
@@ -160,7 +160,7 @@ export const openOverlay = ({ settings, path, table, instances, addresses, log }
     missEvents,
     {
       line: (line) => {
-        const address = missedIn(line);
+        const address = missedAddressIn(line);
         if (address !== undefined) safely(missed(address));
       },
       missed: () => undefined,

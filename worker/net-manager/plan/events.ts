@@ -10,7 +10,7 @@ const ours = new RegExp(`\\b(${bridge}|${hostLinkMark}\\d+)\\b`);
  * Reads a line of `ip -o monitor all-nsid link address route netconf`. In a namespace of an instance only what goes
  * away matters, and names are those of the board's interfaces of the same number.
  */
-export const callOfLink = (line: string): Call => {
+export const linkEventNeed = (line: string): Call => {
   const found = /^\[nsid (?<space>\S+)\](?<event>.*)$/.exec(line)?.groups;
   const [space = 'current', event = line] = [found?.['space'], found?.['event']];
   if (space !== 'current') {
@@ -33,7 +33,7 @@ const calls = [
 ];
 
 /** Reads a line of `nft monitor`. */
-export const callOfRules = (line: string): Call =>
+export const rulesEventNeed = (line: string): Call =>
   calls.some((each) => each.test(line)) ? { board: true } : undefined;
 
 /** True for a line of `nft monitor` by which another program may map a port of this board. */

@@ -23,7 +23,7 @@ const ends = {
 export type Packet = {
   readonly way: 'to' | 'from';
   /** In words, for people. */
-  readonly what: string;
+  readonly description: string;
   readonly source: string;
   /** Where it is sent to, and what a mapped port makes of that. */
   readonly sentTo: string;
@@ -64,7 +64,7 @@ export const packetsFor = (
       ...packet,
       ...port,
       way: 'to' as const,
-      what: `from other machines to instances by ${port.protocol === 'udp' ? 'UDP over ' : ''}${isIPv6(packet.target) ? 'IPv6' : 'IPv4'}`,
+      description: `from other machines to instances by ${port.protocol === 'udp' ? 'UDP over ' : ''}${isIPv6(packet.target) ? 'IPv6' : 'IPv4'}`,
     })),
   );
   const places = [...addresses].map((text) => text.split(' on '));
@@ -81,7 +81,7 @@ export const packetsFor = (
     return [
       {
         way: 'from' as const,
-        what: `from instances to ${by} by ${family}`,
+        description: `from instances to ${by} by ${family}`,
         source,
         sentTo: target,
         target,
@@ -90,7 +90,7 @@ export const packetsFor = (
       },
     ];
   });
-  return [...into, ...new Map(outOf.map((packet) => [packet.what, packet])).values()];
+  return [...into, ...new Map(outOf.map((packet) => [packet.description, packet])).values()];
 };
 
 const family = (address: string) => (isIPv6(address) ? 'ip6' : 'ip');
@@ -210,5 +210,6 @@ export const readTrace = (text: string, { source, target, sentTo, port, protocol
 /** What a user is told of packets that were stopped, and by whom. */
 export const stoppedText = (stopped: readonly (Packet & { readonly by: string })[]): readonly string[] =>
   [...Map.groupBy(stopped, ({ by }) => by)].map(
-    ([by, packets]) => `${packets.map(({ what }) => what).join(', ')}: packets are dropped by ${by}; accept them there`,
+    ([by, packets]) =>
+      `${packets.map(({ description }) => description).join(', ')}: packets are dropped by ${by}; accept them there`,
   );

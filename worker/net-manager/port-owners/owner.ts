@@ -23,7 +23,7 @@ export type Chain = { readonly hook: string | undefined; readonly rules: readonl
 export type Table = { readonly name: string; readonly chains: ReadonlyMap<string, Chain> };
 
 /** A port of this board, and the networks or addresses that are the board's own. */
-export type Wanted = {
+export type PortQuery = {
   readonly host: number;
   readonly protocol: 'tcp' | 'udp';
   readonly locals: readonly string[];
@@ -41,27 +41,27 @@ const isNetwork = (key: string): boolean => {
   return isIP(address) > 0 && /^\d+$/.test(length) && Number(length) <= (isIP(address) === 4 ? 32 : 128);
 };
 
-const fits = (field: Field | undefined, key: string, wanted: Wanted): boolean => {
+const fits = (field: Field | undefined, key: string, query: PortQuery): boolean => {
   if (key === '*') return true;
   switch (field) {
     case 'port':
-      return inRange(key, wanted.host);
+      return inRange(key, query.host);
     case 'protocol':
-      return key === 'all' || (protocols[wanted.protocol] as readonly string[]).includes(key);
+      return key === 'all' || (protocols[query.protocol] as readonly string[]).includes(key);
     case 'type':
       return key.toLowerCase() === 'local';
     case 'address':
-      return !isNetwork(key) || wanted.locals.some((local) => overlaps(key, local));
+      return !isNetwork(key) || query.locals.some((local) => overlaps(key, local));
     default:
       return true;
   }
 };
 
 /** True when a packet to the port can meet the condition. */
-const canMeet = ({ fields, keys, not }: Match, wanted: Wanted): boolean => {
+const canMeet = ({ fields, keys, not }: Match, query: PortQuery): boolean => {
   // A board has more addresses than the ones that such a condition leaves out.
   if (not && fields.some((field) => field === 'address' || field === 'other')) return true;
-  return keys.some((key) => fields.every((field, at) => fits(field, key[at] ?? '*', wanted))) !== not;
+  return keys.some((key) => fields.every((field, at) => fits(field, key[at] ?? '*', query))) !== not;
 };
 
 /** True when every packet to the port that gets here meets the rule's conditions. */
@@ -78,7 +78,7 @@ type Walk = { readonly port: boolean; readonly local: boolean };
  * undefined when there is none. A rule for all ports owns none of them; in the output hook, which sees everything that
  * the board sends, only a rule for the board's own addresses counts.
  */
-export const ownerOf = (tables: readonly Table[], wanted: Wanted): string | undefined => {
+export const ownerOf = (tables: readonly Table[], query: PortQuery): string | undefined => {
   const walk = (
     table: Table,
     name: string,
@@ -90,7 +90,7 @@ export const ownerOf = (tables: readonly Table[], wanted: Wanted): string | unde
     if (seen.has(step)) return undefined;
     seen.add(step);
     for (const rule of table.chains.get(name)?.rules ?? []) {
-      if (!rule.matches.every((match) => canMeet(match, wanted))) continue;
+      if (!rule.matches.every((match) => canMeet(match, query))) continue;
       const now = {
         port: before.port || looksAt(rule, 'port'),
         local: before.local || looksAt(rule, 'address', 'type'),

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../system/log.ts';
 import type { Journal } from '../journal.ts';
 import { legacyIntact, type Repaired, repairNode, settingsIntact } from '../kernel/node.ts';
-import { type Call, callOfLink, callOfRules, mayMap } from '../plan/events.ts';
+import { type Call, linkEventNeed, mayMap, rulesEventNeed } from '../plan/events.ts';
 import { namespaceOf } from '../plan/instance.ts';
 import type { Settings } from '../plan/settings.ts';
 import { watchMappings } from './mapping-watch.ts';
@@ -39,7 +39,7 @@ const lostText = ({ lost }: Repaired): string =>
     .join('; ');
 
 /** What the log is told of repairs: every change once, and one line for a fight about the same thing. */
-export const teller = (log: Log) => {
+export const repairReporter = (log: Log) => {
   const times = new Map<string, { readonly row: number; readonly at: number }>();
   let row = 0;
   let troubles: readonly string[] = [];
@@ -81,7 +81,7 @@ export const teller = (log: Log) => {
 export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper => {
   const closing = new AbortController();
   const { signal } = closing;
-  const told = teller(log);
+  const told = repairReporter(log);
   let [wanted, all] = [false, true];
   let spaces = new Set<number>();
   let wake = Promise.withResolvers<void>();
@@ -125,11 +125,11 @@ export const keepNode = (settings: Settings, journal: Journal, log: Log): Keeper
 
   const mappings = watchMappings(journal, log);
   const ruleEvent = (line: string): void => {
-    call(callOfRules(line));
+    call(rulesEventNeed(line));
     if (mayMap(line)) mappings.look();
   };
   const monitors = [
-    monitor(linkEvents, { line: (line) => call(callOfLink(line)), missed: callForAll }, log),
+    monitor(linkEvents, { line: (line) => call(linkEventNeed(line)), missed: callForAll }, log),
     monitor(ruleEvents, { line: ruleEvent, missed: callForAll }, log),
   ];
   // A change of most kernel settings, or by iptables-legacy, is no event.

@@ -2,7 +2,7 @@ import type { Log } from '../../system/log.ts';
 import { run } from '../../system/run.ts';
 import { type Journal, withoutNode } from '../journal.ts';
 import { undoPlan } from '../kernel/apply.ts';
-import { instanceIsGone, linkNames, namespaceExists } from '../kernel/kernel.ts';
+import { isInstanceRemoved, linkNames, namespaceExists } from '../kernel/kernel.ts';
 import { bootId, setUpNode, tearDownNode } from '../kernel/node.ts';
 import { clearTrial } from '../kernel/trial.ts';
 import { hostLinkMark, type Instance, linksOf, namespaceOf } from '../plan/instance.ts';
@@ -35,7 +35,7 @@ export const reconcile = async (settings: Settings, journal: Journal, log: Log):
     // Its rules need no undoing: the table is replaced as a whole below.
     const links = planInstance(settings, instance).filter((step) => step.tool === 'ip');
     await undoPlan(links).catch((error: unknown) => log.debug((error as Error).message));
-    if (!(await instanceIsGone(instance))) log.error(`${namespaceOf(instance)} could not be removed whole`);
+    if (!(await isInstanceRemoved(instance))) log.error(`${namespaceOf(instance)} could not be removed whole`);
   }
   for (const name of (await linkNames()).filter((link) => isOrphan(link, kept))) {
     log.warn(`removing the orphaned link ${name}`);

@@ -5,7 +5,7 @@ import { adopt, markVariable, type Running, stop } from '../process/launch.ts';
 import { outputMark } from '../process/output.ts';
 import { processesMarked } from '../process/proc.ts';
 import { undoNetwork } from './deploy.ts';
-import { type Duty, dutyOf, type Entry, ended, nothing, ordered } from './entry.ts';
+import { type Duty, deploymentOrdered, dutyOf, type Entry, emptyEntry, instanceEnded } from './entry.ts';
 import { type Instance, newInstance } from './instance.ts';
 import type { Journal } from './journal.ts';
 import { holderMark, stopHolder } from './network/holder.ts';
@@ -41,7 +41,7 @@ const forgotten = (
     tasks.map(({ task, named: [job_name, instance_number] }) => {
       const job = { job_name, instance_number, image: 'unknown', virtualization: 'wasm' };
       const report = statusReport(job, 'DEAD', 'what this node had written down of it is lost: it was ended');
-      return [task, ended(report)(ordered(job)(nothing))];
+      return [task, instanceEnded(report)(deploymentOrdered(job)(emptyEntry))];
     }),
   );
 };

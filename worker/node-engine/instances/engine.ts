@@ -6,7 +6,7 @@ import { pruneLogs } from '../process/log-folder.ts';
 import { recordedExit } from '../process/record.ts';
 import { type Adopted, adoptInstances } from './adopted.ts';
 import { deployInstance } from './deploy.ts';
-import { begun, deleted, forgone, pending, type StatusReport } from './entry.ts';
+import { deletionOrdered, deploymentDropped, instanceStarted, reportPending, type StatusReport } from './entry.ts';
 import { checkHere, EngineStopping, type Instance, JobRejected, newInstance } from './instance.ts';
 import type { Node } from './node.ts';
 import { reporter, type SendStatus, statusReport } from './reports.ts';
@@ -76,7 +76,7 @@ export class Engine {
     this.#waiting.delete(task);
     instance.abort.abort(new JobRejected(reason));
     const report = statusReport(instance.job, 'FAILED', reason);
-    await this.#node.journal.update(task, forgone(report));
+    await this.#node.journal.update(task, deploymentDropped(report));
     this.#report(report);
   }
 
@@ -88,12 +88,12 @@ export class Engine {
       this.#report(statusReport(job, 'CREATING'));
       const deployed = await deployInstance(job, this.#node, instance.undo, instance.abort.signal);
       const created = statusReport(job, 'CREATED', [...leftOut, ...deployed.notes].join('; '));
-      await this.#node.journal.update(task, begun(created));
+      await this.#node.journal.update(task, instanceStarted(created));
       this.#supervisor.watch(task, instance, deployed.running, deployed.address);
       this.#report(created);
     } catch (error) {
       const { aborted, reason } = instance.abort.signal;
-      if (reason instanceof EngineStopping) await this.#supervisor.takeBack(task, instance);
+      if (reason instanceof EngineStopping) await this.#supervisor.undoDeployment(task, instance);
       else
         await this.#supervisor.finish(
           task,
@@ -110,7 +110,7 @@ export class Engine {
   async undeploy(request: DeleteRequest): Promise<void> {
     const task = taskId(request.job_name, request.instance_number);
     const { journal } = this.#node;
-    const written = journal.update(task, deleted);
+    const written = journal.update(task, deletionOrdered);
     const reason = new JobRejected('the instance was deleted while it was being deployed');
     for (const instance of [this.#waiting.get(task), this.#supervisor.get(task)]) instance?.abort.abort(reason);
     this.#waiting.delete(task);
@@ -118,7 +118,7 @@ export class Engine {
       const instance = this.#supervisor.get(task);
       if (instance !== undefined) await this.#supervisor.remove(task, instance);
       // Answered already when it went for another reason meanwhile.
-      else if (journal.entry(task).undeploy === true) await this.#supervisor.gone(task, request);
+      else if (journal.entry(task).undeploy === true) await this.#supervisor.forget(task, request);
       else if (!isServiceName(request.job_name)) this.#report(statusReport(request, 'UNDEPLOYED'));
     });
     await written;
@@ -135,7 +135,7 @@ export class Engine {
       this.#node.log.warn(`${task} is already deployed: request ignored; ${reason}`);
       return;
     }
-    const written = this.#node.journal.update(task, pending(report));
+    const written = this.#node.journal.update(task, reportPending(report));
     this.#report(report);
     await written;
   }
@@ -150,7 +150,7 @@ export class Engine {
       for (const report of entry.reports ?? []) this.#report(report);
       if (entry.next !== undefined) {
         const report = statusReport(entry.next, 'FAILED', 'the engine was stopped before the deployment began');
-        void this.#node.journal.update(task, forgone(report));
+        void this.#node.journal.update(task, deploymentDropped(report));
         this.#report(report);
       }
       this.#adoptOne(adopted);
@@ -160,7 +160,7 @@ export class Engine {
   #adoptOne({ task, request, duty, instance, running }: Adopted): void {
     const supervisor = this.#supervisor;
     if (instance === undefined) {
-      if (duty === 'answer') void supervisor.turn(task, () => supervisor.gone(task, request));
+      if (duty === 'answer') void supervisor.turn(task, () => supervisor.forget(task, request));
       return;
     }
     supervisor.add(task, instance);
@@ -173,7 +173,7 @@ export class Engine {
       if (duty === 'remove' || instance.abort.signal.aborted) return await supervisor.finish(task, instance, undefined);
       if (duty === 'report its end') {
         const exit = await recordedExit(this.#node.journal.record(task));
-        return await supervisor.ended(task, instance, exit, ' while the engine was not running');
+        return await supervisor.handleExit(task, instance, exit, ' while the engine was not running');
       }
       const reason = 'the engine was stopped during the deployment';
       await supervisor.finish(task, instance, statusReport(instance.job, 'FAILED', reason));

@@ -33,7 +33,7 @@ export type Entry = Static<typeof Entry>;
 /** A change of what is remembered. */
 export type Change = (entry: Entry) => Entry;
 
-export const nothing: Entry = { ready: false };
+export const emptyEntry: Entry = { ready: false };
 
 /** True when there is nothing to remember. */
 export const isEmpty = ({ job, undeploy, next, reports = [] }: Entry): boolean =>
@@ -42,13 +42,13 @@ export const isEmpty = ({ job, undeploy, next, reports = [] }: Entry): boolean =
 const withoutNext = ({ next: _, ...others }: Entry): Entry => others;
 
 /** A job was ordered: nothing of it is there yet, and perhaps something of what was before it. */
-export const ordered =
+export const deploymentOrdered =
   (job: DeployRequest): Change =>
   (entry) =>
     entry.job === undefined && entry.undeploy !== true ? { ...entry, job, ready: false } : { ...entry, next: job };
 
 /** The order `job`, which could not be written down, is forgotten; what came and was reported meanwhile is not. */
-export const unordered =
+export const deploymentForgotten =
   (job: DeployRequest): Change =>
   (entry) => {
     if (entry.next === job) return withoutNext(entry);
@@ -58,39 +58,39 @@ export const unordered =
   };
 
 /** A delete was ordered, of this instance or of one that is not here. */
-export const deleted: Change = (entry) => ({
+export const deletionOrdered: Change = (entry) => ({
   ...withoutNext(entry),
   ...(entry.job && { removing: true }),
   undeploy: true,
 });
 
 /** A report is to be sent. */
-export const pending =
+export const reportPending =
   (report: StatusReport): Change =>
   (entry) => ({ ...entry, reports: [...(entry.reports ?? []), report] });
 
 /** The instance runs, as `report` says. */
-export const begun =
+export const instanceStarted =
   (report: StatusReport): Change =>
   (entry) =>
-    pending(report)({ ...entry, ready: true });
+    reportPending(report)({ ...entry, ready: true });
 
 /** What was ordered next does not begin; `report` says why. */
-export const forgone =
+export const deploymentDropped =
   (report: StatusReport): Change =>
   (entry) =>
-    pending(report)(withoutNext(entry));
+    reportPending(report)(withoutNext(entry));
 
 /** The instance has ended, or never came up, and what is left of it has to go; `report` says how. */
-export const ended =
+export const instanceEnded =
   (report: StatusReport | undefined): Change =>
   (entry) => {
     const leaving: Entry = { ...entry, ...(entry.job && { removing: true }) };
-    return report === undefined ? leaving : pending(report)(leaving);
+    return report === undefined ? leaving : reportPending(report)(leaving);
   };
 
 /** Nothing of the instance is left: what was ordered next is in its place. Where that was ordered, `report` is pending. */
-export const gone =
+export const instanceRemoved =
   (report: StatusReport): Change =>
   ({ undeploy, next, reports = [] }) => {
     const all = undeploy === true ? [...reports, report] : reports;
@@ -101,7 +101,7 @@ const same = (one: StatusReport, other: StatusReport): boolean =>
   one.status === other.status && one.detail === other.detail;
 
 /** The cluster has acknowledged a report. */
-export const acknowledged =
+export const reportAcknowledged =
   (report: StatusReport): Change =>
   (entry) => {
     const { reports = [], ...others } = entry;

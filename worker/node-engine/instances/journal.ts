@@ -4,7 +4,15 @@ import Type from 'typebox';
 import type { DeployRequest } from '../../contract/job.ts';
 import { isServiceName, parseTaskId } from '../../contract/names.ts';
 import type { Log } from '../../system/log.ts';
-import { type Change, Entry, isEmpty, nothing, ordered, StatusReport, unordered } from './entry.ts';
+import {
+  type Change,
+  deploymentForgotten,
+  deploymentOrdered,
+  Entry,
+  emptyEntry,
+  isEmpty,
+  StatusReport,
+} from './entry.ts';
 import { Store } from './store.ts';
 
 /** The state folder cannot be written. */
@@ -45,7 +53,7 @@ export class Journal {
 
   entry(task: string): Entry {
     const reports = this.#reports.get(task);
-    return { ...(this.#instances.get(task) ?? nothing), ...(reports && { reports }) };
+    return { ...(this.#instances.get(task) ?? emptyEntry), ...(reports && { reports }) };
   }
 
   /** Changes what is remembered of an instance at once; resolves when it is written down as well as it can be. */
@@ -55,8 +63,8 @@ export class Journal {
 
   /** Writes down an order, which must be safe before it is begun: rejects where the state folder cannot be written. */
   async begin(task: string, job: DeployRequest): Promise<void> {
-    if (await this.#change(task, ordered(job))) return;
-    await this.#change(task, unordered(job));
+    if (await this.#change(task, deploymentOrdered(job))) return;
+    await this.#change(task, deploymentForgotten(job));
     throw new JournalError(`no new instance is started while the state folder ${this.#folder} cannot be written`);
   }
 

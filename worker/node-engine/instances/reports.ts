@@ -4,7 +4,7 @@ import { taskId } from '../../contract/names.ts';
 import { explain } from '../../system/explain.ts';
 import type { Exit } from '../process/record.ts';
 import { withLastLines } from '../process/tail.ts';
-import { acknowledged, type StatusReport } from './entry.ts';
+import { reportAcknowledged, type StatusReport } from './entry.ts';
 import { logFile, type Node } from './node.ts';
 import { describeExit } from './readiness.ts';
 
@@ -41,6 +41,6 @@ export const reporter =
     const task = taskId(job, instance);
     log.info(`${task} ${status}${detail === '' ? '' : `: ${detail}`}`);
     send(job, instance, status, detail)
-      .then(() => journal.update(task, acknowledged(report)))
+      .then(() => journal.update(task, reportAcknowledged(report)))
       .catch((error: unknown) => log.error(`${task}: the status ${status} could not be sent: ${explain(error)}`));
   };

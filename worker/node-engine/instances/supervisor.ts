@@ -4,7 +4,7 @@ import { keyedMutex } from '../../system/locks/keyed-mutex.ts';
 import { settlesWithin } from '../../system/wait.ts';
 import type { Running } from '../process/launch.ts';
 import type { Exit } from '../process/record.ts';
-import { ended, gone, type StatusReport } from './entry.ts';
+import { instanceEnded, instanceRemoved, type StatusReport } from './entry.ts';
 import { EngineStopping, type Instance } from './instance.ts';
 import { networkLost } from './network/reachability.ts';
 import { logFile, type Node } from './node.ts';
@@ -56,7 +56,7 @@ export class Supervisor {
     instance.usage = usageMeter(instance.job, running.id, logFile(this.#node, task));
     const exited = (exit: Exit) => {
       instance.usage = undefined;
-      return this.turn(task, () => this.ended(task, instance, exit));
+      return this.turn(task, () => this.handleExit(task, instance, exit));
     };
     running.exited.then(exited, () => undefined);
     this.#watchNetwork(task, instance, running).catch(() => undefined);
@@ -82,14 +82,14 @@ export class Supervisor {
   }
 
   /** Removes an instance whose process has ended on its own, and reports how. */
-  async ended(task: string, instance: Instance, exit: Exit, when = ''): Promise<void> {
+  async handleExit(task: string, instance: Instance, exit: Exit, when = ''): Promise<void> {
     if (this.#instances.get(task) !== instance) return;
     await this.finish(task, instance, await endReport(instance.job, exit, when, this.#node));
   }
 
   /** Removes what has ended, and reports it in time: removing its network waits while NetManager is away. */
   async finish(task: string, instance: Instance, report: StatusReport | undefined): Promise<void> {
-    await this.#node.journal.update(task, ended(report));
+    await this.#node.journal.update(task, instanceEnded(report));
     const removed = this.remove(task, instance);
     await settlesWithin(removed, removalMs);
     if (report !== undefined) this.#report(report);
@@ -107,20 +107,20 @@ export class Supervisor {
     }
     this.#instances.delete(task);
     for (const [address, owner] of this.#addresses) if (owner === instance) this.#addresses.delete(address);
-    await this.gone(task, instance.job);
+    await this.forget(task, instance.job);
   }
 
   /** Nothing is left of an instance: forgets it, and answers who has ordered that. */
-  async gone(task: string, request: DeleteRequest): Promise<void> {
+  async forget(task: string, request: DeleteRequest): Promise<void> {
     const { journal } = this.#node;
     const report = statusReport(request, 'UNDEPLOYED');
     const answer = journal.entry(task).undeploy === true;
-    await journal.update(task, gone(report));
+    await journal.update(task, instanceRemoved(report));
     if (answer) this.#report(report);
   }
 
   /** Undoes a deployment about which the next engine speaks. */
-  async takeBack(task: string, instance: Instance): Promise<void> {
+  async undoDeployment(task: string, instance: Instance): Promise<void> {
     await instance.undo.unwind(this.#node.log, this.#stopping.signal).catch(() => undefined);
     this.#instances.delete(task);
   }

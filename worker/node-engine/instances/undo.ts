@@ -3,7 +3,7 @@ import { explain } from '../../system/explain.ts';
 import type { Log } from '../../system/log.ts';
 
 type Undo = (signal: AbortSignal) => Promise<void>;
-type Step = { readonly what: string; readonly undo: Undo };
+type Step = { readonly name: string; readonly undo: Undo };
 
 /** Pauses between the attempts at one step, in ms. */
 const pauses = { first: 500, growth: 2, most: 15_000 };
@@ -12,8 +12,8 @@ const pauses = { first: 500, growth: 2, most: 15_000 };
 export class UndoStack {
   readonly #steps: Step[] = [];
 
-  push(what: string, undo: Undo): void {
-    this.#steps.push({ what, undo });
+  push(name: string, undo: Undo): void {
+    this.#steps.push({ name, undo });
   }
 
   /**
@@ -29,7 +29,7 @@ export class UndoStack {
         pause = pauses.first;
       } catch (error) {
         signal.throwIfAborted();
-        log.error(`${step.what} could not be undone: ${explain(error)}; trying again in ${pause / 1000} s`);
+        log.error(`${step.name} could not be undone: ${explain(error)}; trying again in ${pause / 1000} s`);
         await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
         pause = Math.min(pause * pauses.growth, pauses.most);
       }

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import type { DeployRequest } from '../../contract/job.ts';
 import { explain } from '../../system/explain.ts';
 import type { Log } from '../../system/log.ts';
-
-const megabyte = 1024 * 1024;
+import { bytesText } from '../runtime/memory.ts';
 
 /** wasmtime itself needs about 30 MB: a whole process gets no less than this, in MB. */
 export const minMegabytes = 64;
@@ -18,10 +17,6 @@ export const maxThreads = 128;
 
 /** Length of the period in which a process may use its share of the processor, in microseconds. */
 const period = 100_000;
-
-/** So many MB as a number of bytes that every program reads: one beyond all memory would be written with an exponent. */
-export const bytesText = (megabytes: number): string =>
-  String(Math.round(Math.min(megabytes * megabyte, Number.MAX_SAFE_INTEGER)));
 
 /** What the kernel can hold a control group to. */
 export type Controller = 'memory' | 'cpu' | 'pids';

@@ -78,7 +78,7 @@ export class BoardShell {
     try {
       return await this.#connection.run(framed, { stdin: options.stdin, signal: options.signal, mayRepeat });
     } catch (error) {
-      if (options.signal?.aborted && !this.#connection.gone.aborted)
+      if (options.signal?.aborted && !this.#connection.lost.aborted)
         await this.#kill(`${commandMark}=${mark}`).catch(() => {});
       throw error;
     }

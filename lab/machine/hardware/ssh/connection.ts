@@ -10,9 +10,9 @@ import { controlPath, type Master, sshEnvironment, startMaster } from './master.
 import { endOldSessions } from './old-sessions.ts';
 import {
   forwardingRemedy,
+  hasNotStarted,
+  isSessionRefused,
   NoConnection,
-  neverBegan,
-  noSession,
   notRun,
   sessionsRemedy,
   sharedArguments,
@@ -86,7 +86,7 @@ const privilegeOf = async (name: string, run: RunFolder, signal: AbortSignal): P
  */
 export class Connection implements AsyncDisposable {
   readonly #options: ConnectionOptions;
-  readonly #gone = new AbortController();
+  readonly #lost = new AbortController();
   readonly #closing = new AbortController();
   readonly #sessions = limit(sessions);
   readonly #forwards: (readonly string[])[] = [];
@@ -117,8 +117,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /** Aborted, with the reason, when the board is lost. */
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get lost(): AbortSignal {
+    return this.#lost.signal;
   }
 
   /** Resolves when there is a connection. */
@@ -148,7 +148,7 @@ export class Connection implements AsyncDisposable {
         const finished = unframe(framed, await runProgram([file, ...args], { env, stdin: options.stdin, signal }));
         if (finished.ended) return finished;
         const said = finished.stderr.toString().trim();
-        if (!finished.began && noSession(said)) {
+        if (!finished.began && isSessionRefused(said)) {
           await pause(sessionPauseMs, undefined, { signal: free.signal }).catch(() => {
             signal.throwIfAborted();
             throw labFault(`sshd on ${name} refuses further sessions on one connection: ${said}`, [sessionsRemedy]);
@@ -160,7 +160,7 @@ export class Connection implements AsyncDisposable {
           if (finished.began) return finished;
           throw notRun(name, finished);
         }
-        if (!options.mayRepeat && !neverBegan(said))
+        if (!options.mayRepeat && !hasNotStarted(said))
           throw labFault(`the connection to ${name} dropped while a command ran${said && `: ${said}`}`);
         await abortable(master.ended, signal);
       }
@@ -195,7 +195,7 @@ export class Connection implements AsyncDisposable {
   }
 
   #ends(signal?: AbortSignal): AbortSignal {
-    return AbortSignal.any([this.gone, this.#closing.signal, ...(signal ? [signal] : [])]);
+    return AbortSignal.any([this.lost, this.#closing.signal, ...(signal ? [signal] : [])]);
   }
 
   /** Tells the process that holds the connection to do something (ssh(1), -O). */
@@ -209,7 +209,7 @@ export class Connection implements AsyncDisposable {
     void ended.then(() => {
       if (this.#closing.signal.aborted) return;
       this.#master = this.#comeBack();
-      this.#master.catch((error: unknown) => this.#gone.abort(error));
+      this.#master.catch((error: unknown) => this.#lost.abort(error));
     });
   }
 

@@ -62,7 +62,7 @@ export class Relay implements Disposable {
     this.#waiting.set(port, listening);
     if (this.#child) this.#child.stdin.write(`${port}\n`);
     else this.#start();
-    const ends = deadline(startMs, 'the relay on the board', signal, this.#connection.gone);
+    const ends = deadline(startMs, 'the relay on the board', signal, this.#connection.lost);
     await abortable(listening.promise, ends).finally(() => this.#waiting.delete(port));
   }
 

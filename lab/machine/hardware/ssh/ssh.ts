@@ -51,11 +51,11 @@ export const sharedArguments = (control: string): readonly string[] => [
  * True when a command was not even begun: ssh found the shared connection dead before it asked for a session, or had
  * none and the proxy command failed.
  */
-export const neverBegan = (stderr: string): boolean =>
+export const hasNotStarted = (stderr: string): boolean =>
   /mux_client_(request_alive|hello)|UNKNOWN port 65535/.test(stderr);
 
 /** True when the board refused one more session on the connection. */
-export const noSession = (stderr: string): boolean =>
+export const isSessionRefused = (stderr: string): boolean =>
   /Session open refused by peer|session request failed/.test(stderr);
 
 export const sessionsRemedy = 'there, in /etc/ssh/sshd_config: MaxSessions 10; then: systemctl reload ssh';

@@ -1,6 +1,6 @@
 import type { Input } from '../../../report/model/results.ts';
 import { labFault } from '../../../system/errors.ts';
-import { whileMine } from '../board-lock.ts';
+import { onlyIfOwner } from '../board-lock.ts';
 import type { BoardShell } from '../ssh/board-shell.ts';
 
 /**
@@ -16,7 +16,7 @@ const scripts = ['S99nodeengine', 'S98netmanager'] as const;
  * Puts back what a run put aside, as far as it had come, and starts what ran before. Whatever is cut short can be done
  * again.
  */
-const restoreScript = `${whileMine}
+const restoreScript = `${onlyIfOwner}
 set -e
 for name in ${scripts.join(' ')}; do /etc/init.d/$name stop >/dev/null; done
 rm -rf /etc/oakestra
@@ -58,7 +58,7 @@ done
  * Ends what else a run has running, then its instances and their networks: the engine first, else it would start them
  * again. The net manager takes its part of the network away when it ends without an instance.
  */
-const clearScript = `${whileMine}
+const clearScript = `${onlyIfOwner}
 for file in /proc/[0-9]*/cmdline; do
 	if grep -qz '^${labState}/' "$file" 2>/dev/null; then pid=\${file#/proc/}; kill "\${pid%/cmdline}"; fi
 done

@@ -1,6 +1,6 @@
 import { labFault } from '../../../system/errors.ts';
 import type { Machine } from '../../machine.ts';
-import { whileMine } from '../board-lock.ts';
+import { onlyIfOwner } from '../board-lock.ts';
 import { directAddress } from '../connect.ts';
 import type { HardwareDefinition } from '../definition.ts';
 import type { BoardProbe } from '../probe.ts';
@@ -55,7 +55,7 @@ export const installedPlace = async ({
   const address = [`${lab}/32`, 'dev', 'lo'];
   await board.exec(['ip', 'address', 'delete', ...address]);
   await board.script(`${name} takes no address`, 'exec ip address add "$@"', address);
-  const giveBack = `${whileMine}; shift; ip address delete "$@" 2>/dev/null; true`;
+  const giveBack = `${onlyIfOwner}; shift; ip address delete "$@" 2>/dev/null; true`;
   stack.defer(() =>
     board.script(`${name} keeps an address of the lab's`, giveBack, [owner, ...address]).then(() => {}),
   );

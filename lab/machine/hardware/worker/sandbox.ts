@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { labFolder, whileMine } from '../board-lock.ts';
+import { labFolder, onlyIfOwner } from '../board-lock.ts';
 import type { BoardShell } from '../ssh/board-shell.ts';
 import type { Payload } from './payload.ts';
 
@@ -41,7 +41,7 @@ cut -d' ' -f1 ${holder}
 `;
 
 /** Ends a sandbox with all that is in it, also one that a killed run left. */
-const endScript = `${whileMine}
+const endScript = `${onlyIfOwner}
 if read -r pid began 2>/dev/null <${holder} && [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f20)" = "$began" ]; then
 	# what came into its files from outside of its processes, too: a connection that broke off leaves that
 	files=$(readlink "/proc/$pid/ns/mnt")

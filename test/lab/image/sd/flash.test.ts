@@ -4,7 +4,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import t from 'tap';
 import { flash } from '../../../../lab/image/sd/flash.ts';
-import { describeTarget, type FlashTarget, whyNotFlashable } from '../../../../lab/image/sd/target.ts';
+import { describeTarget, type FlashTarget, reasonNotFlashable } from '../../../../lab/image/sd/target.ts';
 import { fileDigest } from '../../../../lab/system/files/digest.ts';
 
 const card: FlashTarget = {
@@ -13,12 +13,12 @@ const card: FlashTarget = {
 
 t.test('what an image may be written to', async (t) => {
   for (const kind of ['card', 'removable', 'loop', 'file'] as const)
-    t.equal(whyNotFlashable({ ...card, kind }, 1e9), undefined, `a ${kind} is taken`);
-  t.match(whyNotFlashable({ ...card, kind: 'fixed' }, 1e9), /neither a card nor removable/);
-  t.match(whyNotFlashable({ ...card, kind: 'partition' }, 1e9), /whole device/);
-  t.match(whyNotFlashable({ ...card, uses: ['mmcblk0p1 is mounted at /boot'] }, 1e9), /in use.*mounted at \/boot/);
-  t.match(whyNotFlashable({ ...card, readOnly: true }, 1e9), /lock switch/);
-  t.match(whyNotFlashable(card, 64e9), /room for 32000000000 bytes/);
+    t.equal(reasonNotFlashable({ ...card, kind }, 1e9), undefined, `a ${kind} is taken`);
+  t.match(reasonNotFlashable({ ...card, kind: 'fixed' }, 1e9), /neither a card nor removable/);
+  t.match(reasonNotFlashable({ ...card, kind: 'partition' }, 1e9), /whole device/);
+  t.match(reasonNotFlashable({ ...card, uses: ['mmcblk0p1 is mounted at /boot'] }, 1e9), /in use.*mounted at \/boot/);
+  t.match(reasonNotFlashable({ ...card, readOnly: true }, 1e9), /lock switch/);
+  t.match(reasonNotFlashable(card, 64e9), /room for 32000000000 bytes/);
 });
 
 const mounts = (await fs.readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[0] ?? '');
@@ -28,7 +28,7 @@ const disk = mounts.find(
 const noDisk = disk === undefined && 'no block device is mounted here under its own name';
 
 t.test('the disk that this system runs from is refused, as the kernel describes it', { skip: noDisk }, async (t) => {
-  t.match(whyNotFlashable(await describeTarget(disk ?? ''), 1), /in use|partition|neither a card nor removable/);
+  t.match(reasonNotFlashable(await describeTarget(disk ?? ''), 1), /in use|partition|neither a card nor removable/);
 });
 
 t.test('an image is written over what was there, and read back', async (t) => {

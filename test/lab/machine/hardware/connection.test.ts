@@ -101,8 +101,8 @@ t.test('a board that was started anew is not the one that the run began on', { s
   const script = 'echo another >/run/boot && mount --bind /run/boot /proc/sys/kernel/random/boot_id';
   await computer.look('sh', '-c', script);
   computer.drop();
-  await until(() => connection.gone.aborted || undefined, soon());
-  t.match(connection.gone.reason, { fault: 'lab', message: /^bench rebooted during the run$/ });
+  await until(() => connection.lost.aborted || undefined, soon());
+  t.match(connection.lost.reason, { fault: 'lab', message: /^bench rebooted during the run$/ });
   await t.rejects(shell.exec(['true']), { fault: 'lab', message: /rebooted during the run/ });
 });
 
@@ -147,12 +147,12 @@ t.test('a network that fails', { skip }, async (t) => {
     await lost;
     t.equal((await shell.exec(['echo', 'again'])).stdout, 'again\n');
     t.equal(await until(ask, soon()), 'hello board');
-    t.notOk(connection.gone.aborted);
+    t.notOk(connection.lost.aborted);
   });
 
   await t.test('a board that does not come back is gone, and the lab is at fault', async (t) => {
     await computer.refuse(true);
     await t.rejects(shell.exec(['true']), { fault: 'lab', message: /the connection to bench is lost.*no ssh answers/ });
-    t.ok(connection.gone.aborted);
+    t.ok(connection.lost.aborted);
   });
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import t from 'tap';
-import { alarmIn, openConsole } from '../../../../lab/machine/hardware/console.ts';
+import { openConsole, warningIn } from '../../../../lab/machine/hardware/console.ts';
 import { until } from '../../../../lab/system/wait.ts';
 
 const noTerminals = (): string | false => {
@@ -85,11 +85,11 @@ t.test('only alarms are alarms', async (t) => {
     'EXT4-fs error (device mmcblk0p2): ext4_find_entry:1683',
     'EXT4-fs (mmcblk0p2): Remounting filesystem read-only',
   ])
-    t.ok(alarmIn(line), line);
+    t.ok(warningIn(line), line);
   for (const line of ['Voltage normalised', 'mmc0: new high speed SDHC card', 'login: ', 'Welcome to Debian'])
-    t.equal(alarmIn(line), undefined, line);
+    t.equal(warningIn(line), undefined, line);
   fc.assert(
-    fc.property(fc.string(), (line) => alarmIn(line) === undefined || line.length > 3),
+    fc.property(fc.string(), (line) => warningIn(line) === undefined || line.length > 3),
     { seed: 5 },
   );
 });

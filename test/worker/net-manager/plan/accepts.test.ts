@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { acceptCommands, type Firewalls, readFilter } from '../../../../worker/net-manager/plan/accepts.ts';
 import { addressAt, neighboursIn } from '../../../../worker/net-manager/plan/addresses.ts';
-import { callOfRules, mayMap } from '../../../../worker/net-manager/plan/events.ts';
+import { mayMap, rulesEventNeed } from '../../../../worker/net-manager/plan/events.ts';
 import { readChains, readOutward } from '../../../../worker/net-manager/plan/foreign.ts';
 import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
 import type { Command } from '../../../../worker/net-manager/plan/plan.ts';
@@ -137,7 +137,7 @@ t.test('packets are of the protocols that an instance has mapped', async (t) => 
   const instance = { service: 'a.b.c.d', instance: 0, pid: 0, slot: 2 };
   const into = (ports: Instance['ports']) =>
     packetsFor(settings('veth', 'off'), { ...instance, ports }, [], new Set()).map(
-      ({ protocol, port, what }) => `${protocol} ${port} ${what}`,
+      ({ protocol, port, description }) => `${protocol} ${port} ${description}`,
     );
   t.same(into([]), [
     'tcp 9 from other machines to instances by IPv4',
@@ -178,7 +178,7 @@ t.test('what was tried holds for other instances, until the rules of others are 
 t.test('who dropped a packet, from the trace', async (t) => {
   const packet: Packet = {
     way: 'from',
-    what: '',
+    description: '',
     source: '10.10.0.2',
     sentTo: '192.168.1.3',
     target: '192.168.1.3',
@@ -233,6 +233,6 @@ t.test('events of other firewalls that call for a look', async (t) => {
     ['add table inet oakestra_trial', undefined],
     ['add rule inet oakestra_trial begun counter name begun0', undefined],
   ] as const)
-    t.same(callOfRules(line), call, line);
+    t.same(rulesEventNeed(line), call, line);
   t.equal(mayMap('add rule inet oakestra_trial lead ip saddr 192.0.2.2 dnat ip to 10.10.0.2'), false);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { callOfLink, callOfRules } from '../../../../worker/net-manager/plan/events.ts';
+import { linkEventNeed, rulesEventNeed } from '../../../../worker/net-manager/plan/events.ts';
 import type { Instance } from '../../../../worker/net-manager/plan/instance.ts';
 import { elementsAfter, readListing } from '../../../../worker/net-manager/plan/listing.ts';
 import type { Fact, LinkState, Observed, Place } from '../../../../worker/net-manager/plan/observed.ts';
@@ -8,7 +8,7 @@ import type { Plan } from '../../../../worker/net-manager/plan/plan.ts';
 import { planInstance, planNode } from '../../../../worker/net-manager/plan/planner.ts';
 import { repairPlan } from '../../../../worker/net-manager/plan/repair.ts';
 import type { Settings } from '../../../../worker/net-manager/plan/settings.ts';
-import { teller } from '../../../../worker/net-manager/reconcile/keeper.ts';
+import { repairReporter } from '../../../../worker/net-manager/reconcile/keeper.ts';
 import { inputs } from '../../../support/inputs.ts';
 import { settingsWith } from '../settings.ts';
 
@@ -144,16 +144,16 @@ t.test('events that call for a look', async (t) => {
     ['[nsid 3]2: veth01oak2@if7: <BROADCAST,MULTICAST> mtu 1450 state DOWN', { board: false, space: 3 }],
     ['[nsid 3]2: veth01oak2@if7: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450', undefined],
   ] as const)
-    t.same(callOfLink(line), call, line);
-  t.same(callOfRules('delete element inet oakestra ports4 { tcp . 80 : 10.10.0.2 . 80 }'), board);
-  t.same(callOfRules('delete table inet oakestra'), board);
-  t.same(callOfRules('add rule inet oakestra forward drop'), board);
-  t.same(callOfRules('delete table inet oakestra2'), undefined);
-  t.same(callOfRules('add table inet oakestra'), undefined);
+    t.same(linkEventNeed(line), call, line);
+  t.same(rulesEventNeed('delete element inet oakestra ports4 { tcp . 80 : 10.10.0.2 . 80 }'), board);
+  t.same(rulesEventNeed('delete table inet oakestra'), board);
+  t.same(rulesEventNeed('add rule inet oakestra forward drop'), board);
+  t.same(rulesEventNeed('delete table inet oakestra2'), undefined);
+  t.same(rulesEventNeed('add table inet oakestra'), undefined);
   fc.assert(
     fc.property(fc.string(), (text) => {
-      callOfLink(text);
-      callOfRules(text);
+      linkEventNeed(text);
+      rulesEventNeed(text);
       readListing(text);
     }),
     fixed,
@@ -189,7 +189,7 @@ t.test('a listed table holds what its commands gave it', async (t) => {
 t.test('the log does not say that something is back that could not be put back', async (t) => {
   const said: string[] = [];
   const say = (text: string) => void said.push(text);
-  const told = teller({ debug: say, info: say, warn: say, error: say });
+  const told = repairReporter({ debug: say, info: say, warn: say, error: say });
   told.tell({ missing: ['the link a', 'the route b'], left: ['the link a'], failures: ['it is busy'], lost: [] });
   t.same(said, [
     'another program changed what instances need; put back: the route b',

@@ -26,18 +26,18 @@ const steps = {
   deploy: (world: World) => {
     const { job, removing, next } = world.entry;
     if ((job === undefined || removing === true) && next === undefined)
-      world.entry = entries.ordered(order)(world.entry);
+      world.entry = entries.deploymentOrdered(order)(world.entry);
   },
   forgo: (world: World) => {
-    if (world.entry.next !== undefined) world.entry = entries.forgone(report('FAILED'))(world.entry);
+    if (world.entry.next !== undefined) world.entry = entries.deploymentDropped(report('FAILED'))(world.entry);
   },
   launch: (world: World) => {
     if (world.entry.job === undefined || world.entry.removing === true || world.entry.ready) return;
     world.runs = true;
-    world.entry = entries.begun(report('CREATED'))(world.entry);
+    world.entry = entries.instanceStarted(report('CREATED'))(world.entry);
   },
   delete: (world: World) => {
-    world.entry = entries.deleted(world.entry);
+    world.entry = entries.deletionOrdered(world.entry);
     world.owes.add('UNDEPLOYED');
   },
   exit: (world: World) => {
@@ -47,19 +47,19 @@ const steps = {
   },
   notice: (world: World) => {
     const { entry, runs } = world;
-    if (entries.dutyOf(entry, runs) === 'report its end') world.entry = entries.ended(report('DEAD'))(entry);
+    if (entries.dutyOf(entry, runs) === 'report its end') world.entry = entries.instanceEnded(report('DEAD'))(entry);
   },
   remove: (world: World) => {
     const { entry } = world;
     if (entry.job !== undefined && entry.removing !== true) return;
     world.runs = false;
-    world.entry = entries.gone(report('UNDEPLOYED'))(entry);
+    world.entry = entries.instanceRemoved(report('UNDEPLOYED'))(entry);
   },
   report: (world: World) => {
     const [first] = world.entry.reports ?? [];
     if (first === undefined) return;
     world.heard.push(first.status);
-    world.entry = entries.acknowledged(first)(world.entry);
+    world.entry = entries.reportAcknowledged(first)(world.entry);
   },
 } as const;
 
@@ -71,8 +71,8 @@ const recover = (world: World): void => {
   steps.forgo(world);
   for (let turns = 0; turns < 40; turns += 1) {
     const duty = entries.dutyOf(world.entry, world.runs);
-    if (duty === 'report that it failed') world.entry = entries.ended(report('FAILED'))(world.entry);
-    if (duty === 'report its end') world.entry = entries.ended(report('DEAD'))(world.entry);
+    if (duty === 'report that it failed') world.entry = entries.instanceEnded(report('FAILED'))(world.entry);
+    if (duty === 'report its end') world.entry = entries.instanceEnded(report('DEAD'))(world.entry);
     if (duty === 'remove' || duty === 'answer') steps.remove(world);
     steps.report(world);
   }
@@ -82,7 +82,7 @@ t.test('whenever an engine is killed, the next one does what was ordered and sen
   const names = Object.keys(steps) as (keyof typeof steps)[];
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...names), { maxLength: 30 }), (done) => {
-      const world: World = { entry: entries.nothing, runs: false, heard: [], owes: new Set() };
+      const world: World = { entry: entries.emptyEntry, runs: false, heard: [], owes: new Set() };
       let heardAtDelete = -1;
       let heardAtDeploy = -1;
       for (const name of done) {
@@ -106,16 +106,18 @@ t.test('whenever an engine is killed, the next one does what was ordered and sen
 });
 
 t.test('a report stays pending until it was acknowledged, and each acknowledgement counts once', async (t) => {
-  const twice = entries.pending(report('UNDEPLOYED'))(entries.pending(report('UNDEPLOYED'))(entries.nothing));
-  const once = entries.acknowledged(report('UNDEPLOYED'))(twice);
+  const twice = entries.reportPending(report('UNDEPLOYED'))(
+    entries.reportPending(report('UNDEPLOYED'))(entries.emptyEntry),
+  );
+  const once = entries.reportAcknowledged(report('UNDEPLOYED'))(twice);
   t.equal(once.reports?.length, 1);
-  t.equal(entries.acknowledged(report('DEAD'))(once), once);
-  t.ok(entries.isEmpty(entries.acknowledged(report('UNDEPLOYED'))(once)));
-  t.equal(entries.ordered(order)(twice).reports?.length, 2, 'a new order keeps what is pending');
+  t.equal(entries.reportAcknowledged(report('DEAD'))(once), once);
+  t.ok(entries.isEmpty(entries.reportAcknowledged(report('UNDEPLOYED'))(once)));
+  t.equal(entries.deploymentOrdered(order)(twice).reports?.length, 2, 'a new order keeps what is pending');
 });
 
 t.test('an engine that is killed between its two files says of an instance what it has said before', async (t) => {
-  const begun = { ...entries.ordered(order)(entries.nothing), reports: [report('CREATED')] };
+  const begun = { ...entries.deploymentOrdered(order)(entries.emptyEntry), reports: [report('CREATED')] };
   t.equal(entries.dutyOf(begun, true), 'watch');
   t.equal(entries.dutyOf(begun, false), 'report its end');
   const another = { ...begun, reports: [report('CREATED'), report('DEAD')] };
@@ -131,10 +133,10 @@ t.test('an order that cannot be written down takes nothing along that came meanw
   const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const journal = new Journal(join(folder, 'state/instances'), join(folder, 'spare'), silent);
   const task = 'app.appns.svc.svcns.instance.0';
-  await journal.update(task, entries.pending(report('FAILED')));
+  await journal.update(task, entries.reportPending(report('FAILED')));
   const begun = t.rejects(journal.begin(task, order), { message: /cannot be written/ });
-  void journal.update(task, entries.acknowledged(report('FAILED')));
-  void journal.update(task, entries.deleted);
+  void journal.update(task, entries.reportAcknowledged(report('FAILED')));
+  void journal.update(task, entries.deletionOrdered);
   await begun;
   t.same(journal.entry(task), { ready: false, undeploy: true }, 'what was told is not owed again, the delete is');
 });
@@ -147,7 +149,7 @@ t.test('what is forgotten leaves nothing, not even of a write that was broken of
   await journal.begin(task, order);
   // as a disk leaves it that becomes read-only before the new file is in its place
   await writeFile(`${journal.file(task)}.new`, '{');
-  await journal.update(task, entries.gone(report('UNDEPLOYED')));
+  await journal.update(task, entries.instanceRemoved(report('UNDEPLOYED')));
   t.same(await readdir(join(folder, 'state/instances')), []);
 });
 
@@ -162,8 +164,8 @@ t.test('a report names an instance only when the cluster has been told of it', a
   instance.usage = async () => usage;
   await journal.begin(task, order);
   supervisor.add(task, instance);
-  await journal.update(task, entries.begun(report('CREATED')));
+  await journal.update(task, entries.instanceStarted(report('CREATED')));
   t.same(await supervisor.usage(1), []);
-  await journal.update(task, entries.acknowledged(report('CREATED')));
+  await journal.update(task, entries.reportAcknowledged(report('CREATED')));
   t.same(await supervisor.usage(1), [usage]);
 });

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { ordered } from '../../../../worker/node-engine/instances/entry.ts';
+import { deploymentOrdered } from '../../../../worker/node-engine/instances/entry.ts';
 import { Journal } from '../../../../worker/node-engine/instances/journal.ts';
 
 const task = (service: string): string => `app.appns.${service}.svcns.instance.0`;
@@ -39,7 +39,7 @@ t.test('an engine that can write nowhere goes on, says it once, and takes no ord
       journal.begin(task(service), job),
       /no new instance is started while the state folder .* cannot be/,
     );
-    await journal.update(task(service), ordered(job));
+    await journal.update(task(service), deploymentOrdered(job));
     t.match(journal.entry(task(service)), { job });
   }
   t.match(lines, [/ENOTDIR.*new ones are refused until/, /remembered in memory only/]);

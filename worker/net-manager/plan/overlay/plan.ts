@@ -5,9 +5,9 @@ import { routeFact } from '../observed.ts';
 import type { Change, Plan, Step } from '../plan.ts';
 import { routeMark } from '../planner.ts';
 import type { Settings } from '../settings.ts';
+import type { DesiredOverlay } from './desired.ts';
 import { hold, overlayTable, peerMark, wireTable } from './names.ts';
 import { elementCommand, overlayRules } from './ruleset.ts';
-import type { Wanted } from './wanted.ts';
 
 /** How long a connection to what is gone is refused, in seconds, where the next packet would only wait otherwise. */
 const goneSeconds = 60;
@@ -113,29 +113,30 @@ const linkSteps = (
   ...ip([...links.map(([name]) => up(name)), ...routes.map(([target, link]) => route(target, link))]),
 ];
 
-const nodesOf = ({ peers }: Wanted): ReadonlySet<string> =>
+const nodesOf = ({ peers }: DesiredOverlay): ReadonlySet<string> =>
   new Set([...peers.values()].map(({ address }) => `nodes ${address}`));
 
-const allElements = (wanted: Wanted): ReadonlySet<string> => wanted.elements.union(nodesOf(wanted));
+const allElements = (desired: DesiredOverlay): ReadonlySet<string> => desired.elements.union(nodesOf(desired));
 
 /** The command that has packets to an address refused for some seconds. */
 export const refuse = (address: string, seconds: number): string =>
   `add element ${overlayTable} refused${familyOf(address)} { ${address} timeout ${seconds}s }`;
 
 /** The whole overlay of a node, which is made where nothing of it stands and completed where part of it does. */
-export const planOverlay = (settings: Settings, wanted: Wanted): Plan => [
+export const planOverlay = (settings: Settings, desired: DesiredOverlay): Plan => [
   ...holdChanges(settings),
-  ...linkSteps(settings, [...wanted.peers], [...wanted.routes]),
+  ...linkSteps(settings, [...desired.peers], [...desired.routes]),
   {
     tool: 'nft',
-    do: [...overlayRules(settings), ...[...allElements(wanted)].map((element) => elementCommand('add', element))],
+    do: [...overlayRules(settings), ...[...allElements(desired)].map((element) => elementCommand('add', element))],
     undo: [overlayTable, wireTable].map((table) => `delete table ${table}`),
     whole: [overlayTable, wireTable],
   },
 ];
 
 /** True when an instance of this node can call others: it has an address of its own. */
-const hasCallers = ({ elements }: Wanted): boolean => elements.values().some((element) => /^own[46] /.test(element));
+const hasCallers = ({ elements }: DesiredOverlay): boolean =>
+  elements.values().some((element) => /^own[46] /.test(element));
 
 /** The command that has packets to an address which goes refused, unless it is only forgotten. */
 const refusalOf = (element: string, forgotten: ReadonlySet<string>): readonly string[] => {
@@ -145,8 +146,8 @@ const refusalOf = (element: string, forgotten: ReadonlySet<string>): readonly st
 
 /** The commands that refuse what goes to those who are left to call it; with the last of them nothing is refused. */
 const refusals = (
-  before: Wanted,
-  after: Wanted,
+  before: DesiredOverlay,
+  after: DesiredOverlay,
   gone: ReadonlySet<string>,
   forgotten: ReadonlySet<string>,
 ): readonly string[] => {
@@ -161,8 +162,8 @@ const refusals = (
  */
 export const changeOverlay = (
   settings: Settings,
-  before: Wanted,
-  after: Wanted,
+  before: DesiredOverlay,
+  after: DesiredOverlay,
   forgotten: ReadonlySet<string> = new Set(),
 ): Plan => {
   const changed = (peer: Link): boolean => {
@@ -202,7 +203,7 @@ const isOurs = (link: string): boolean =>
  * What a look at the board finds that a plan does not have: links to nodes that are none any more, and routes of
  * addresses of the overlay by links of ours. A program that was killed leaves them.
  */
-export const strays = (
+export const leftoversOf = (
   settings: Settings,
   plan: Plan,
   observed: Pick<Observed, 'links' | 'routes'>,

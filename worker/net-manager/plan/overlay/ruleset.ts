@@ -1,8 +1,8 @@
 import { addressAt, familyOf } from '../addresses.ts';
 import { chain } from '../ruleset.ts';
 import type { Settings } from '../settings.ts';
+import { divisions } from './desired.ts';
 import { hold, instanceLinks, overlayTable, peerMark, wireTable } from './names.ts';
-import { divisions } from './wanted.ts';
 
 /** What is counted: packets that were dropped or refused, by reason, and those that were held. */
 export const counters = [

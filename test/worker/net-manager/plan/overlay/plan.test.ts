@@ -1,12 +1,17 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { TableResult } from '../../../../../worker/contract/net-mqtt.ts';
-import { withLearnt } from '../../../../../worker/net-manager/overlay/data-path.ts';
+import { withServiceChange } from '../../../../../worker/net-manager/overlay/data-path.ts';
 import { parseSubnet } from '../../../../../worker/net-manager/plan/addresses.ts';
 import type { Instance } from '../../../../../worker/net-manager/plan/instance.ts';
-import { changeOverlay, planOverlay, refuse, strays } from '../../../../../worker/net-manager/plan/overlay/plan.ts';
+import { type DesiredOverlay, desiredOverlayOf } from '../../../../../worker/net-manager/plan/overlay/desired.ts';
+import {
+  changeOverlay,
+  leftoversOf,
+  planOverlay,
+  refuse,
+} from '../../../../../worker/net-manager/plan/overlay/plan.ts';
 import { readAnswer, type Service } from '../../../../../worker/net-manager/plan/overlay/rows.ts';
-import { type Wanted, wantedOf } from '../../../../../worker/net-manager/plan/overlay/wanted.ts';
 import { inputs } from '../../../../support/inputs.ts';
 import { settingsWith } from '../../settings.ts';
 import { carryOut, empty, type Kernel, sorted } from './model-kernel.ts';
@@ -68,12 +73,12 @@ const step = fc.record({
   instances: fc.subarray(names.flatMap((name) => [0, 1].map((number) => instance(name, number)))),
 });
 
-const whole = (wanted: Wanted): Kernel => {
+const whole = (wanted: DesiredOverlay): Kernel => {
   const kernel = empty();
   carryOut(kernel, planOverlay(settings, wanted));
   return kernel;
 };
-const none = wantedOf(settings, [], []);
+const none = desiredOverlayOf(settings, [], []);
 
 t.test('however the table changes, the kernel holds what the last state calls for', async (t) => {
   fc.assert(
@@ -83,8 +88,8 @@ t.test('however the table changes, the kernel holds what the last state calls fo
       let before = none;
       for (const { answer: given, instances } of steps) {
         const { service } = readAnswer(given, { settings, own });
-        if (service) services = withLearnt(services, { service });
-        const next = wantedOf(settings, services, instances);
+        if (service) services = withServiceChange(services, { service });
+        const next = desiredOverlayOf(settings, services, instances);
         const transactions = carryOut(kernel, changeOverlay(settings, before, next));
         if (transactions > 1) return false;
         before = next;
@@ -106,8 +111,8 @@ t.test('what goes is refused to the instances that are left, and nothing is refu
   };
   const caller = { name: names[0], addresses: [], rows: [{ number: 0, instance: { v4: '10.30.8.2' }, inner: {} }] };
   const here = [instance(names[0], 0)];
-  const [both, alone] = [[caller, called], [caller]].map((each) => wantedOf(settings, each, here));
-  const refusals = (before: Wanted = none, after: Wanted = none) =>
+  const [both, alone] = [[caller, called], [caller]].map((each) => desiredOverlayOf(settings, each, here));
+  const refusals = (before: DesiredOverlay = none, after: DesiredOverlay = none) =>
     changeOverlay(settings, before, after)
       .flatMap((step) => (step.tool === 'nft' ? step.do : []))
       .filter((command) => command.includes('refused'));
@@ -128,7 +133,9 @@ t.test('the order in which services are learnt makes no difference', async (t) =
         }),
       );
       const all = [...services.values()];
-      const [one, other] = [all, all.toReversed()].map((each) => wantedOf(settings, each, [instance(names[0], 0)]));
+      const [one, other] = [all, all.toReversed()].map((each) =>
+        desiredOverlayOf(settings, each, [instance(names[0], 0)]),
+      );
       t.same([...(one?.elements ?? [])].toSorted(), [...(other?.elements ?? [])].toSorted());
     }),
     fixed,
@@ -140,7 +147,7 @@ t.test('what a killed process left is found beside what belongs there', async (t
     ...{ number: 0, instance: { v4: '10.30.8.1' }, inner: { v4: '10.18.1.2' }, node: { address, port: 50_103 } },
   });
   const service = (address: string): Service => ({ name: names[0], addresses: ['10.30.0.1'], rows: [row(address)] });
-  const plan = planOverlay(settings, wantedOf(settings, [service('192.168.77.12')], []));
+  const plan = planOverlay(settings, desiredOverlayOf(settings, [service('192.168.77.12')], []));
   const link = { up: true, mtu: 1450, mac: '', master: undefined, hairpin: false, peerSpace: undefined };
   const observed = {
     links: new Map(
@@ -156,7 +163,7 @@ t.test('what a killed process left is found beside what belongs there', async (t
     ]),
   };
   t.same(
-    strays(settings, plan, observed).map((change) => change.do.replace(' proto 79', '')),
+    leftoversOf(settings, plan, observed).map((change) => change.do.replace(' proto 79', '')),
     [
       'route del 10.30.8.7 dev oaknodec0a84d0d',
       'route del 10.30.8.9 dev goProxyBridge',
@@ -214,6 +221,10 @@ t.test('rows of an answer are read one by one', async (t) => {
     t.equal(left.length, 1, left.join());
   }
   const loop = read({ ...good, host_ip: '192.168.77.11' }).service;
-  t.equal(wantedOf(settings, loop ? [loop] : [], []).routes.size, 0, 'an instance here that is not here leads nowhere');
+  t.equal(
+    desiredOverlayOf(settings, loop ? [loop] : [], []).routes.size,
+    0,
+    'an instance here that is not here leads nowhere',
+  );
   t.equal(readAnswer({ app_name: 'a/b', instance_list: [] }, { settings, own }).service, undefined);
 });

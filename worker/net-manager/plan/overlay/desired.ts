@@ -8,7 +8,7 @@ import type { Row, Service } from './rows.ts';
 type Peer = { readonly address: string; readonly port: number };
 
 /** What the overlay is to hold for a table of services and the instances of this node. */
-export type Wanted = {
+export type DesiredOverlay = {
   /** Other nodes, by the links that lead to them. */
   readonly peers: ReadonlyMap<string, Peer>;
   /** Where each instance address leads: a link to another node, or one of this node's instances. */
@@ -74,7 +74,11 @@ const serviceElements = (address: string, choices: readonly string[]): readonly 
  * What the overlay holds once everything is in place. It depends on what the table and the node hold and not on how
  * they came there: where two claim one address, this node's instance has it, else the service that is first by name.
  */
-export const wantedOf = (settings: Settings, services: readonly Service[], instances: readonly Instance[]): Wanted => {
+export const desiredOverlayOf = (
+  settings: Settings,
+  services: readonly Service[],
+  instances: readonly Instance[],
+): DesiredOverlay => {
   const ordered = services.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const placed = ordered.map((service) => ({ service, places: placesOf(settings, service, instances) }));
   const all = placed.flatMap(({ places }) => places);
