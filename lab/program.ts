@@ -8,7 +8,7 @@ import { addLogsCommand } from './commands/kept/logs.ts';
 import { addShellCommand } from './commands/kept/shell.ts';
 import { addMachineCommand } from './commands/machine.ts';
 import { addPlanCommand } from './commands/plan.ts';
-import { addReportCommand } from './commands/report.ts';
+import { addReportCommand } from './commands/report/report.ts';
 import { addScenarioCommand } from './commands/scenario.ts';
 import { addDeployCommand } from './commands/standing/deploy.ts';
 import { addLoadCommand } from './commands/standing/load.ts';

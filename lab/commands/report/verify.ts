@@ -1,16 +1,16 @@
 import fs from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { bootSources, imageKinds, type MachineOptions } from '../machine/kind.ts';
-import { machineKind } from '../machine/machines.ts';
-import { checkedInputs, type InputCheck } from '../report/compare/checked-inputs.ts';
-import type { Input, Results } from '../report/model/results.ts';
-import { readResults } from '../report/read.ts';
-import { exitCodes, messageOf } from '../system/errors.ts';
-import { fileDigest } from '../system/files/digest.ts';
-import { type CommandContext, printJson } from './context.ts';
-import { keptComponent } from './repeatable.ts';
+import { bootSources, imageKinds, type MachineOptions } from '../../machine/kind.ts';
+import { machineKind } from '../../machine/machines.ts';
+import { checkedInputs, type InputCheck } from '../../report/compare/checked-inputs.ts';
+import type { Input, Results } from '../../report/model/results.ts';
+import { readResults } from '../../report/read.ts';
+import { exitCodes, messageOf } from '../../system/errors.ts';
+import { fileDigest } from '../../system/files/digest.ts';
+import { type CommandContext, printJson } from '../context.ts';
+import { keptComponent } from '../repeatable.ts';
 
-const fixtures = fileURLToPath(new URL('../../fixtures/', import.meta.url));
+const fixtures = fileURLToPath(new URL('../../../fixtures/', import.meta.url));
 
 /** What a report says of the machine's options; a wasmtime by path is no file of a report. */
 const machineOptions = ({ options }: Results): MachineOptions => {

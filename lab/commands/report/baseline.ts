@@ -1,18 +1,18 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InvalidData, parseJson } from '../../worker/contract/check.ts';
-import { judgeRun } from '../report/compare/judge.ts';
-import { judgedTerminal } from '../report/compare/judge-terminal.ts';
-import { reasonOf } from '../report/formats/wording.ts';
-import { Baseline, baselineName, baselineOf } from '../report/model/baseline.ts';
-import { readResults } from '../report/read.ts';
-import { LabError } from '../system/errors.ts';
-import { writeAtomically } from '../system/files/cache.ts';
-import { type CommandContext, printJson } from './context.ts';
-import { coloursOf } from './progress.ts';
+import { InvalidData, parseJson } from '../../../worker/contract/check.ts';
+import { judgeRun } from '../../report/compare/judge.ts';
+import { judgedTerminal } from '../../report/compare/judge-terminal.ts';
+import { reasonOf } from '../../report/formats/wording.ts';
+import { Baseline, baselineName, baselineOf } from '../../report/model/baseline.ts';
+import { readResults } from '../../report/read.ts';
+import { LabError } from '../../system/errors.ts';
+import { writeAtomically } from '../../system/files/cache.ts';
+import { type CommandContext, printJson } from '../context.ts';
+import { coloursOf } from '../progress.ts';
 
-const folder = fileURLToPath(new URL('../../reports/baselines/', import.meta.url));
+const folder = fileURLToPath(new URL('../../../reports/baselines/', import.meta.url));
 
 const readBaseline = async (file: string, next: string): Promise<Baseline> => {
   const incomplete = (message: string, cause: unknown) =>

@@ -3,17 +3,17 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import Type from 'typebox';
-import { parseJson } from '../../worker/contract/check.ts';
-import { compareReproduction, type Difference } from '../report/compare/reproduction.ts';
-import type { Results } from '../report/model/results.ts';
-import { readResults } from '../report/read.ts';
-import { revision } from '../scenario/run/provenance.ts';
-import { exitCodes, LabError } from '../system/errors.ts';
-import { commandLine } from '../system/quote.ts';
-import { type CommandContext, printJson } from './context.ts';
-import { commandToRepeat } from './repeatable.ts';
+import { parseJson } from '../../../worker/contract/check.ts';
+import { compareReproduction, type Difference } from '../../report/compare/reproduction.ts';
+import type { Results } from '../../report/model/results.ts';
+import { readResults } from '../../report/read.ts';
+import { revision } from '../../scenario/run/provenance.ts';
+import { exitCodes, LabError } from '../../system/errors.ts';
+import { commandLine } from '../../system/quote.ts';
+import { type CommandContext, printJson } from '../context.ts';
+import { commandToRepeat } from '../repeatable.ts';
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../main.ts', import.meta.url));
 
 /** What a scenario prints with --json. */
 const Printed = Type.Object({ folder: Type.Optional(Type.String()), results: Type.Unsafe<Results>(Type.Unknown()) });

@@ -1,17 +1,17 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { diff, refuseEmpty } from '../report/compare/diff.ts';
-import { diffTerminal } from '../report/compare/diff-terminal.ts';
-import { terminal } from '../report/formats/terminal.ts';
-import { verdictWords } from '../report/formats/verdict.ts';
-import { formatValue, titleOf } from '../report/formats/wording.ts';
-import { readResults } from '../report/read.ts';
-import { messageOf, usageFault } from '../system/errors.ts';
+import { diff, refuseEmpty } from '../../report/compare/diff.ts';
+import { diffTerminal } from '../../report/compare/diff-terminal.ts';
+import { terminal } from '../../report/formats/terminal.ts';
+import { verdictWords } from '../../report/formats/verdict.ts';
+import { formatValue, titleOf } from '../../report/formats/wording.ts';
+import { readResults } from '../../report/read.ts';
+import { messageOf, usageFault } from '../../system/errors.ts';
+import { type CommandContext, defaultReports, printJson } from '../context.ts';
+import { coloursOf } from '../progress.ts';
 import { compareWithBaseline, saveBaseline } from './baseline.ts';
-import { type CommandContext, defaultReports, printJson } from './context.ts';
 import { addMerge } from './merge.ts';
-import { coloursOf } from './progress.ts';
 import { reproduce } from './reproduce.ts';
 import { verify } from './verify.ts';
 

@@ -1,15 +1,15 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { writeSuite } from '../report/folder.ts';
-import { suiteTerminal } from '../report/formats/terminal.ts';
-import { mergeShards } from '../report/model/shards.ts';
-import { suiteVerdict } from '../report/model/suite.ts';
-import { copyReports, readShards } from '../report/read-shards.ts';
-import { usageFault } from '../system/errors.ts';
-import { newId } from '../system/runs.ts';
-import { type CommandContext, exitWith, printJson } from './context.ts';
-import { coloursOf } from './progress.ts';
-import { leaveReport } from './trouble.ts';
+import { writeSuite } from '../../report/folder.ts';
+import { suiteTerminal } from '../../report/formats/terminal.ts';
+import { mergeShards } from '../../report/model/shards.ts';
+import { suiteVerdict } from '../../report/model/suite.ts';
+import { copyReports, readShards } from '../../report/read-shards.ts';
+import { usageFault } from '../../system/errors.ts';
+import { newId } from '../../system/runs.ts';
+import { type CommandContext, exitWith, printJson } from '../context.ts';
+import { coloursOf } from '../progress.ts';
+import { leaveReport } from '../trouble.ts';
 
 type MergeFlags = { readonly reports: string; readonly json: boolean };
 
