@@ -6,9 +6,12 @@ import type { Observations } from '../observations.ts';
 import type { Board, Lab, Service } from '../scenario.ts';
 import type { Emit } from '../targets/events.ts';
 import { instanceTarget } from '../targets/targets.ts';
+import { whilePresent } from './presence.ts';
 
 export const serviceName = 'lab.test.hello.test';
 const undeployMs = 60_000;
+/** A daemon that was started again is back before that. */
+const absenceMs = 60_000;
 
 /** Deploying and undeploying, and what is deployed. */
 export type Services = Pick<Lab, 'deploy' | 'undeploy' | 'send'> & { readonly left: () => readonly Service[] };
@@ -43,16 +46,18 @@ export const createDeployer = (
   return {
     send,
     deploy: async (spec) => {
+      const { port, on = boards[0], service: name = serviceName, instance: n = 0 } = spec ?? {};
       const deployment = send(spec);
+      const ms = absenceMs * on.machine.timeoutFactor;
+      using present = whilePresent(() => cluster.isConnected(on.board), ms, signal);
       // a worker may take that long for a large component: it says at once when it fails
       const address = await apartFrom(limit, maxDeployMs, async () => {
-        const ends = deadline(maxDeployMs, 'deployment', signal);
+        const ends = deadline(maxDeployMs, 'deployment', present);
         const found = await deployment.address(ends);
         await deployment.status('CREATED', ends);
         return found;
       });
       const { task } = deployment;
-      const { port, on = boards[0], service: name = serviceName, instance: n = 0 } = spec ?? {};
       const semantic = cluster.addressesOf(name, n);
       if (semantic === undefined) throw new Error(`the cluster has no addresses for ${task}`);
       const service: Service = {
