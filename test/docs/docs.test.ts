@@ -72,7 +72,7 @@ t.test('every promise of the security page names a test that exists', async (t) 
     .split('\n')
     .filter((line) => /^\| (?:component|cluster|cluster, registry|registry|local user|neighbour) \|/.test(line));
   t.ok(rows.length > 15, `${rows.length} promises`);
-  const sources = await Promise.all(tracked.filter((file) => /^test\/.*\.ts$/.test(file)).map(read));
+  const sources = await Promise.all(tracked.filter((file) => /^(?:test|bench)\/.*\.ts$/.test(file)).map(read));
   for (const row of rows) {
     const tests = [...(row.split('|')[3] ?? '').matchAll(/"([^"]+)"/g)].map((found) => found[1] ?? '');
     t.ok(tests.length > 0, `a test for: ${row}`);
