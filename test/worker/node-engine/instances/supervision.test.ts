@@ -76,6 +76,9 @@ inSandbox(import.meta.url, () => {
   t.test('a killed engine takes its instances over', { skip }, async (t) => {
     await using worker = await running();
     const { cluster, daemon, image, pid, remove } = worker;
+    // a status that is not acknowledged yet is told again by the next engine
+    const reports = () => readdir(daemon.at('state/reports'));
+    await until(async () => (await reports()).length === 0, 'acknowledgement', AbortSignal.timeout(10_000));
     await daemon.end('SIGKILL');
     t.equal(await fetchText('http://10.10.0.2/'), hello, 'the instance does not need the engine');
     daemon.start();
