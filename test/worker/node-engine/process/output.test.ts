@@ -23,16 +23,17 @@ const task = 'app.appns.svc.svcns.instance.0';
 const stranger = 4242;
 
 /**
- * Runs a shell's command with its output in `log`; `engineDies` as soon as it runs. Resolves when the engine and the
- * writer have ended: the writer outlives a killed engine, one that is slow outlives any, and it renames the log.
+ * Runs a shell's command with its output in `log`, which says at last that it is the end; `engineDies` as soon as it
+ * runs. Resolves when all is written and the writer has ended: it outlives a killed engine, one that is slow outlives
+ * any, and it renames the log.
  */
 const write = async (log: string, command: string, engineDies = false): Promise<void> => {
   await new Promise<void>((resolve, reject) => {
     const args = [program, log, command, ...(engineDies ? ['kill'] : [])];
     execFile(process.execPath, args, (error) => (error && !engineDies ? reject(error) : resolve()));
   });
-  const gone = async () => !(await processesMarked(outputMark)).has(log);
-  await until(gone, 'end of the writer', AbortSignal.timeout(120_000));
+  const over = async () => (await tail(log, 8)) === 'the end\n' && !(await processesMarked(outputMark)).has(log);
+  await until(over, 'end of the output and of its writer', AbortSignal.timeout(120_000));
 };
 
 const sizeOf = async (file: string): Promise<number> => (await stat(file).catch(() => undefined))?.size ?? 0;

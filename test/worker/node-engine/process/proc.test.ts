@@ -14,13 +14,24 @@ const seeded = { seed: 20_260_803, numRuns: 1000 };
 
 t.test('a process as the kernel tells it', async (t) => {
   const line = `7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 11 22 5 6 20 0 1 0 12345 99`;
-  t.same(parseProcStat(line), { state: 'S', cpuTicks: 33, start: 12_345 });
+  t.same(parseProcStat(line), { state: 'S', cpuTicks: 33, start: 12_345, size: 99 });
   t.ok((await procStat(process.pid))?.start);
   t.equal(await procStat(2 ** 22 + 1), undefined);
   t.ok((await memoryBytes(process.pid)) > 10_000_000);
   t.equal(hasUsers('         0       1000          1\n', 65_534, 1), false);
   t.equal(hasUsers('         0          0 4294967295\n', 65_534, 1), true);
   t.equal(hasUsers('         0     100000      65536\n', 65_534, 3), false);
+});
+
+t.test('a process is found by its mark also while it becomes another program', async (t) => {
+  const mark = 'OAKESTRA_TEST_RESTLESS';
+  // it is another program again and again, and never a second process
+  const restless = 'exec sh -c "$0" "$0"';
+  const child = spawn('sh', ['-c', restless, restless], { env: { ...process.env, [mark]: 'here' }, stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  for (let look = 0; look < 20; look += 1) t.equal((await processesMarked(mark)).get('here')?.pid, child.pid);
+  child.kill('SIGKILL');
+  await ended;
 });
 
 t.test('a process of another user is none of ours, whatever it carries', { skip: withoutOtherUser() }, async (t) => {
