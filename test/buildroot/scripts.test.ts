@@ -59,13 +59,13 @@ inSandbox(import.meta.url, async () => {
           (text) => text.startsWith('200 '),
           () => false,
         );
-      await until(answers, 'answer of the component', AbortSignal.timeout(20_000));
+      await until(answers, 'answer of the component', AbortSignal.timeout(120_000));
       t.match(await service('status'), { code: 0, text: 'wasmtime hello is running' });
       t.match(await service('restart'), {
         code: 0,
         text: /Stopping wasmtime hello: OK\n.*Starting wasmtime hello: OK/,
       });
-      await until(answers, 'answer after a restart', AbortSignal.timeout(20_000));
+      await until(answers, 'answer after a restart', AbortSignal.timeout(120_000));
       t.match(await service('stop'), { code: 0, text: 'Stopping wasmtime hello: OK' });
       t.match(await service('status'), { code: 1 });
       t.match(await service('dance'), { code: 1, text: /Usage/ });

@@ -144,8 +144,10 @@ for (const { place, container, skip } of [
     await t.test('ends at once when interrupted: its files are the user’s, and nothing runs on', async (t) => {
       const lab = spawn(process.execPath, [...words, '--stand-ins', path.join(tree, 'endless')], { stdio: 'pipe' });
       let running: Promise<readonly string[]> | undefined;
+      let said = '';
       lab.stderr.on('data', (text) => {
-        if (!String(text).includes('good: Building')) return;
+        said += String(text);
+        if (running !== undefined || !said.includes('good: Building')) return;
         running = container ? containersOn(own.cache) : Promise.resolve([]);
         void running.finally(() => lab.kill('SIGINT'));
       });

@@ -53,7 +53,8 @@ export class Part {
   }
 
   async #look(): Promise<void> {
-    if (this.#holds > 0 || (await this.runs())) return;
+    // looked at last: it may have been held down meanwhile
+    if ((await this.runs()) || this.#holds > 0) return;
     if (this.#excused === 0) this.troubles.push(`${this.name} ended by itself`);
     const before = this.#daemon.log();
     await this.#daemon.start().catch(() => undefined);

@@ -14,8 +14,8 @@ export const campaignRounds = ((text = '') => {
 /** What a campaign of faults is drawn from: the same seed draws the same rounds. */
 export const campaignSeed = process.env['LAB_CAMPAIGN_SEED'] ?? '1';
 
-/** The longest that a file of tests with such inputs may take. */
-export const fileMs = atLeast > 0 || campaignRounds.count !== undefined ? 20_000_000 : 120_000;
+/** The longest that a file of tests with such inputs may take: otherwise as long as .taprc lets any file take. */
+export const fileMs = atLeast > 0 || campaignRounds.count !== undefined ? 20_000_000 : 1_800_000;
 
 /** fast-check's parameters for a door: a fixed seed, and `least` inputs, or LAB_TEST_INPUTS where that is more. */
 export const inputs = (seed: number, least = usual) => ({ seed, numRuns: Math.max(least, atLeast) });

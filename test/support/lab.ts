@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from '../../lab/system/wait.ts';
 import { linkedCache } from './cache.ts';
+import { removeFolder } from './remove.ts';
 
 /** The file that the lab is started with. */
 export const labMain = fileURLToPath(new URL('../../lab/main.ts', import.meta.url));
@@ -46,6 +47,9 @@ const processesWith = async (entry: string): Promise<readonly number[]> => {
   );
   return found.flat();
 };
+
+/** The longest that killed processes take to be gone, in ms. */
+const endMs = 60_000;
 
 /** An emulated Raspberry Pi on a busy computer gets to its load after many minutes. */
 const saysMs = 900_000;
@@ -94,14 +98,20 @@ export const labWorld = async (): Promise<LabWorld> => {
     processes,
     leftovers: async () => [...(await list(temporary)), ...(await list(path.join(cache, 'runs')))],
     [Symbol.asyncDispose]: async () => {
-      for (const pid of await processes()) {
+      const end = (pid: number): void => {
         try {
           process.kill(pid, 'SIGKILL');
         } catch {
           // it has ended meanwhile
         }
-      }
-      await fs.rm(root, { recursive: true, force: true });
+      };
+      // one that is killed has perhaps just started another one, and writes until it is gone
+      await until(async () => {
+        const running = await processes();
+        for (const pid of running) end(pid);
+        return running.length === 0 || undefined;
+      }, AbortSignal.timeout(endMs));
+      await removeFolder(root);
     },
   };
 };

@@ -15,12 +15,24 @@ export const setKernel = async (prefix: Prefix, setting: string, value: string):
   await run(...prefix, 'sh', '-c', 'echo "$1" > "/proc/sys/$0"', setting, value);
 };
 
+/** A port that the server of the test before has is waited for: that one ends by itself. */
 const server = `
 const [port, text] = process.argv.slice(1);
 const answer = (request, response) => response.end(text === '' ? request.socket.remoteAddress : text);
-require('node:http').createServer(answer).listen(Number(port), '::', () => console.log('up'));
-const udp = require('node:dgram').createSocket('udp6');
-udp.on('message', (message, from) => udp.send(text + ':' + message, from.port, from.address)).bind(Number(port), '::');
+const again = (begin) => (error) => {
+  if (error.code !== 'EADDRINUSE') throw error;
+  setTimeout(begin, 50);
+};
+const serveTcp = () => {
+  const tcp = require('node:http').createServer(answer).on('error', again(serveTcp));
+  tcp.listen(Number(port), '::', () => console.log('up'));
+};
+const serveUdp = () => {
+  const udp = require('node:dgram').createSocket('udp6').on('error', again(serveUdp));
+  udp.on('message', (message, from) => udp.send(text + ':' + message, from.port, from.address));
+  udp.bind(Number(port), '::', serveTcp);
+};
+serveUdp();
 process.stdin.resume().on('close', () => process.exit());
 `;
 
@@ -40,19 +52,30 @@ export const serveAt = async (prefix: Prefix, port: number, text: string): Promi
   return { [Symbol.dispose]: stop };
 };
 
-/** The body that a URL answers with in another place, or `failed` and why. */
+/** How curl ends when something took too long (curl(1)). */
+const timedOut = 28;
+
+/**
+ * The body that a URL answers with in another place, or `failed` and why. The kernel makes a connection at once, or it
+ * is dropped somewhere; an answer takes as long as the server's process waits for a processor.
+ */
 export const getFrom = async (prefix: Prefix, url: string): Promise<string> => {
+  const limits = ['--connect-timeout', '3', '-m', '60'];
   try {
-    return await run(...prefix, 'curl', '--noproxy', '*', '-gsS', '-m', '3', url);
+    return await run(...prefix, 'curl', '--noproxy', '*', '-gsS', ...limits, url);
   } catch (error) {
-    return `failed: ${(error as { stderr?: string }).stderr?.trim()}`;
+    const { code, stderr } = error as { code?: number; stderr?: string };
+    return code === timedOut ? 'failed: no answer in time' : `failed: ${stderr?.trim()}`;
   }
 };
 
+/** How long an answer is waited for, in ms: what is rejected is known at once. */
+const udpPatience = 20_000;
+
 const udpClient = `
-const [port, host] = process.argv.slice(1);
+const [port, host, patience] = process.argv.slice(1);
 const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4');
-setTimeout(() => process.exit(1), 3000).unref();
+setTimeout(() => process.exit(1), Number(patience)).unref();
 socket.on('message', (message) => { console.log(String(message)); process.exit(0); });
 socket.on('error', () => process.exit(1));
 socket.connect(Number(port), host, () => socket.send('ping'));
@@ -61,7 +84,7 @@ socket.connect(Number(port), host, () => socket.send('ping'));
 /** What a datagram `ping` to a port is answered with in another place, or `failed`. */
 export const askFrom = async (prefix: Prefix, host: string, port: number): Promise<string> => {
   try {
-    return (await run(...prefix, process.execPath, '-e', udpClient, String(port), host)).trim();
+    return (await run(...prefix, process.execPath, '-e', udpClient, String(port), host, String(udpPatience))).trim();
   } catch {
     return 'failed';
   }

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { linkedCache } from './cache.ts';
+import { removeFolder } from './remove.ts';
 
 /**
  * Gives this process a cache of its own until it is disposed of; only its `parts` are this computer's. The folder
@@ -19,7 +20,7 @@ export const privateCache = async (
     [Symbol.asyncDispose]: async () => {
       if (before === undefined) delete process.env['XDG_CACHE_HOME'];
       else process.env['XDG_CACHE_HOME'] = before;
-      await fs.rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     },
   };
 };

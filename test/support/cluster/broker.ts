@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
+import { caughtUp } from '../caught-up.ts';
 
 export type Message = { readonly topic: string; readonly body: Record<string, unknown> };
 
@@ -15,7 +16,7 @@ type Reactions = {
   readonly connected?: () => void;
 };
 
-const waitMs = 60_000;
+const waitMs = 120_000;
 
 /** An MQTT broker, what its clients published, and waits for that. */
 export const startBroker = async (
@@ -46,8 +47,8 @@ export const startBroker = async (
   await once(server, 'listening');
   const lastHeard = () => messages.slice(-5).map(({ topic, body }) => `${topic} ${JSON.stringify(body)}`);
 
-  /** Resolves with what `look` gives as soon as it gives something. */
-  const until = <T>(look: () => T | undefined, what: string): Promise<T> => {
+  /** Resolves with what `look` gives as soon as it gives something; what the client logged before is read by then. */
+  const until = async <T>(look: () => T | undefined, what: string): Promise<T> => {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const check = () => {
       const found = look();
@@ -57,10 +58,14 @@ export const startBroker = async (
     const timer = setTimeout(late, waitMs);
     waiting.add(check);
     check();
-    return promise.finally(() => {
+    try {
+      const found = await promise;
+      await caughtUp();
+      return found;
+    } finally {
       clearTimeout(timer);
       waiting.delete(check);
-    });
+    }
   };
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../lab/system/errors.ts';
@@ -9,8 +10,8 @@ import { withoutDocker } from '../docker.ts';
 
 const image = 'registry:2';
 const registryPort = 5000;
-const startMs = 30_000;
-const fetchMs = 120_000;
+const startMs = 120_000;
+const fetchMs = 300_000;
 
 /** The only account of a registry that wants a password, and its line in an htpasswd file (bcrypt). */
 export const account = { user: 'worker', password: 'correct horse' } as const;
@@ -71,6 +72,11 @@ const asProcess =
     for (const [name, text] of Object.entries(files(guard))) await writeFile(at(name), text);
     await writeFile(at('config.yml'), configuration(at, '127.0.0.1:0', guard));
     const child = spawn(file, [...args, 'serve', at('config.yml')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = once(child, 'exit');
+    const end = async () => {
+      child.kill('SIGKILL');
+      await ended;
+    };
     let output = '';
     child.stderr.on('data', (text) => (output += String(text)));
     const listening = () => {
@@ -79,9 +85,9 @@ const asProcess =
     };
     try {
       const address = await until(listening, deadline(startMs, 'the registry to listen'));
-      return { url: `http://${address}`, [Symbol.asyncDispose]: async () => void child.kill('SIGKILL') };
+      return { url: `http://${address}`, [Symbol.asyncDispose]: end };
     } catch (error) {
-      child.kill('SIGKILL');
+      await end();
       throw error;
     }
   };

@@ -5,7 +5,7 @@ import t from 'tap';
 import { endMqtt, openMqtt } from '../../../worker/system/mqtt.ts';
 
 // Nothing is sent meanwhile, so that no missing acknowledgement or ping can tell.
-const quiet = { clientId: 'x', keepalive: 0, reconnectPeriod: 0, connectTimeout: 10_000 };
+const quiet = { clientId: 'x', keepalive: 0, reconnectPeriod: 0, connectTimeout: 60_000 };
 
 for (const how of ['end', 'destroy'] as const)
   t.test(`a connection that the broker closes (${how}) is noticed by that alone`, async (t) => {

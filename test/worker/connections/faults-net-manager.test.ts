@@ -9,7 +9,7 @@ import { inSandbox } from '../net-manager/sandbox.ts';
 import { service } from '../node-engine/support/jobs.ts';
 import { startWorker } from '../node-engine/support/worker.ts';
 
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 const id = 'a'.repeat(24);
 
 const again = async (t: Test, what: string, times: () => number, least = 3): Promise<void> => {

@@ -8,7 +8,7 @@ import { type Answers, startMuteBroker } from '../../support/servers/mute-broker
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { startWorker } from '../node-engine/support/worker.ts';
 
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 const id = 'a'.repeat(24);
 
 /** A cluster's API that tells workers of the broker at `port`, or hangs in the middle of its first answer. */

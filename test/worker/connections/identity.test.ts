@@ -12,7 +12,7 @@ import { hello, job, service } from '../node-engine/support/jobs.ts';
 
 const first = 'a'.repeat(24);
 const second = 'b'.repeat(24);
-const patienceMs = 30_000;
+const patienceMs = 120_000;
 const wanted = { serviceName: service, instanceNumber: 0, portMappings: '80:8080' };
 
 inSandbox(import.meta.url, () => {

@@ -1,26 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { caughtUp } from '../../support/caught-up.ts';
 import { nodeOptions } from '../../support/node-options.ts';
+import { post } from '../../support/post.ts';
+import { removeFolder } from '../../support/remove.ts';
 
 const entry = fileURLToPath(new URL('../../../worker/net-manager/main.ts', import.meta.url));
-
-export type Reply = { readonly status: number; readonly text: string; readonly json: () => Record<string, unknown> };
-
-const post = (socketPath: string, path: string, body: unknown): Promise<Reply> =>
-  new Promise((resolve, reject) => {
-    const sent = request({ socketPath, path, method: 'POST' }, async (response) => {
-      let text = '';
-      for await (const chunk of response) text += String(chunk);
-      resolve({ status: response.statusCode ?? 0, text, json: () => JSON.parse(text) as Record<string, unknown> });
-    });
-    sent.once('error', reject);
-    sent.end(typeof body === 'string' ? body : JSON.stringify(body));
-  });
 
 /** A NetManager with its own folders, which stay the same when it is started again; no overlay, which needs real root. */
 export const createDaemon = async (
@@ -63,7 +52,10 @@ export const createDaemon = async (
     output = '';
     started.stdout.on('data', read);
     started.stderr.on('data', read);
-    started.once('exit', (code, signal) => reject(new Error(`NetManager ended (${code ?? signal}):\n${output}`)));
+    started.once('exit', async (code, signal) => {
+      await caughtUp();
+      reject(new Error(`NetManager ended (${code ?? signal}):\n${output}`));
+    });
     await promise;
   };
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
@@ -71,6 +63,7 @@ export const createDaemon = async (
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;
+    await caughtUp();
     return child.exitCode;
   };
 
@@ -82,10 +75,15 @@ export const createDaemon = async (
     end,
     pid: () => child?.pid ?? 0,
     log: () => output,
-    post: (path: string, body: unknown) => post(socket, path, body),
+    /** Resolves with the answer; what was logged before it is in the log by then. */
+    post: async (path: string, body: unknown) => {
+      const reply = await post(socket, path, body);
+      await caughtUp();
+      return reply;
+    },
     [Symbol.asyncDispose]: async () => {
       await end('SIGKILL');
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     },
   };
 };

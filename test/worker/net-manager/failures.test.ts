@@ -77,7 +77,7 @@ inSandbox(import.meta.url, () => {
     t.match(daemon.log(), /instance\.0 could not be removed whole.*trying again/);
     await rm(stuck);
     const isBack = async () => isDeepStrictEqual(await footprint(), before) || undefined;
-    await until(isBack, deadline(60_000, 'the end of the remains'));
+    await until(isBack, deadline(120_000, 'the end of the remains'));
     await daemon.end('SIGTERM');
   });
 });

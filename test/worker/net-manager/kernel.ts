@@ -1,4 +1,7 @@
 import { readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { deadline, until } from '../../../lab/system/wait.ts';
 import { askFrom, getFrom, type Prefix, run, serveAt } from '../../support/network.ts';
 
 export { run };
@@ -43,4 +46,23 @@ export const attachLab = async (): Promise<void> => {
     await run('ip', ...prefix, 'link', 'set', device, 'up');
   }
   await run('ip', '-n', 'lab', 'link', 'set', 'lo', 'up');
+  // the kernel gives both ends an address of their own a moment later
+  for (const prefix of [[], ['-n', 'lab']]) {
+    const hasOwn = async () => /fe80::/.test(await run('ip', ...prefix, '-6', 'addr')) || undefined;
+    await until(hasOwn, deadline(120_000, 'an address of the link'));
+  }
+};
+
+/** What `look` sees, once it has seen the same for a while: the kernel gives links their own addresses by and by. */
+export const settled = async <T>(look: () => Promise<T>): Promise<T> => {
+  let seen = await look();
+  return await until(
+    async () => {
+      await sleep(300);
+      const before = seen;
+      seen = await look();
+      return isDeepStrictEqual(seen, before) ? seen : undefined;
+    },
+    deadline(120_000, 'a board at rest'),
+  );
 };

@@ -48,7 +48,7 @@ inSandbox(import.meta.url, () => {
     for (const _ of [1, 2]) {
       t.equal((await register()).status, 200);
       await rm(daemon.socket);
-      await until(() => stat(daemon.socket).catch(() => undefined), deadline(20_000, 'the socket'));
+      await until(() => stat(daemon.socket).catch(() => undefined), deadline(120_000, 'the socket'));
       t.equal((await stat(daemon.socket)).mode & 0o777, 0o660);
     }
     t.match(daemon.log(), /another program removed .*nm\.sock: it is made anew/);

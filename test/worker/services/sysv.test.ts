@@ -5,7 +5,7 @@ import { startCluster } from '../../../lab/cluster/cluster.ts';
 import { withoutInit } from '../../support/orphans.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { fetchText, fixture, noWasmtime, wasmtime } from '../node-engine/support/daemon.ts';
-import { hello, processes } from '../node-engine/support/jobs.ts';
+import { hello, killAll, processes } from '../node-engine/support/jobs.ts';
 import { until } from '../node-engine/support/until.ts';
 import { installWorker, overlaysWork, tell } from './board.ts';
 
@@ -45,15 +45,15 @@ inSandbox(import.meta.url, async () => {
       if (!t.passing()) t.comment(await logOf('NetManager'), await logOf('NodeEngine'));
       await nodeEngine('stop');
       await netManager('stop');
-      for (const pid of await instances()) process.kill(Number(pid), 'SIGKILL');
+      killAll(await instances());
     });
-    const signal = AbortSignal.timeout(80_000);
+    const signal = AbortSignal.timeout(500_000);
     t.match(await netManager('start'), { code: 0, text: /names no cluster/ });
     t.match(await netManager('status'), { code: 3, text: /not running/ });
     t.match(await netManager('stop'), { code: 0, text: /not running/ });
     t.match(await netManager('dance'), { code: 64, text: /usage/ });
     await mkdir('/run/oakestra', { recursive: true });
-    const parent = spawn('sh', ['-c', 'sleep 0 & echo $! >/run/oakestra/NetManager.pid; exec sleep 60']);
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $! >/run/oakestra/NetManager.pid; exec sleep 600']);
     t.teardown(() => parent.kill());
     const isZombie = async () => {
       const pid = (await readFile('/run/oakestra/NetManager.pid', 'utf8').catch(() => '')).trim();

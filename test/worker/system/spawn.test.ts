@@ -52,7 +52,7 @@ t.test('what tells of changes in the kernel is started later when no process can
     starting = monitor(['echo', 'a change'], watch, consoleLog(false));
   }
   using _ = starting;
-  await until(async () => lines.length > 0, 'its first line', AbortSignal.timeout(30_000));
+  await until(async () => lines.length > 0, 'its first line', AbortSignal.timeout(120_000));
   t.equal(lines[0], 'a change');
   t.ok(missed.length > 0, 'nobody knows what went by before');
 });

@@ -44,7 +44,10 @@ inSandbox(import.meta.url, () => {
         await cluster.refused;
         t.same(cluster.registrations, [], 'a cluster whose certificate nobody vouches for is told nothing');
       }
-      await t.rejects(get(url, { localHosts: [url.hostname], signal: AbortSignal.timeout(10_000) }), /does not answer/);
+      await t.rejects(
+        get(url, { localHosts: [url.hostname], signal: AbortSignal.timeout(120_000) }),
+        /does not answer/,
+      );
       t.match((await daemon.post('/register', registration)).json()['message'], /certificate/);
       await writeFile('/etc/ssl/certs/revoked.crl', 'not a certificate');
       await intoStore();
@@ -54,7 +57,7 @@ inSandbox(import.meta.url, () => {
       await cluster.subscribed();
       t.same(cluster.violations, []);
       t.equal(
-        (await get(url, { localHosts: [url.hostname], signal: AbortSignal.timeout(10_000) })).statusCode,
+        (await get(url, { localHosts: [url.hostname], signal: AbortSignal.timeout(120_000) })).statusCode,
         200,
         'a download',
       );

@@ -2,7 +2,7 @@ import { startNetCluster } from '../../../support/cluster/net.ts';
 import { createDaemon } from '../daemon.ts';
 
 export const service = 'app.appns.svc.svcns';
-export const backWithinMs = 20_000;
+export const backWithinMs = 120_000;
 
 /** A registered net manager, and how an instance is put onto it and taken off. */
 export const board = async (netcfg: Record<string, unknown>, environment: NodeJS.ProcessEnv = {}) => {

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
+import { removeFolder } from '../../../support/remove.ts';
 import { attachLab, footprint, run } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
 import { backWithinMs, board } from './firewall-board.ts';
@@ -135,6 +136,6 @@ esac
       t.equal(await node.daemon.end('SIGTERM'), 0, node.daemon.log());
     }
     await run('nft', 'delete', 'table', 'inet', 'firewalld');
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   });
 });

@@ -77,7 +77,7 @@ inSandbox(import.meta.url, () => {
             .log()
             .split('\n')
             .filter((line) => /8082\/tcp of app\S+\.instance\.1 is now mapped by another program/.test(line));
-        await until(() => said()[0], deadline(20_000, 'the log'));
+        await until(() => said()[0], deadline(120_000, 'the log'));
         await run('nft', 'add', 'table', 'ip', 'more');
         await run('nft', 'add', 'chain', 'ip', 'more', 'c');
         await run('nft', 'add', 'rule', 'ip', 'more', 'c', 'accept');

@@ -7,21 +7,21 @@ import { inSandbox } from '../sandbox.ts';
 const service = 'app.appns.svc.svcns';
 const task = (instance: number) => `${service}.instance.${instance}`;
 
-/** New connections that reach only one of two replicas by chance: less than once in a thousand million times. */
-const tries = 32;
+/** New connections that miss one of three replicas by chance: less than once in a thousand million times. */
+const tries = 64;
 
 const distinct = (text: string): readonly string[] => [...new Set(text.trim().split('\n'))].toSorted();
 
 /** Which of the replicas answer new connections from a place, each once. */
 const overTcp = async (namespace: string | undefined, host: string): Promise<readonly string[]> => {
   const urls = Array.from({ length: tries }, () => `http://${host}:80/`);
-  const curl = ['curl', '--noproxy', '*', '-gsS', '-m', '20', '-w', '\n', '-H', 'Connection: close', ...urls];
+  const curl = ['curl', '--noproxy', '*', '-gsS', '-m', '60', '-w', '\n', '-H', 'Connection: close', ...urls];
   return distinct(await (namespace === undefined ? run(...curl) : inNamespace(namespace, ...curl)));
 };
 
 const udpClient = `
 const [port, host, tries] = process.argv.slice(1);
-setTimeout(() => process.exit(1), 10000).unref();
+setTimeout(() => process.exit(1), 60000).unref();
 for (let left = Number(tries); left > 0; left--) {
   const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4');
   socket.on('message', (message) => { console.log(String(message)); socket.close(); });

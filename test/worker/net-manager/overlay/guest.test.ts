@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -7,6 +7,7 @@ import { deadline, until } from '../../../../lab/system/wait.ts';
 import { boot, noMachine } from '../../../lab/machine/qemu/boot.ts';
 import { addresses, startTableCluster } from '../../../support/cluster/table.ts';
 import { privateCache } from '../../../support/private.ts';
+import { removeFolder } from '../../../support/remove.ts';
 import { nodeAddress, setUpBoards } from './guest.ts';
 
 const reason = await noMachine();
@@ -28,7 +29,7 @@ t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) =
   await using stack = new AsyncDisposableStack();
   stack.use(await privateCache());
   const bundle = await mkdtemp(join(tmpdir(), 'overlay-'));
-  stack.defer(() => rm(bundle, { recursive: true }));
+  stack.defer(() => removeFolder(bundle));
   const cluster = stack.use(await startTableCluster());
   const { machine } = stack.use(await boot());
   const boards = await setUpBoards(machine, cluster.port, bundle);

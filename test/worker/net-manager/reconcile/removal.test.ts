@@ -20,7 +20,7 @@ inSandbox(import.meta.url, () => {
     const folder = await mkdtemp(join(tmpdir(), 'oakestra-removal-'));
     const journal = await openJournal(folder, consoleLog(false), join(folder, 'spare'));
     await setUpNode(settings, journal);
-    const look = () => repairNode(settings, journal, 'all', AbortSignal.timeout(60_000));
+    const look = () => repairNode(settings, journal, 'all', AbortSignal.timeout(120_000));
     await look();
     await journal.update((contents) => ({ ...contents, entries: [{ instance, ready: true }] }));
     t.same((await look()).lost, [instance], 'one whose namespace another program removed is');

@@ -31,7 +31,7 @@ t.test('a component is fetched once, checked, and shared by its digest', async (
 
 t.test('a source that sends too little at a time is given up, and one that sends enough is not', async (t) => {
   const drops = async function* (bytes: number) {
-    let left = bytes < 1000 ? Number.POSITIVE_INFINITY : 60;
+    let left = bytes < 1000 ? Number.POSITIVE_INFINITY : 150;
     for await (const _ of every(20)) {
       yield Buffer.alloc(bytes);
       left -= 1;
@@ -39,9 +39,9 @@ t.test('a source that sends too little at a time is given up, and one that sends
     }
   };
   await using file = await open(join(t.testdir({}), 'part'), 'w');
-  const pace = { bytes: 1000, ms: 500 };
+  const pace = { bytes: 4000, ms: 2000 };
   const from = (bytes: number) => save({ bytes: Readable.from(drops(bytes)) }, file, pace);
-  await t.rejects(from(1), { name: 'FetchError', message: /sent less than 2 KB\/s for 0\.5 s/ });
+  await t.rejects(from(1), { name: 'FetchError', message: /sent less than 2 KB\/s for 2 s/ });
   t.match(await from(20_000), /^[0-9a-f]{64}$/);
 });
 
@@ -132,7 +132,7 @@ t.test('interrupted downloads and what was not used for long are removed at the 
   const folder = t.testdir({ '12-3.part': 'half', [old]: 'old', [fresh]: 'new', other: 'of somebody else' });
   await utimes(join(folder, old), 1, 1);
   await new ArtifactCache(folder, ownServer, usual).prepare();
-  t.same(await readdir(folder), [fresh, 'other']);
+  t.same((await readdir(folder)).toSorted(), [fresh, 'other']);
 });
 
 t.test('a full cache loses what nobody uses, and only that', async (t) => {
@@ -173,7 +173,7 @@ t.test('few downloads are under way at a time, and one that is given up lets the
     cache.fetch(`http://${base}${name}`, (stops[index] as AbortController).signal).catch(({ message }) => message),
   );
   const seen = (count: number) =>
-    until(() => (arrived.length >= count ? true : undefined), deadline(10_000, `${count} downloads`));
+    until(() => (arrived.length >= count ? true : undefined), deadline(120_000, `${count} downloads`));
   await seen(4);
   stops[6]?.abort(new Error('never begun'));
   t.equal(await fetches[6], 'never begun');
@@ -197,7 +197,7 @@ t.test('nobody else can read a component before it is known to be one', async (t
   const fetching = cache.fetch(`http://${base}/slow`, signal);
   const part = await until(
     async () => (await readdir(folder)).find((name) => name.endsWith('.part')),
-    deadline(10_000, 'the download'),
+    deadline(120_000, 'the download'),
   );
   t.equal((await stat(join(folder, part))).mode & 0o777, 0o600);
   finish();

@@ -79,7 +79,7 @@ inSandbox(import.meta.url, () => {
     const { native, artifact, calls, at } = await setUp(t, `${result}\n${later}`);
     const { file = '' } = (await native.program(artifact('a'), signal)) ?? {};
     await writeFile(at('calls.go'), '');
-    await until(async () => ((await calls()).length > 0 ? true : undefined), deadline(10_000, 'a late write'));
+    await until(async () => ((await calls()).length > 0 ? true : undefined), deadline(120_000, 'a late write'));
     t.equal(await readFile(file, 'utf8'), 'code\n');
   });
 
@@ -88,7 +88,7 @@ inSandbox(import.meta.url, () => {
     const stop = new AbortController();
     const outcome = ({ message }: Error) => message;
     const all = ['a', 'b', 'c'].map((name) => native.program(artifact(name), stop.signal).catch(outcome));
-    await until(async () => ((await calls()).length >= 2 ? true : undefined), deadline(10_000, 'two compilers'));
+    await until(async () => ((await calls()).length >= 2 ? true : undefined), deadline(120_000, 'two compilers'));
     const groups = (await calls()).map(Number);
     stop.abort(new Error('deleted'));
     t.same(await Promise.all(all), ['deleted', 'deleted', 'deleted']);
@@ -100,7 +100,7 @@ inSandbox(import.meta.url, () => {
         return true;
       }
     };
-    for (const pid of groups) await until(() => gone(pid), deadline(10_000, 'the end of a compiler'));
+    for (const pid of groups) await until(() => gone(pid), deadline(120_000, 'the end of a compiler'));
   });
 
   t.test('what fails is told in the words of the compiler, and leaves nothing behind', async (t) => {

@@ -14,7 +14,7 @@ import {
 } from '../../../support/servers/registry.ts';
 import { component, digest, ownServer, startServer } from '../support/artifact-server.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(800_000);
 const types = {
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   index: 'application/vnd.oci.image.index.v1+json',

@@ -100,7 +100,7 @@ inSandbox(import.meta.url, () => {
       await ip('route', 'del', 'unreachable', '10.10.1.0/24');
       t.same(await leftovers(worker), []);
       await deploy();
-      await until(async () => cluster.statuses(0).at(-1) === 'CREATED', 'a new start', AbortSignal.timeout(20_000));
+      await until(async () => cluster.statuses(0).at(-1) === 'CREATED', 'a new start', AbortSignal.timeout(120_000));
       await remove();
     });
   }
@@ -119,12 +119,12 @@ inSandbox(import.meta.url, () => {
     cluster.serve('never', () => undefined);
     await cluster.send('deploy', job(`http://127.0.0.1:${cluster.port}/never`, { instance_number: 2 }));
     const joined = async () => existsSync('/proc/sys/net/ipv4/conf/v2');
-    await until(joined, 'a namespace that is joined', AbortSignal.timeout(20_000));
+    await until(joined, 'a namespace that is joined', AbortSignal.timeout(120_000));
     await daemon.end('SIGKILL');
     t.equal((await processes(daemon.folder, 'OAKESTRA_NAMESPACE')).length, 1);
     daemon.start();
     await cluster.status('FAILED', 2);
-    await until(async () => (await leftovers(worker)).length === 0, 'the end of it', AbortSignal.timeout(20_000));
+    await until(async () => (await leftovers(worker)).length === 0, 'the end of it', AbortSignal.timeout(120_000));
   });
 
   t.test('UNDEPLOYED is said when the network is gone, however often that is refused', { skip }, async (t) => {
@@ -135,7 +135,7 @@ inSandbox(import.meta.url, () => {
     network.refuse('/wasm/undeploy', { status: 500, text: 'not now' });
     await cluster.send('delete', { job_name: service, instance_number: 0 });
     const asked = (times: number) =>
-      until(async () => network.count('/wasm/undeploy') >= times, 'more requests', AbortSignal.timeout(20_000));
+      until(async () => network.count('/wasm/undeploy') >= times, 'more requests', AbortSignal.timeout(120_000));
     await asked(3);
     t.notOk(cluster.statuses(0).includes('UNDEPLOYED'));
     t.equal(await daemon.end('SIGTERM'), 0);
@@ -143,7 +143,7 @@ inSandbox(import.meta.url, () => {
     daemon.start();
     await asked(network.count('/wasm/undeploy') + 2);
     network.refuse('/wasm/undeploy', undefined);
-    await until(async () => (await leftovers(worker)).length === 0, 'the end of it', AbortSignal.timeout(20_000));
+    await until(async () => (await leftovers(worker)).length === 0, 'the end of it', AbortSignal.timeout(120_000));
   });
 
   t.test('a NetManager that was replaced by another one is asked what it knows', { skip }, async (t) => {

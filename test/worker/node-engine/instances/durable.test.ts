@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 
 const skip = noWasmtime;
 const task = `${service}.instance.0`;
-const patience = () => AbortSignal.timeout(30_000);
+const patience = () => AbortSignal.timeout(120_000);
 
 inSandbox(import.meta.url, () => {
   t.test('a delete is carried out although the engine is killed meanwhile', { skip }, async (t) => {
@@ -88,7 +88,7 @@ inSandbox(import.meta.url, () => {
       await cluster.send('deploy', job(image));
       const file = join(state, 'instances', `${task}.json`);
       const isWritten = async () => (JSON.parse(await readFile(file, 'utf8')) as { next?: object }).next !== undefined;
-      await until(isWritten, 'order on disk', AbortSignal.timeout(10_000));
+      await until(isWritten, 'order on disk', patience());
       await daemon.end('SIGKILL');
       network.refuse('/wasm/undeploy', undefined);
       daemon.start();

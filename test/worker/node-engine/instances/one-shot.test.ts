@@ -4,7 +4,7 @@ import { startCluster } from '../../../support/cluster/engine.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { createDaemon, noWasmtime } from '../support/daemon.ts';
 import { startEngine } from '../support/engine.ts';
-import { job, processes } from '../support/jobs.ts';
+import { job, killAll, processes } from '../support/jobs.ts';
 import { startNetManager } from '../support/net-manager.ts';
 import { type Program, writeProgram } from '../support/programs.ts';
 import { until } from '../support/until.ts';
@@ -31,7 +31,7 @@ const napping = async (program: Program) => {
       until(
         async () => (await processes(daemon.folder)).length === 0,
         'end of the program',
-        AbortSignal.timeout(20_000),
+        AbortSignal.timeout(120_000),
       ),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
@@ -70,7 +70,7 @@ inSandbox(import.meta.url, () => {
   t.test('a one_shot that is killed is DEAD', { skip: noWasmtime }, async (t) => {
     await using worker = await napping('naps');
     const { cluster, daemon } = worker;
-    for (const pid of await processes(daemon.folder)) process.kill(Number(pid), 'SIGKILL');
+    killAll(await processes(daemon.folder));
     t.match(await cluster.status('DEAD'), { status_detail: 'wasmtime was ended by SIGKILL' });
     t.same(cluster.statuses(), ['CREATING', 'CREATED', 'DEAD']);
   });

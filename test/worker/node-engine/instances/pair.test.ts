@@ -9,7 +9,7 @@ import { hello, processes, service } from '../support/jobs.ts';
 
 inSandbox(import.meta.url, () => {
   t.test('both daemons together serve several instances and leave nothing behind', { skip: noWasmtime }, async (t) => {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(300_000);
     const subnet = { address: '10.10.0.0', addressv6: 'fc00::100' };
     await using cluster = await startCluster({ listen: '127.0.0.1', advertise: '127.0.0.1', subnet, signal });
     await using network = await createNetManager({ ClusterMqttPort: String(cluster.brokerPort) });

@@ -1,5 +1,5 @@
-import { rm } from 'node:fs/promises';
 import t from 'tap';
+import { removeFolder } from '../../../support/remove.ts';
 import { footprint } from '../../net-manager/kernel.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { fetchText, noWasmtime } from '../support/daemon.ts';
@@ -81,12 +81,12 @@ inSandbox(import.meta.url, () => {
     await using both = await startPair();
     const { cluster, engine, created, deploy, signal } = both;
     const deployment = await created(0);
-    await rm(engine.at('state'), { recursive: true });
+    await removeFolder(engine.at('state'));
     const another = deploy(1);
     await another.status('CREATED', signal);
     t.equal((await processes(engine.folder)).length, 2, 'a state folder that is removed is made again');
     await engine.end('SIGKILL');
-    await rm(engine.at('state'), { recursive: true });
+    await removeFolder(engine.at('state'));
     engine.start();
     await Promise.all([deployment.status('DEAD', signal), another.status('DEAD', signal)]);
     await until(async () => (await processes(engine.folder)).length === 0, 'end of the processes', signal);

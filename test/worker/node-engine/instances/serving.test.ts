@@ -24,10 +24,17 @@ inSandbox(import.meta.url, () => {
     t.same(cluster.statuses(), ['CREATING', 'CREATED']);
     t.equal(await fetchText('http://10.10.0.2/'), hello);
     t.equal(await fetchText('http://[fd10:0::2]/'), hello);
-    const report = await cluster.reported(0);
-    t.match(report.body, { services: [{ job_name: service, virtualization: 'wasm', logs: /Serving HTTP/ }] });
-    const [usage] = report.body['services'] as readonly { memory_percent: string }[];
-    t.ok(Number(usage?.memory_percent) > 0, 'an instance needs memory');
+    await cluster.reported(0);
+    // what the program says goes through a process of its own
+    const usage = await cluster.until(
+      () =>
+        cluster.messages
+          .flatMap(({ body }) => (body['services'] ?? []) as readonly { logs: string; memory_percent: string }[])
+          .find(({ logs }) => logs.includes('Serving HTTP')),
+      'report with what the program says',
+    );
+    t.match(usage, { job_name: service, instance: 0, virtualization: 'wasm' });
+    t.ok(Number(usage.memory_percent) > 0, 'an instance needs memory');
 
     const [pid = ''] = await processes(daemon.folder);
     const status = await readFile(`/proc/${pid}/status`, 'utf8');

@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 
 const skip = noWasmtime;
 const task = `${service}.instance.0`;
-const patience = () => AbortSignal.timeout(30_000);
+const patience = () => AbortSignal.timeout(120_000);
 
 inSandbox(import.meta.url, () => {
   for (const [what, full, free] of [
@@ -39,7 +39,14 @@ inSandbox(import.meta.url, () => {
       process.kill(Number(pid), 'SIGKILL');
       await cluster.status('DEAD');
       const isReported = async () =>
-        execFileSync('find', ['/run/oakestra/node-engine', '-path', '*/reports/*.json', '-size', '+5c']).length === 0;
+        execFileSync('find', [
+          '/run/oakestra/node-engine',
+          '-ignore_readdir_race',
+          '-path',
+          '*/reports/*.json',
+          '-size',
+          '+5c',
+        ]).length === 0;
       await until(isReported, 'acknowledgement', patience());
       for (const _ of [1, 2]) {
         await daemon.end('SIGKILL');

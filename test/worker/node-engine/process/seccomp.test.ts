@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import { calls, systemCallFilter } from '../../../../worker/node-engine/process/
 import { CommandFailed, run } from '../../../../worker/system/run.ts';
 import { dropPrivileges } from '../../../../worker/system/users.ts';
 import { inputs } from '../../../support/inputs.ts';
+import { removeFolder } from '../../../support/remove.ts';
 import { noWasmtime, wasmtime } from '../support/daemon.ts';
 
 type Call = { readonly number: number; readonly audit: number; readonly argument: number };
@@ -89,7 +90,7 @@ t.test('a node that cannot set the filter says so and goes on', { skip: noWasmti
   const lines: string[] = [];
   const log = { debug: () => undefined, info: (text: string) => lines.push(text), warn: t.fail, error: t.fail };
   const folder = await mkdtemp(join(tmpdir(), 'node-engine-filter-'));
-  t.teardown(() => rm(folder, { recursive: true }));
+  t.teardown(() => removeFolder(folder));
   const file = await installFilter(folder, join(folder, 'spare'), { path: wasmtime, user: undefined }, log);
   t.same(await readFile(join(folder, 'seccomp.bpf')), systemCallFilter(process.arch));
   if (hasFilters) t.equal(file, join(folder, 'seccomp.bpf'));

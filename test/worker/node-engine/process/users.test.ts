@@ -1,4 +1,4 @@
-import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -8,6 +8,7 @@ import { architecture } from '../../../../worker/node-engine/native/processor.ts
 import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime/runtime.ts';
 import { compilerUsers, hasUsers, instanceUsers } from '../../../../worker/system/users.ts';
 import { startCluster } from '../../../support/cluster/engine.ts';
+import { removeFolder } from '../../../support/remove.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { createDaemon, fetchText, noWasmtime, wasmtime } from '../support/daemon.ts';
 import { hello, job, processes, service } from '../support/jobs.ts';
@@ -28,7 +29,7 @@ const lacking = async (): Promise<string | false> =>
 /** A folder that every user may enter, with a wasmtime in it. */
 const openFolder = async (t: Test) => {
   const folder = await mkdtemp(join(tmpdir(), 'node-engine-users-'));
-  t.teardown(() => rm(folder, { recursive: true }));
+  t.teardown(() => removeFolder(folder));
   await chmod(folder, 0o755);
   const readable = join(folder, 'wasmtime');
   await copyFile(wasmtime, readable);
@@ -89,7 +90,7 @@ inSandbox(
       const log = { debug: t.fail, info: t.fail, warn: (text: string) => said.push(text), error: t.fail };
       const native = new NativeCode({ folder, scratch: parent, runtime, compiles: false, log });
       const info = { kind: 'component', exports: [], imports: [], needs: [] } as const;
-      const program = () => native.program({ file: '/x.wasm', digest, info }, AbortSignal.timeout(10_000));
+      const program = () => native.program({ file: '/x.wasm', digest, info }, AbortSignal.timeout(120_000));
       t.same(await program(), { file, precompiled: true });
       for (const path of [file, folder]) {
         await chown(path, first, first);

@@ -76,7 +76,7 @@ inSandbox(import.meta.url, () => {
       ended.push((await fetchText('http://10.10.0.2/spin')).slice(0, 3));
     });
     t.equal(await fetchText('http://10.10.0.2/'), '200 done\n');
-    await until(async () => ended.length === 3, 'the end of all three', AbortSignal.timeout(60_000));
+    await until(async () => ended.length === 3, 'the end of all three', AbortSignal.timeout(120_000));
     await Promise.all(spinning);
     t.same(ended, ['500', '500', '500']);
     t.equal(await fetchText('http://10.10.0.2/'), '200 done\n');

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -112,7 +112,7 @@ inSandbox(import.meta.url, () => {
     const { cluster, daemon, run } = worker;
     await run(0, 'echo', { one_shot: true });
     const called = async () => (await readFile(`${hanging}.calls`, 'utf8').catch(() => '')).trim();
-    await until(async () => (await called()) !== '', 'the compiler', AbortSignal.timeout(30_000));
+    await until(async () => (await called()) !== '', 'the compiler', AbortSignal.timeout(120_000));
     const pid = await called();
     const runs = () =>
       readFile(`/proc/${pid}/cmdline`, 'utf8').then(
@@ -121,7 +121,7 @@ inSandbox(import.meta.url, () => {
       );
     t.ok(await runs());
     await daemon.end('SIGKILL');
-    await until(async () => !(await runs()), 'the end of the compiler', AbortSignal.timeout(10_000));
+    await until(async () => !(await runs()), 'the end of the compiler', AbortSignal.timeout(120_000));
     daemon.start();
     await cluster.status('FAILED');
     const left = await Promise.all(['precompiled', 'state'].map((folder) => readdir(daemon.at(folder))));
@@ -170,7 +170,7 @@ inSandbox(import.meta.url, () => {
   t.test('nobody but the program is told what stands in its environment', { skip }, async (t) => {
     await using worker = await startEngine();
     const { cluster, daemon, run, remove } = worker;
-    const secret = 'correct-horse-battery-staple';
+    const secret = `correct-horse-${randomUUID()}`;
     const environment = [`TOKEN=${secret}`, `PASSWORD=${secret} ${secret}`, 'LD_DEBUG=all', 'TOKEN.OLD=1'];
     await run(0, 'echoes', { environment });
     await run(1, 'echoes', { environment, one_shot: true });
@@ -179,7 +179,7 @@ inSandbox(import.meta.url, () => {
       (await readFile(join(daemon.logs, `${service}.instance.${instance}`), 'utf8')).split('\0').slice(1, -1).sort();
     const all = async () =>
       (await Promise.all([told(0), told(1)])).every(({ length }) => length === environment.length);
-    await until(all, 'output of both', AbortSignal.timeout(30_000));
+    await until(all, 'output of both', AbortSignal.timeout(120_000));
     for (const instance of [0, 1]) t.same(await told(instance), environment.toSorted());
     const commands = await Promise.all(
       (await readdir('/proc')).map((entry) => readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')),

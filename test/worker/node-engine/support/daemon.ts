@@ -1,13 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { caughtUp } from '../../../support/caught-up.ts';
 import { nodeOptions } from '../../../support/node-options.ts';
-import { processes } from './jobs.ts';
+import { removeFolder } from '../../../support/remove.ts';
+import { endProcesses } from './jobs.ts';
 
 const entry = fileURLToPath(new URL('../../../../worker/node-engine/main.ts', import.meta.url));
 
@@ -50,7 +52,9 @@ export const createDaemon = async (clusterPort: number, conf: Record<string, unk
     const ending = children.findLast(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
     if (ending === undefined) return children.at(-1)?.exitCode ?? null;
     ending.kill(signal);
-    return ((await once(ending, 'exit')) as [number | null])[0];
+    const [code] = (await once(ending, 'exit')) as [number | null];
+    await caughtUp();
+    return code;
   };
   return {
     folder,
@@ -68,9 +72,9 @@ export const createDaemon = async (clusterPort: number, conf: Record<string, unk
     end,
     [Symbol.asyncDispose]: async () => {
       await end('SIGKILL');
-      for (const pid of await processes(folder)) process.kill(Number(pid), 'SIGKILL');
+      await endProcesses(folder);
       if (!t.passing()) t.comment(output);
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     },
   };
 };

@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { until } from './until.ts';
 
 export const service = 'app.appns.svc.svcns';
 /** What the fixture answers, as `fetchText` gives it. */
@@ -25,4 +26,27 @@ export const processes = async (folder: string, mark = 'OAKESTRA_INSTANCE'): Pro
     pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')] as const),
   );
   return environments.filter(([, text]) => text.includes(`${mark}=${folder}`)).map(([pid]) => pid);
+};
+
+/** Kills processes by their pids; one that has ended meanwhile is no trouble. */
+export const killAll = (pids: readonly string[]): void => {
+  for (const pid of pids)
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+};
+
+/**
+ * Kills the instances of an engine that has ended and waits until nothing of them is there: who writes the output of
+ * one renames files until the last of it is written.
+ */
+export const endProcesses = async (folder: string): Promise<void> => {
+  const gone = async () => {
+    killAll([...(await processes(folder)), ...(await processes(folder, 'OAKESTRA_NAMESPACE'))]);
+    const marks = ['OAKESTRA_INSTANCE', 'OAKESTRA_NAMESPACE', 'OAKESTRA_OUTPUT'];
+    return (await Promise.all(marks.map((mark) => processes(folder, mark)))).flat().length === 0;
+  };
+  await until(gone, 'end of all processes', AbortSignal.timeout(60_000));
 };

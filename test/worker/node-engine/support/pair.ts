@@ -7,7 +7,7 @@ import { service } from './jobs.ts';
 /** Both daemons, joined to a cluster, and functions that deploy an instance on port 8080 + its number. */
 export const startPair = async (moreOptions: readonly string[] = []) => {
   await using stack = new AsyncDisposableStack();
-  const signal = AbortSignal.timeout(40_000);
+  const signal = AbortSignal.timeout(300_000);
   const subnet = { address: '10.10.0.0', addressv6: 'fc00::100' };
   const cluster = stack.use(await startCluster({ listen: '127.0.0.1', advertise: '127.0.0.1', subnet, signal }));
   const network = stack.use(await createNetManager({ ClusterMqttPort: String(cluster.brokerPort) }));

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineConfig } from '../../../../worker/contract/config.ts';
@@ -12,6 +12,7 @@ import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime
 import { settingsOf } from '../../../../worker/node-engine/settings.ts';
 import { work } from '../../../../worker/node-engine/worker.ts';
 import type { Cluster } from '../../../support/cluster/engine.ts';
+import { removeFolder } from '../../../support/remove.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -44,7 +45,7 @@ export const startWorker = async (cluster: Cluster, { dialect, silence = 600_000
     [Symbol.asyncDispose]: async () => {
       stopping.abort('the test is over');
       await working;
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     },
   };
 };
