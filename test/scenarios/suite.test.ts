@@ -38,10 +38,9 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
     swallows: "await step('throw', board, async () => { throw new Error('not seen'); }).catch(() => {});",
     forgets: "await step('deploy', lab, () => deploy());",
     leaves: 'process.exit(9);',
-    endless: "await step('hang', board, () => new Promise(() => { setInterval(() => {}, 1000); }));",
   });
   await using _ = world;
-  const options = ['--machine', 'local', '--duration', '1', '--limit', '30', '--reports', world.reports, '--json'];
+  const options = ['--machine', 'local', '--duration', '1', '--reports', world.reports, '--json'];
   const { code, stdout, stderr } = await world.run(['suite', ...files, 'veth', ...options]);
   const { folder: report, entries } = JSON.parse(stdout) as Printed;
   t.strictSame(
@@ -52,7 +51,6 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
       ['swallows', 'failed'],
       ['forgets', 'error'],
       ['leaves', 'error'],
-      ['endless', 'incomplete'],
       ['veth', 'passed'],
     ],
     stderr,
@@ -60,11 +58,27 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   t.match(entries[0]?.reason, /on purpose/);
   t.match(entries[1]?.reason, /outside of its steps: outside of a step/);
   t.match(entries[3]?.reason, /left lab\.test\.hello\.test\.instance\.0 deployed/);
-  t.match(entries[5]?.reason, /30 s/);
   t.equal(code, 3, 'the worst of them decides');
   t.match(await fs.readFile(path.join(report, 'report.html'), 'utf8'), /Does a service on a veth pair/);
   t.match(await fs.readFile(path.join(report, 'summary.md'), 'utf8'), /\| veth \| local \| passed \|/);
   t.match(await fs.readFile(path.join(report, 'junit.xml'), 'utf8'), /testsuite name="veth on local"/);
+  t.strictSame(await world.processes(), []);
+  t.strictSame(await world.leftovers(), []);
+});
+
+t.test('a scenario that never ends is ended, and the next one begins', { skip }, async (t) => {
+  const endless = "await step('hang', board, () => new Promise(() => { setInterval(() => {}, 1000); }));";
+  const { world, files } = await worldWith({ first: endless, second: endless });
+  await using _ = world;
+  // on a busy computer a scenario is ended before its first step: what has to pass has no limit here
+  const options = ['--machine', 'local', '--limit', '12', '--reports', world.reports, '--json'];
+  const { code, stdout, stderr } = await world.run(['suite', ...files, ...options]);
+  t.match(
+    (JSON.parse(stdout) as Printed).entries,
+    ['first', 'second'].map((scenario) => ({ scenario, verdict: 'incomplete', reason: /timed out after 12 s/ })),
+    stderr,
+  );
+  t.equal(code, 2);
   t.strictSame(await world.processes(), []);
   t.strictSame(await world.leftovers(), []);
 });

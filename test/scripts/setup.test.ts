@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { until } from '../../lab/system/wait.ts';
+import { caughtUp } from '../support/caught-up.ts';
 import { otherUser, withoutOtherUser } from '../support/other-user.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
@@ -95,7 +96,12 @@ const project = async (): Promise<Project> => {
 const installing = (made: Project, calls: number) =>
   until(async () => (await made.installs()) >= calls || undefined, AbortSignal.timeout(60_000));
 
-const exitOf = async (child: ChildProcess) => (await once(child, 'exit'))[0] as number | null;
+/** How a process ended; what it said is read by then. */
+const exitOf = async (child: ChildProcess): Promise<number | null> => {
+  const [code] = (await once(child, 'exit')) as [number | null];
+  await caughtUp();
+  return code;
+};
 
 t.test('of three at once one installs, the others wait, and later ones find everything there', async (t) => {
   await using made = await project();

@@ -15,7 +15,7 @@ import {
 } from './fake-worker.ts';
 
 const subnet = { address: '10.10.0.0', addressv6: 'fc00::' };
-const soon = () => AbortSignal.timeout(5000);
+const soon = () => AbortSignal.timeout(120_000);
 
 const open = async (stack: AsyncDisposableStack, more: Partial<ClusterOptions> = {}) =>
   stack.use(await startCluster({ listen: '127.0.0.1', advertise: '10.0.2.2', subnet, ...more }));

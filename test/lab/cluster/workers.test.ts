@@ -13,7 +13,7 @@ import {
   service,
 } from './fake-worker.ts';
 
-const soon = () => AbortSignal.timeout(5000);
+const soon = () => AbortSignal.timeout(120_000);
 const first = { address: '10.10.0.0', addressv6: 'fd00:10::' };
 
 /** A cluster with two workers on boards of their own. */

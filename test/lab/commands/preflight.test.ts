@@ -12,6 +12,7 @@ import { findProgram } from '../../../lab/system/programs.ts';
 import { quote } from '../../../lab/system/quote.ts';
 import { otherUser, withoutOtherUser } from '../../support/other-user.ts';
 import { privateCache } from '../../support/private.ts';
+import { removeFolder } from '../../support/remove.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
@@ -22,7 +23,7 @@ const skip = noNamespaces('-Urm') ?? false;
 const folderFor = async (t: { teardown: (undo: () => Promise<void>) => void }): Promise<string> => {
   const folder = await fs.mkdtemp('/tmp/lab-test-');
   await fs.chmod(folder, 0o755);
-  t.teardown(() => fs.rm(folder, { recursive: true, force: true }));
+  t.teardown(() => removeFolder(folder));
   return folder;
 };
 

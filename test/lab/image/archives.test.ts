@@ -9,9 +9,10 @@ import { writeCpio } from '../../../lab/image/cpio.ts';
 import { fileEntry, folderEntry, folderTree, linkEntry } from '../../../lab/image/entries.ts';
 import { completeTree, writeTar } from '../../../lab/image/layer.ts';
 import type { TreeEntry } from '../../../lab/system/packages/deb.ts';
+import { removeFolder } from '../../support/remove.ts';
 
 const folder = await fs.mkdtemp('/tmp/lab-image-test-');
-t.teardown(() => fs.rm(folder, { recursive: true }));
+t.teardown(() => removeFolder(folder));
 
 const name = fc.stringMatching(/^[a-z0-9_.+-]{1,12}$/).filter((part) => part !== '.' && part !== '..');
 const paths = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));

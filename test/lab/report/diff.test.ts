@@ -113,7 +113,7 @@ t.test('hundreds of samples are judged in a moment', async (t) => {
     regression: true,
     changes: [{ judgement: 'worse' }],
   });
-  t.ok(performance.now() - began < 15_000, 'the machine may be busy');
+  t.ok(performance.now() - began < 60_000, 'the machine may be busy');
   const p = rankTest(around(100, 600), around(100.01, 600));
   t.ok(p > 0 && p < 1, `${p}`);
   t.ok(rankTest(around(100, 600), around(110, 600)) < 1e-9, 'all of them apart');

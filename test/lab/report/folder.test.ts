@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -6,11 +6,12 @@ import { writeReport } from '../../../lab/report/folder.ts';
 import type { Results } from '../../../lab/report/model/results.ts';
 import { publishedSchema, schemaText } from '../../../lab/report/publish-schema.ts';
 import { readResults } from '../../../lab/report/read.ts';
+import { removeFolder } from '../../support/remove.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const reports = async (stack: AsyncDisposableStack): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'lab-report-'));
-  stack.defer(() => rm(folder, { recursive: true }));
+  stack.defer(() => removeFolder(folder));
   return folder;
 };
 

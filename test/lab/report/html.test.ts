@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { suitePage } from '../../../lab/report/html/suite.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
 import type { Results } from '../../../lab/report/model/results.ts';
+import { removeFolder } from '../../support/remove.ts';
 import { openPage, withoutBrowser } from './browser.ts';
 import { brokenResults, failedResults, passedResults, twoBoards } from './example.ts';
 
@@ -44,7 +45,7 @@ t.test('what a service or a log says stays text', async (t) => {
 t.test('a browser shows it at every width and in both schemes', { skip: withoutBrowser }, async (t) => {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'lab-html-'));
-  stack.defer(() => rm(folder, { recursive: true }));
+  stack.defer(() => removeFolder(folder));
   const page = await openPage(stack);
   const colours = new Set<string>();
   const entries = Object.values(examples).map((results) => ({

@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { writeSuite } from '../../../lab/report/folder.ts';
 import { entryReason } from '../../../lab/report/formats/wording.ts';
 import { countedEntries, type SuiteEntry, suiteVerdict } from '../../../lab/report/model/suite.ts';
+import { removeFolder } from '../../support/remove.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const entries: readonly SuiteEntry[] = [
@@ -29,7 +30,7 @@ t.test('what a machine cannot do does not count, unless it was asked for or noth
 
 t.test('what a service answered cannot end the table in the summary of a suite, or hide what follows', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lab-suite-'));
-  t.teardown(() => rm(folder, { recursive: true }));
+  t.teardown(() => removeFolder(folder));
   const reason = 'body, got <!-- </table> | `x` \u001b[31m[a](b)\r\n\n# end';
   const answered: SuiteEntry = { scenario: 'veth', machine: 'virt', verdict: 'failed', seconds: 3, reason };
   await writeSuite(folder, [answered, { ...answered, scenario: 'bridged' }]);
@@ -41,7 +42,7 @@ t.test('what a service answered cannot end the table in the summary of a suite, 
 
 t.test('the report of a suite has every run, whether it left results or not', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lab-suite-'));
-  t.teardown(() => rm(folder, { recursive: true }));
+  t.teardown(() => removeFolder(folder));
   await writeSuite(folder, entries);
   t.equal(suiteVerdict(entries), 'error');
   const read = (name: string) => readFile(join(folder, name), 'utf8');

@@ -56,7 +56,7 @@ t.test('bytes come from the lab and from a board as they were sent', async (t) =
   await using server = await listen((_request, response) => {
     response.setHeader('content-type', 'image/png').end(bytes);
   });
-  const { get } = labTarget(askedBoard([], []), () => {}, AbortSignal.timeout(20_000));
+  const { get } = labTarget(askedBoard([], []), () => {}, AbortSignal.timeout(120_000));
   t.match(await get(server.url), { status: 200, headers: { 'content-type': 'image/png' }, bytes });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), (body) => {

@@ -6,13 +6,14 @@ import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { ask, listenForRequests, type RequestHandler } from '../../../lab/standing/channel.ts';
 import { usageFault } from '../../../lab/system/errors.ts';
+import { removeFolder } from '../../support/remove.ts';
 
 const never = new AbortController().signal;
 
 /** A folder with a short path: those of sockets may be 107 bytes at most. */
 const emptyFolder = async (test: Test): Promise<string> => {
   const folder = await fs.mkdtemp('/tmp/lab-test-');
-  test.teardown(() => fs.rm(folder, { recursive: true, force: true }));
+  test.teardown(() => removeFolder(folder));
   return folder;
 };
 

@@ -6,6 +6,7 @@ import t from 'tap';
 import Type from 'typebox';
 import { getOverHttp } from '../../../lab/scenario/targets/get.ts';
 import { LabStatus } from '../../../lab/standing/protocol.ts';
+import { identityOf } from '../../../lab/system/identity.ts';
 import { until } from '../../../lab/system/wait.ts';
 import { parseJson } from '../../../worker/contract/check.ts';
 import { withoutLocal } from '../../scenarios/local/local.ts';
@@ -19,7 +20,7 @@ const Listed = Type.Object({ labs: Type.Array(LabStatus), ended: Type.Array(Type
 
 const world = await labWorld();
 t.teardown(() => world[Symbol.asyncDispose]());
-const bodyAt = async (url: string) => (await getOverHttp(url, AbortSignal.timeout(10_000))).body;
+const bodyAt = async (url: string) => (await getOverHttp(url, AbortSignal.timeout(60_000))).body;
 const listed = async () => parseJson(Listed, (await world.run(['ls', '--json'])).stdout, 'what ls printed').labs;
 
 /** The addresses in what a command printed, in order. */
@@ -136,7 +137,7 @@ t.test('labs that lost their board or their process say so, and nothing of them 
       name,
     );
   const gone = async (file: string) => (await fs.stat(file).catch(() => undefined)) === undefined || undefined;
-  const soon = AbortSignal.timeout(30_000);
+  const soon = AbortSignal.timeout(180_000);
 
   const { folder: run } = await recordOf('one');
   process.kill(Number(await fs.readFile(path.join(run, 'board.pid'), 'utf8')), 'SIGKILL');
@@ -147,7 +148,9 @@ t.test('labs that lost their board or their process say so, and nothing of them 
 
   const other = await world.run(['deploy', fixture('hello-wasi-http')]);
   t.equal(other.code, 0, 'the other one stands', { stderr: other.stderr });
-  process.kill(Number.parseInt(await fs.readFile(path.join(standing, 'two.lock'), 'utf8'), 10), 'SIGKILL');
+  const pid = Number.parseInt(await fs.readFile(path.join(standing, 'two.lock'), 'utf8'), 10);
+  process.kill(pid, 'SIGKILL');
+  await until(() => identityOf(pid) === undefined || undefined, soon);
   const killed = await world.run(['ls']);
   t.match(killed, {
     code: 0,

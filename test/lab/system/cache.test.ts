@@ -9,6 +9,7 @@ import { cached } from '../../../lab/system/files/cache.ts';
 import { acquireLock } from '../../../lab/system/files/file-lock.mjs';
 import { identityOf } from '../../../lab/system/identity.ts';
 import { until } from '../../../lab/system/wait.ts';
+import { caughtUp } from '../../support/caught-up.ts';
 import { privateCache } from '../../support/private.ts';
 
 const maker = fileURLToPath(new URL('maker.ts', import.meta.url));
@@ -34,6 +35,7 @@ t.test('of several processes that want the same one makes it and the others wait
     [0, null],
     [0, null],
   ]);
+  await caughtUp();
   const printed = makers.map((child) => child.printed());
   t.equal(printed.filter((text) => text.includes('making')).length, 1);
   const author = makers.find((child) => child.printed().includes('making'))?.pid;
@@ -53,6 +55,7 @@ t.test('what a killed process was making is made by the one that waited', async 
   await until(() => second.printed().includes('making') || undefined, soon());
   await fs.writeFile(go, '');
   t.strictSame(await ends, [0, null]);
+  await caughtUp();
   t.match(second.printed(), `has the work of ${second.pid}`);
   t.strictSame(await fs.readdir(path.dirname(file)), ['thing'], 'neither locks nor parts stay');
 });

@@ -24,7 +24,10 @@ const problem = await fetchTools(set, undefined, AbortSignal.timeout(240_000)).t
 /** What the cache has may be enough for the tools, but not for an index. */
 const offline =
   problem ||
-  (await requestInternet(`${own}/dists/trixie/InRelease`, { method: 'HEAD', signal: AbortSignal.timeout(30_000) }).then(
+  (await requestInternet(`${own}/dists/trixie/InRelease`, {
+    method: 'HEAD',
+    signal: AbortSignal.timeout(120_000),
+  }).then(
     (response) => {
       response.destroy();
       return false as const;

@@ -44,7 +44,7 @@ const part = { suite, component: 'main', architecture: 'arm64' };
 const place = await privateCache(['packages']);
 t.teardown(() => place[Symbol.asyncDispose]());
 const signed = `${debianMirror()}/dists/${suite}/InRelease`;
-const fetched = await fetch(signed, { signal: AbortSignal.timeout(30_000) })
+const fetched = await fetch(signed, { signal: AbortSignal.timeout(120_000) })
   .then(
     (response) => (response.ok ? response.text() : Promise.reject(new Error(`HTTP ${response.status}`))),
     (error: unknown) => Promise.reject(new Error(messageOf(error))),

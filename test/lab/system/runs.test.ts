@@ -44,7 +44,7 @@ const there = (folder: string) =>
     () => false,
   );
 const ended = (pid: number) =>
-  until(() => (identityOf(pid) === undefined ? true : undefined), AbortSignal.timeout(30_000));
+  until(() => (identityOf(pid) === undefined ? true : undefined), AbortSignal.timeout(120_000));
 
 t.test('what a killed lab left is reaped by the next one, and nothing else', async (t) => {
   await using _ = await privateCache([]);
@@ -121,7 +121,10 @@ t.test('labs in different PID namespaces share a cache', { skip: noNamespaces(..
 
   await t.test('of a killed lab whose machine goes on out of sight nothing is removed', async (t) => {
     first.lab.stdin.write('die\n');
-    await until(async () => ((await isLocked(lockOf(first, 'owner'))) ? undefined : true), AbortSignal.timeout(30_000));
+    await until(
+      async () => ((await isLocked(lockOf(first, 'owner'))) ? undefined : true),
+      AbortSignal.timeout(120_000),
+    );
     t.ok(await isLocked(lockOf(first, 'machine')));
     t.strictSame(await reap(), []);
     t.ok(await there(first.folder));
@@ -131,7 +134,7 @@ t.test('labs in different PID namespaces share a cache', { skip: noNamespaces(..
     await first.exit;
     await until(
       async () => ((await isLocked(lockOf(first, 'machine'))) ? undefined : true),
-      AbortSignal.timeout(30_000),
+      AbortSignal.timeout(120_000),
     );
     t.strictSame(await reap(), [first.id]);
     t.notOk(await there(first.folder));
@@ -139,7 +142,7 @@ t.test('labs in different PID namespaces share a cache', { skip: noNamespaces(..
   t.match(await listRuns(), [{ id: second.id }]);
   second.lab.stdin.end();
   // its record goes last
-  await until(async () => (await listRuns()).length === 0 || undefined, AbortSignal.timeout(30_000));
+  await until(async () => (await listRuns()).length === 0 || undefined, AbortSignal.timeout(120_000));
   second.lab.kill('SIGKILL');
   await second.exit;
   t.strictSame(await fs.readdir(path.join(place.cache, 'runs')), [], 'no locks are left');

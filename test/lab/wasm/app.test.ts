@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { helloApp, openApp } from '../../../lab/wasm/app.ts';
+import { removeFolder } from '../../support/remove.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../../fixtures/${name}/${name}.wasm`, import.meta.url));
@@ -20,7 +21,7 @@ t.test('a component that answers HTTP is taken as it is', async (t) => {
 
 t.test('whatever cannot be served is refused with the reason', async (t) => {
   const folder = await fs.mkdtemp('/tmp/lab-app-');
-  t.teardown(() => fs.rm(folder, { recursive: true }));
+  t.teardown(() => removeFolder(folder));
   const file = path.join(folder, 'x.wasm');
   const refused = async (bytes: Uint8Array | string, reason: RegExp) => {
     await fs.writeFile(file, bytes);

@@ -6,7 +6,7 @@ import { saveMachine } from '../../../../lab/machine/hardware/definition.ts';
 import { packPayload } from '../../../../lab/machine/hardware/worker/payload.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
 import { printedResults } from '../../../support/report.ts';
-import { bench, failsAsLab, skip, traces } from './bench.ts';
+import { bench, failsAsLab, quiet, skip, traces, tracesAfter } from './bench.ts';
 import { startComputer } from './computer.ts';
 
 process.env['XDG_CONFIG_HOME'] = t.testdir();
@@ -31,7 +31,7 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
   t.match(await fs.readFile(path.join(folder, 'summary.md'), 'utf8'), /## Board[\s\S]*kernel/);
   const events = await fs.readFile(path.join(folder, 'events.ndjson'), 'utf8');
   t.match(events, /carrying the programs over, [\d.]+ of [\d.]+ MB/, 'it is said how far that has come');
-  t.equal(await traces(computer), before, 'the board is as before');
+  t.equal(await tracesAfter(computer, before), before, 'the board is as before');
   t.strictSame(await world.processes(), []);
   const secret = (await fs.readFile(computer.definition.identity ?? '', 'utf8')).split('\n')[1] ?? '';
   t.ok(secret.length > 20);
@@ -65,7 +65,7 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
       failsAsLab(t, await world.run(scenario('bridged')), message);
     }
     saveMachine('bench', definition);
-    t.equal(await traces(computer), before);
+    t.equal(await tracesAfter(computer, before), before);
   });
 
   await t.test("a firewall that keeps the worker from the lab is said, and is not the worker's fault", async (t) => {
@@ -78,7 +78,7 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
     await computer.look('nft', 'insert rule inet strict input iifname oaklab0 accept');
     t.equal((await world.run([...scenario('bridged'), '--until', 'start the worker'])).code, 2, 'as it was told');
     await computer.look('nft', 'delete table inet strict');
-    t.equal(await traces(computer), before);
+    t.equal(await tracesAfter(computer, before), before);
   });
 
   await t.test('doctor says what there is to say', async (t) => {
@@ -90,7 +90,7 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
     t.equal(bad.code, 3);
     t.match(bad.stdout, /✗ serial console: [\s\S]*dialout/);
     saveMachine('bench', computer.definition);
-    t.equal(await traces(computer), before);
+    t.equal(await tracesAfter(computer, before), before);
   });
 
   await t.test('a lock that nobody holds any more is taken over, one that somebody holds is not', async (t) => {
@@ -113,7 +113,7 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
     );
     await lock(ownerOf('dead').replace(/ \d+ \d+ /, ' 4194303 1 '), 0);
     t.equal((await world.run([...scenario('bridged'), '--until', 'boot the board'])).code, 2, 'its process has ended');
-    t.equal(await traces(computer), before);
+    t.equal(await tracesAfter(computer, before), before);
   });
 
   await t.test('what a killed lab left is put in order by the next run', async (t) => {
@@ -124,7 +124,7 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
     t.match(await traces(computer), /oaklab0/);
     const next = await world.run(scenario('veth'));
     t.equal(next.code, 0, { stderr: next.stderr });
-    t.equal(await traces(computer), before);
+    t.equal(await tracesAfter(computer, before), before);
     t.strictSame(await world.processes(), []);
   });
 
@@ -133,12 +133,12 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
     await lab.says(/HTTP from the lab/);
     lab.child.kill('SIGINT');
     t.equal((await lab.ended).code, 130);
-    t.equal(await traces(computer), before);
+    t.equal(await tracesAfter(computer, before), before);
   });
 });
 
 t.test('a worker that is installed is used, and the board has its own files back', { skip }, async (t) => {
-  const { archives } = await packPayload('bench', hostMachine(), undefined, AbortSignal.timeout(200_000));
+  const { archives } = await packPayload('bench', hostMachine(), undefined, AbortSignal.timeout(800_000));
   const { world, computer, scenario } = await bench(t, archives);
   const own = `
     echo '{"cluster_address": "10.99.0.1", "cluster_port": 10100}' >/etc/oakestra/conf.json
@@ -158,5 +158,6 @@ t.test('a worker that is installed is used, and the board has its own files back
     { name: 'node (board)' },
     { name: 'worker', version: 'as installed' },
   ]);
+  await quiet(computer, before);
   t.equal(await everything(), before);
 });

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import type { Test } from 'tap';
 import { hostKeyFile, saveMachine } from '../../../../lab/machine/hardware/definition.ts';
+import { until } from '../../../../lab/system/wait.ts';
 import { type LabEnded, labWorld } from '../../../support/lab.ts';
 import { printedResults } from '../../../support/report.ts';
 import { withoutSsh } from '../../../support/ssh.ts';
@@ -15,6 +16,24 @@ export const skip =
 export const traces = async ({ look }: Computer): Promise<string> => {
   const files = await look('find', '/run', '/var', '/tmp', '-xdev', '-not', '-path', '/run/mount*');
   return [files, await look('ip', '-brief', 'address'), await look('ps', '-e', '-o', 'args=')].join('\n');
+};
+
+/**
+ * Resolves when no process runs on a computer that did not run when `before` was recorded, or after some time: of a
+ * connection that was closed the server's end goes last.
+ */
+export const quiet = async (computer: Computer, before: string): Promise<void> => {
+  const isQuiet = async () => {
+    const running = (await computer.look('ps', '-e', '-o', 'args=')).split('\n');
+    return running.every((line) => before.includes(line)) || undefined;
+  };
+  await until(isQuiet, AbortSignal.timeout(60_000)).catch(() => undefined);
+};
+
+/** What there is on a computer on which nothing runs any more that did not run before. */
+export const tracesAfter = async (computer: Computer, before: string): Promise<string> => {
+  await quiet(computer, before);
+  return await traces(computer);
 };
 
 /** A computer under the name `bench`, and a lab of its own. */

@@ -38,7 +38,7 @@ t.test(
       'voltage detected!\r\n[    6.1] hwmon hwmon1: Undervoltage detected!\r\n[ 7.0] Internal error: Oops: 96000005 [#1] SMP\r\nlogin: \r\n',
     );
     const read = console.log.read;
-    await until(async () => ((await read()).includes('login:') ? true : undefined), AbortSignal.timeout(20_000));
+    await until(async () => ((await read()).includes('login:') ? true : undefined), AbortSignal.timeout(120_000));
     const lines = (await read()).trimEnd().split('\n');
     for (const one of lines) t.match(one, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /);
     t.strictSame(

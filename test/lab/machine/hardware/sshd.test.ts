@@ -14,7 +14,7 @@ import { type SshdSetup, sshServer, startSshd } from './sshd.ts';
 
 const skip = withoutSsh() ?? (typeof sshServer === 'string' ? sshServer : false);
 process.env['XDG_CONFIG_HOME'] = t.testdir();
-const soon = () => AbortSignal.timeout(60_000);
+const soon = () => AbortSignal.timeout(120_000);
 
 /** An OpenSSH server set up like that, and what doctor finds on it. */
 const board = async (t: Test, setup: SshdSetup) => {

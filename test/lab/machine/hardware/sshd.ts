@@ -17,7 +17,7 @@ const own = ['--user', '--map-root-user', '--mount', '--net'];
 /** The locked OpenSSH server, or why it cannot run here. */
 export const sshServer: Tools | string =
   noNamespaces(...own) ??
-  (await fetchTools('ssh-server', undefined, AbortSignal.timeout(120_000)).catch(
+  (await fetchTools('ssh-server', undefined, AbortSignal.timeout(300_000)).catch(
     (error: unknown) => `no OpenSSH server: ${messageOf(error)}`,
   ));
 

@@ -4,7 +4,7 @@ import { startLocal } from '../../../../lab/machine/local/local.ts';
 import { enterNamespaces } from '../../../../lab/machine/local/namespaces.ts';
 import { openRun } from '../../../../lab/system/runs.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 await enterNamespaces(signal);
 
 /**

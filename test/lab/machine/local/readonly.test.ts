@@ -9,6 +9,7 @@ import { mountsBelow } from '../../../../lab/machine/local/mounts.ts';
 import { parseJson } from '../../../../worker/contract/check.ts';
 import { withoutLocal } from '../../../scenarios/local/local.ts';
 import { otherUser, withoutOtherUser } from '../../../support/other-user.ts';
+import { removeFolder } from '../../../support/remove.ts';
 import { noNamespaces } from '../../../support/user-namespace.ts';
 
 const Ended = Type.Object({ code: Type.Integer(), stdout: Type.String(), stderr: Type.String() });
@@ -26,7 +27,7 @@ const intrude = async (owner: number, ...before: readonly string[]) => {
     const ended = parseJson(Ended, stdout, 'what the intruder printed');
     return ended;
   } finally {
-    await fs.rm(home, { recursive: true, force: true });
+    await removeFolder(home);
   }
 };
 

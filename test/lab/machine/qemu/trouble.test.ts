@@ -5,6 +5,7 @@ import { messageOf } from '../../../../lab/system/errors.ts';
 import { fetchTools } from '../../../../lab/system/packages/tools.ts';
 import { quote } from '../../../../lab/system/quote.ts';
 import { listRuns } from '../../../../lab/system/runs.ts';
+import { until } from '../../../../lab/system/wait.ts';
 import { privateCache } from '../../../support/private.ts';
 import { boot, noMachine } from './boot.ts';
 
@@ -63,8 +64,8 @@ t.test('a boot that comes to nothing', { skip: reason }, async (t) => {
     const interruption = new AbortController();
     const hanging = await qemu('hanging', `touch ${quote(path.join(place.folder, 'started'))}; set -- "$@" -S`);
     const message = said({ qemu: hanging }, interruption.signal);
-    const watch = fs.watch(place.folder);
-    for await (const { filename } of watch) if (filename === 'started') break;
+    const started = () => fs.stat(path.join(place.folder, 'started')).catch(() => undefined);
+    await until(started, AbortSignal.timeout(300_000));
     interruption.abort(new Error('interrupted'));
     t.equal(await message, 'interrupted');
   });

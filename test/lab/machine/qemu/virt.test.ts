@@ -14,7 +14,7 @@ t.test('a board in QEMU', { skip: reason }, async (t) => {
   await using _ = await privateCache();
   await using board = await boot();
   const { machine, id } = board;
-  const soon = () => AbortSignal.timeout(60_000);
+  const soon = () => AbortSignal.timeout(180_000);
 
   await t.test('is what it says it is', async (t) => {
     t.equal((await execOk(machine, ['uname', '-m'])).trim(), machine.architecture);

@@ -8,7 +8,7 @@ import { openSegment, type Segment } from '../../../../lab/machine/segment/segme
 import { openRun, processesOf } from '../../../../lab/system/runs.ts';
 import { until } from '../../../../lab/system/wait.ts';
 
-const soon = () => AbortSignal.timeout(10_000);
+const soon = () => AbortSignal.timeout(120_000);
 
 /** A station that speaks QEMU's framing, as an emulator with `-netdev stream` does. */
 class Station implements Disposable {
