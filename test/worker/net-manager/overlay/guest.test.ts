@@ -25,7 +25,7 @@ const wireRule = (source: string, destination: string): string => {
   return `udp dport 50103 @th,64,8 0x45 @th,160,32 ${word(source)} @th,192,32 ${word(destination)} counter`;
 };
 
-t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) => {
+t.test('services of two boards', { skip: reason, timeout: 1_500_000 }, async (t) => {
   await using stack = new AsyncDisposableStack();
   stack.use(await privateCache());
   const bundle = await mkdtemp(join(tmpdir(), 'overlay-'));
@@ -82,7 +82,7 @@ t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) =
           const asked = await boards.asked('a', task(1), [any.v4, any.v6]);
           return asked.every((each) => isDeepStrictEqual(each, expected)) ? asked : undefined;
         },
-        deadline(120_000, `answers of ${expected.join(', ')} alone`),
+        deadline(600_000, `answers of ${expected.join(', ')} alone`),
       );
     await answering(texts.toSorted());
     await cluster.remove(service(4), 1);
@@ -115,7 +115,7 @@ t.test('services of two boards', { skip: reason, timeout: 600_000 }, async (t) =
         const counters = await boards.counters('b');
         return Object.keys(expected).every((name) => counters[name]) ? counters : undefined;
       };
-      t.match(await until(counted, deadline(60_000, 'the counters')), expected);
+      t.match(await until(counted, deadline(300_000, 'the counters')), expected);
     },
   );
 

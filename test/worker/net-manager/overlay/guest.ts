@@ -135,12 +135,12 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, bundle:
     serve: (name: NodeName, task: string, text: string, port = 80) =>
       inNode(name, `node /root/serve.cjs ${text} ${port} >/dev/null 2>&1 </dev/null &`, task),
     /** What an instance gets for a URL, or why not. */
-    get: (name: NodeName, task: string, url: string) => inNode(name, `curl -sS -m 8 ${url} 2>&1; true`, task),
+    get: (name: NodeName, task: string, url: string) => inNode(name, `curl -sS -m 60 ${url} 2>&1; true`, task),
     /** What an instance gets once it is as expected, or after some tries: a guest on a busy computer takes its time. */
     getting: (name: NodeName, task: string, url: string, expected: string) =>
       inNode(
         name,
-        `for i in 1 2 3 4 5 6; do got=$(curl -sS -m 8 ${url} 2>&1); [ "$got" = "${expected}" ] && break; done; echo -n "$got"`,
+        `for i in $(seq 12); do got=$(curl -sS -m 20 ${url} 2>&1); [ "$got" = "${expected}" ] && break; done; echo -n "$got"`,
         task,
       ),
     /** Sends a datagram of the overlay with a packet of one's choice; `first` is its first byte, in hexadecimal. */
