@@ -83,7 +83,7 @@ t.test('a scenario runs on a board that only ssh reaches, and leaves nothing the
 
   await t.test('doctor says what there is to say', async (t) => {
     const good = await world.run(['doctor', '--machine', 'bench']);
-    t.equal(good.code, 0, { stdout: good.stdout });
+    t.equal(good.code, 0, good);
     t.match(good.stdout, /✓ ssh: [\s\S]*✓ architecture: [\s\S]*✓ worker: not installed[\s\S]*✓ kernel: /);
     saveMachine('bench', { ...computer.definition, serial: '/dev/no-such-serial' });
     const bad = await world.run(['doctor', '--machine', 'bench']);

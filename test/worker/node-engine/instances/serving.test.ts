@@ -45,14 +45,12 @@ inSandbox(import.meta.url, () => {
     await cluster.send('deploy', job(image, { instance_number: 1 }));
     await cluster.status('CREATED', 1);
     t.equal(await fetchText('http://10.10.1.2/'), hello);
-    t.same(
-      await cluster
-        .reported(0, 1)
-        .then(() => processes(daemon.folder))
-        .then(([first]) => first),
-      pid,
-    );
-    t.same(cluster.statuses(), ['CREATING', 'CREATED'], 'a second deploy disturbs nothing');
+    await cluster.reported(0, 1);
+    // numbers of processes begin again from the first at times, so that the later process can have the lower one
+    const pids = await processes(daemon.folder);
+    t.equal(pids.length, 2);
+    t.ok(pids.includes(pid), 'a second deploy disturbs nothing');
+    t.same(cluster.statuses(), ['CREATING', 'CREATED']);
 
     await cluster.send('delete', { job_name: service, instance_number: 0, virtualization: 'wasm' });
     await cluster.send('delete', { job_name: service, instance_number: 1, virtualization: 'wasm' });
