@@ -77,7 +77,11 @@ inSandbox(
       t.equal(await askAs(''), '200');
       await run('ip', 'address', 'add', '10.98.0.1/32', 'dev', 'lo');
       const elsewhere = connect(port, '10.98.0.1');
-      t.match(await once(elsewhere, 'error'), [{ code: 'ECONNREFUSED' }], 'nothing listens but on 127.0.0.1');
+      t.match(
+        await once(elsewhere, 'error', { signal: AbortSignal.timeout(5_000) }),
+        [{ code: 'ECONNREFUSED' }],
+        'nothing listens but on 127.0.0.1',
+      );
       await daemon.end('SIGTERM');
     });
   },
