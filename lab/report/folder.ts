@@ -3,7 +3,7 @@ import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { parse } from '../../worker/contract/check.ts';
 import { reportFormats } from './format-list.ts';
-import type { LogText } from './html/run.ts';
+import type { LogText } from './html/section.ts';
 import { percentileTable } from './model/latency.ts';
 import { Results } from './model/results.ts';
 import type { Shard, SuiteEntry } from './model/suite.ts';

@@ -1,7 +1,7 @@
 import { json, suiteJson } from './formats/json.ts';
 import { junit, suiteJunit } from './formats/junit.ts';
 import { suiteSummary, summary } from './formats/summary.ts';
-import type { LogText } from './html/run.ts';
+import type { LogText } from './html/section.ts';
 import { suitePage } from './html/suite.ts';
 import { htmlReport } from './html.ts';
 import type { Results } from './model/results.ts';

@@ -1,14 +1,15 @@
 import { formatValue, reasonOf, titleOf, warningOf } from './formats/wording.ts';
 import { html } from './html/markup.ts';
 import { page, verdictBox } from './html/page.ts';
-import { type LogText, sectionsOf } from './html/run.ts';
+import type { LogText } from './html/section.ts';
+import { sectionsOf } from './html/section-list.ts';
 import type { Results } from './model/results.ts';
 
 /** `report.html`: the whole report of a run as one page. */
 export const htmlReport = (results: Results, logs: readonly LogText[]): string => {
   const { verdict, scenario, run } = results;
   const warning = warningOf(results);
-  const sections = sectionsOf(results, logs);
+  const contents = sectionsOf(results, logs);
   const when = html`<small>${formatValue(run.seconds, 's')}, ${run.started}</small>`;
   return page({
     title: titleOf(results),
@@ -16,8 +17,8 @@ export const htmlReport = (results: Results, logs: readonly LogText[]): string =
     head: html`<p>${scenario.description}</p>
 ${verdictBox(verdict, [reasonOf(results), ' ', when])}
 ${warning && html`<p class="warning">${warning}</p>`}`,
-    contents: sections,
-    body: sections.map(
+    contents,
+    body: contents.map(
       ({ id, title, content }) => html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${content}</section>
 `,
     ),

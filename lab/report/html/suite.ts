@@ -3,8 +3,8 @@ import { formatValue, suiteCounts, titleOf, warningOf } from '../formats/wording
 import { type SuiteEntry, suiteVerdict } from '../model/suite.ts';
 import { html, type Markup } from './markup.ts';
 import { page, verdictBox } from './page.ts';
-import { sectionsOf } from './run.ts';
-import { table } from './sections.ts';
+import { sectionsOf } from './section-list.ts';
+import { table } from './table.ts';
 
 /** Parts of a run that stand open; the others are a click away. */
 const open = new Set(['failure', 'load', 'figures', 'notes']);

@@ -1,5 +1,6 @@
-import type { Results, Topology } from '../model/results.ts';
-import { html, type Markup, type Part } from './markup.ts';
+import type { Results, Topology } from '../../model/results.ts';
+import { html, type Markup, type Part } from '../markup.ts';
+import type { Section } from '../section.ts';
 
 /** A board carries 61 instances at most; a picture of more than these says nothing more. */
 const drawn = 12;
@@ -33,8 +34,7 @@ ${kind && html`<div class="box gateway"><b>${network}</b><small>gateway</small> 
 </div>`;
 };
 
-/** The network as it was: the lab and the board, or the boards with the segment that joins them. */
-export const topologyDiagram = ({ run, machine }: Results): Markup | undefined => {
+const topologyDiagram = ({ run, machine }: Results): Markup | undefined => {
   const { topology, boards = [] } = run;
   if (!topology && boards.length === 0) return undefined;
   return html`<div class="topology">
@@ -51,3 +51,6 @@ ${
 }
 </div>`;
 };
+
+/** The network as it was: the lab and the board, or the boards with the segment that joins them. */
+export const network: Section = { id: 'network', title: 'Network', content: topologyDiagram };
