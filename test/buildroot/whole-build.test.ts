@@ -11,7 +11,7 @@ import { outputFolder } from '../../lab/image/buildroot/output.ts';
 import { messageOf } from '../../lab/system/errors.ts';
 import { findProgram } from '../../lab/system/programs.ts';
 import { withoutDocker } from '../support/docker.ts';
-import { privateCache } from '../support/private.ts';
+import { privateCache } from '../support/files/private.ts';
 
 /**
  * The smallest tree that talks as Buildroot does: two packages, of which `broken` fails when BROKEN is set, and `endless`

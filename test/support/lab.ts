@@ -3,8 +3,8 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from '../../lab/system/wait.ts';
-import { linkedCache } from './cache.ts';
-import { removeFolder } from './remove.ts';
+import { linkedCache } from './files/cache.ts';
+import { removeFolder } from './files/remove.ts';
 
 /** The file that the lab is started with. */
 export const labMain = fileURLToPath(new URL('../../lab/main.ts', import.meta.url));

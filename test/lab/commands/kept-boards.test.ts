@@ -3,7 +3,7 @@ import path from 'node:path';
 import t from 'tap';
 import { keptBoard } from '../../../lab/commands/kept/kept.ts';
 import { keptRuns, openRun, removeRun } from '../../../lab/system/runs.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 
 /** A kept run with boards of these names. */
 const keepRun = async (what: string, boards: readonly string[]) => {

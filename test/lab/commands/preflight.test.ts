@@ -10,9 +10,9 @@ import { cacheFolder } from '../../../lab/commands/preflight/folders.ts';
 import { namespaceTrouble } from '../../../lab/machine/local/namespaces.ts';
 import { findProgram } from '../../../lab/system/programs.ts';
 import { quote } from '../../../lab/system/quote.ts';
+import { privateCache } from '../../support/files/private.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 import { otherUser, withoutOtherUser } from '../../support/other-user.ts';
-import { privateCache } from '../../support/private.ts';
-import { removeFolder } from '../../support/remove.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));

@@ -9,7 +9,7 @@ import { writeCpio } from '../../../lab/image/cpio.ts';
 import { fileEntry, folderEntry, folderTree, linkEntry } from '../../../lab/image/entries.ts';
 import { completeTree, writeTar } from '../../../lab/image/layer.ts';
 import type { TreeEntry } from '../../../lab/system/packages/deb.ts';
-import { removeFolder } from '../../support/remove.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 
 const folder = await fs.mkdtemp('/tmp/lab-image-test-');
 t.teardown(() => removeFolder(folder));

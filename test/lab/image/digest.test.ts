@@ -1,7 +1,7 @@
 import t from 'tap';
 import { buildDebianImage } from '../../../lab/image/debian/build.ts';
 import { fileDigest } from '../../../lab/system/files/digest.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 import { noMachine } from '../machine/qemu/boot.ts';
 
 const reason = await noMachine();

@@ -6,7 +6,7 @@ import { writeReport } from '../../../lab/report/folder.ts';
 import type { Results } from '../../../lab/report/model/results.ts';
 import { publishedSchema, schemaText } from '../../../lab/report/publish-schema.ts';
 import { readResults } from '../../../lab/report/read.ts';
-import { removeFolder } from '../../support/remove.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const reports = async (stack: AsyncDisposableStack): Promise<string> => {

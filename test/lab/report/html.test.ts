@@ -5,7 +5,7 @@ import t from 'tap';
 import { suitePage } from '../../../lab/report/html/suite.ts';
 import { htmlReport } from '../../../lab/report/html.ts';
 import type { Results } from '../../../lab/report/model/results.ts';
-import { removeFolder } from '../../support/remove.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 import { openPage, withoutBrowser } from './browser.ts';
 import { brokenResults, failedResults, passedResults, twoBoards } from './example.ts';
 

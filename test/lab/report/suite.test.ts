@@ -5,7 +5,7 @@ import t from 'tap';
 import { writeSuite } from '../../../lab/report/folder.ts';
 import { entryReason } from '../../../lab/report/formats/wording.ts';
 import { countedEntries, type SuiteEntry, suiteVerdict } from '../../../lab/report/model/suite.ts';
-import { removeFolder } from '../../support/remove.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 import { failedResults, passedResults } from './example.ts';
 
 const entries: readonly SuiteEntry[] = [

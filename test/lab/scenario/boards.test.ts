@@ -9,7 +9,7 @@ import { runScenario } from '../../../lab/scenario/run/run.ts';
 import { type Scenario, scenario } from '../../../lab/scenario/scenario.ts';
 import { listRuns, processesOf } from '../../../lab/system/runs.ts';
 import { parseJson } from '../../../worker/contract/check.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 import { type WorkingBoard, workingBoard } from './working-board.ts';
 
 /** Runs a scenario on boards that are stand-ins. */

@@ -4,7 +4,7 @@ import { runScenario } from '../../../lab/scenario/run/run.ts';
 import { scenario } from '../../../lab/scenario/scenario.ts';
 import { labFault } from '../../../lab/system/errors.ts';
 import { listRuns } from '../../../lab/system/runs.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 import { askedBoard } from './asked-board.ts';
 
 const kind = (prepare: MachineKind['prepare']): MachineKind => ({

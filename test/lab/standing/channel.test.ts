@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { ask, listenForRequests, type RequestHandler } from '../../../lab/standing/channel.ts';
 import { usageFault } from '../../../lab/system/errors.ts';
-import { removeFolder } from '../../support/remove.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 
 const never = new AbortController().signal;
 

@@ -10,7 +10,7 @@ import { acquireLock } from '../../../lab/system/files/file-lock.mjs';
 import { identityOf } from '../../../lab/system/identity.ts';
 import { until } from '../../../lab/system/wait.ts';
 import { caughtUp } from '../../support/caught-up.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 
 const maker = fileURLToPath(new URL('maker.ts', import.meta.url));
 const soon = () => AbortSignal.timeout(60_000);

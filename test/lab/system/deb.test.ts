@@ -9,7 +9,7 @@ import { messageOf } from '../../../lab/system/errors.ts';
 import { packageTree, type TreeEntry } from '../../../lab/system/packages/deb.ts';
 import { fetchKeyring } from '../../../lab/system/packages/fetch.ts';
 import { until } from '../../../lab/system/wait.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 
 type Member = readonly [header: Partial<Header> & { readonly name: string }, content?: string];
 

@@ -5,7 +5,7 @@ import t from 'tap';
 import { sha256 } from '../../../lab/system/files/digest.ts';
 import { download, NotFound } from '../../../lab/system/internet/download.ts';
 import { until } from '../../../lab/system/wait.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 import { serveHttp } from './server.ts';
 
 const content = randomBytes(300_000);

@@ -9,7 +9,7 @@ import { architectureOf, fetchSet } from '../../../lab/system/packages/fetch.ts'
 import { lockedSet } from '../../../lab/system/packages/lock.ts';
 import { debianMirror } from '../../../lab/system/packages/mirror.ts';
 import { fetchTools } from '../../../lab/system/packages/tools.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 import { serveHttp } from './server.ts';
 
 const set = 'image-tools';

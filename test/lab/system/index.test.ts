@@ -4,7 +4,7 @@ import { messageOf } from '../../../lab/system/errors.ts';
 import { fetchKeyring } from '../../../lab/system/packages/fetch.ts';
 import { packageIndex, parseIndex } from '../../../lab/system/packages/index.ts';
 import { debianMirror } from '../../../lab/system/packages/mirror.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 import { serveHttp } from './server.ts';
 
 const stanza = `Package: erofs-utils

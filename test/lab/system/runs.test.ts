@@ -14,7 +14,7 @@ import { identityOf } from '../../../lab/system/identity.ts';
 import { keptRuns, listRuns, openRun, reapRuns, removeRun } from '../../../lab/system/runs.ts';
 import { until } from '../../../lab/system/wait.ts';
 import { parseJson } from '../../../worker/contract/check.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';
 
 const owner = fileURLToPath(new URL('owner.ts', import.meta.url));

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { helloApp, openApp } from '../../../lab/wasm/app.ts';
-import { removeFolder } from '../../support/remove.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../../fixtures/${name}/${name}.wasm`, import.meta.url));

@@ -9,7 +9,7 @@ import { fileDigest } from '../../../lab/system/files/digest.ts';
 import { helloApp } from '../../../lab/wasm/app.ts';
 import { compileAhead, precompiledPath } from '../../../lab/wasm/compile.ts';
 import { pinnedVersion, provideWasmtime } from '../../../lab/wasm/wasmtime.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 
 const host = hostMachine();
 const other = host === 'aarch64' ? 'x86_64' : 'aarch64';

@@ -10,8 +10,8 @@ import { Contents, openJournal } from '../../../worker/net-manager/journal.ts';
 import { Entry } from '../../../worker/node-engine/instances/entry.ts';
 import { Journal } from '../../../worker/node-engine/instances/journal.ts';
 import { parseSettings, readSettings } from '../../../worker/node-engine/settings.ts';
+import { memoryFolder } from '../../support/files/memory-folder.ts';
 import { fewInputs, inputs } from '../../support/inputs.ts';
-import { memoryFolder } from '../../support/memory-folder.ts';
 
 const seeded = inputs(20_261_126);
 const few = fewInputs(20_261_126);

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { caughtUp } from '../../support/caught-up.ts';
+import { removeFolder } from '../../support/files/remove.ts';
 import { nodeOptions } from '../../support/node-options.ts';
 import { post } from '../../support/post.ts';
-import { removeFolder } from '../../support/remove.ts';
 
 const entry = fileURLToPath(new URL('../../../worker/net-manager/main.ts', import.meta.url));
 

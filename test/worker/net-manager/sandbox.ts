@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { hasUsers } from '../../../worker/system/users.ts';
-import { coverFolder } from '../../support/cover.ts';
+import { coverFolder } from '../../support/files/cover.ts';
 import { fileMs } from '../../support/inputs.ts';
 import { otherUser } from '../../support/other-user.ts';
 import { noNamespaces } from '../../support/user-namespace.ts';

@@ -3,7 +3,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildWorker } from '../../../lab/image/worker-bundle.ts';
-import { coverFolder } from '../../support/cover.ts';
+import { coverFolder } from '../../support/files/cover.ts';
 
 /** What an image adds to a distribution: start scripts, units, default configuration. */
 export const overlay = fileURLToPath(new URL('../../../buildroot/overlay', import.meta.url));

@@ -8,7 +8,7 @@ import { userNetwork } from '../../../lab/machine/user-network.ts';
 import { networkStands, putCompiled, workerFiles } from '../../../lab/scenario/services/worker.ts';
 import { openRun } from '../../../lab/system/runs.ts';
 import { helloApp } from '../../../lab/wasm/app.ts';
-import { privateCache } from '../../support/private.ts';
+import { privateCache } from '../../support/files/private.ts';
 
 const address = '10.10.0.0';
 

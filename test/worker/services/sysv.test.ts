@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import t from 'tap';
 import { startCluster } from '../../../lab/cluster/cluster.ts';
+import { killAll } from '../../support/kill-all.ts';
 import { withoutInit } from '../../support/orphans.ts';
 import { inSandbox } from '../net-manager/sandbox.ts';
 import { fetchText, fixture, noWasmtime, wasmtime } from '../node-engine/support/daemon.ts';
-import { hello, killAll, processes } from '../node-engine/support/jobs.ts';
+import { hello, processes } from '../node-engine/support/jobs.ts';
 import { until } from '../node-engine/support/until.ts';
 import { installWorker, overlaysWork, tell } from './board.ts';
 

@@ -7,7 +7,7 @@ import { Connection } from '../../../../lab/machine/hardware/ssh/connection.ts';
 import { Relay } from '../../../../lab/machine/hardware/ssh/relay.ts';
 import { openRun } from '../../../../lab/system/runs.ts';
 import { until } from '../../../../lab/system/wait.ts';
-import { privateCache } from '../../../support/private.ts';
+import { privateCache } from '../../../support/files/private.ts';
 import { skip } from './bench.ts';
 import { type Computer, startComputer } from './computer.ts';
 

@@ -8,7 +8,7 @@ import { examineHardware } from '../../../../lab/machine/hardware/examine.ts';
 import { BoardShell } from '../../../../lab/machine/hardware/ssh/board-shell.ts';
 import { Connection } from '../../../../lab/machine/hardware/ssh/connection.ts';
 import { openRun } from '../../../../lab/system/runs.ts';
-import { privateCache } from '../../../support/private.ts';
+import { privateCache } from '../../../support/files/private.ts';
 import { withoutSsh } from '../../../support/ssh.ts';
 import { type SshdSetup, sshServer, startSshd } from './sshd.ts';
 

@@ -8,8 +8,8 @@ import Type from 'typebox';
 import { mountsBelow } from '../../../../lab/machine/local/mounts.ts';
 import { parseJson } from '../../../../worker/contract/check.ts';
 import { withoutLocal } from '../../../scenarios/local/local.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 import { otherUser, withoutOtherUser } from '../../../support/other-user.ts';
-import { removeFolder } from '../../../support/remove.ts';
 import { noNamespaces } from '../../../support/user-namespace.ts';
 
 const Ended = Type.Object({ code: Type.Integer(), stdout: Type.String(), stderr: Type.String() });

@@ -6,7 +6,7 @@ import { fetchTools } from '../../../../lab/system/packages/tools.ts';
 import { quote } from '../../../../lab/system/quote.ts';
 import { listRuns } from '../../../../lab/system/runs.ts';
 import { until } from '../../../../lab/system/wait.ts';
-import { privateCache } from '../../../support/private.ts';
+import { privateCache } from '../../../support/files/private.ts';
 import { boot, noMachine } from './boot.ts';
 
 const reason = await noMachine();

@@ -5,7 +5,7 @@ import t from 'tap';
 import { execOk } from '../../../../lab/machine/machine.ts';
 import { bindShell } from '../../../../lab/scenario/targets/shell.ts';
 import { until } from '../../../../lab/system/wait.ts';
-import { privateCache } from '../../../support/private.ts';
+import { privateCache } from '../../../support/files/private.ts';
 import { boot, noMachine } from './boot.ts';
 
 const reason = await noMachine();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
-import { removeFolder } from '../../../support/remove.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 import { attachLab, footprint, run } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';
 import { backWithinMs, board } from './firewall-board.ts';

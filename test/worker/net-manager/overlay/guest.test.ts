@@ -6,8 +6,8 @@ import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
 import { boot, noMachine } from '../../../lab/machine/qemu/boot.ts';
 import { addresses, startTableCluster } from '../../../support/cluster/table.ts';
-import { privateCache } from '../../../support/private.ts';
-import { removeFolder } from '../../../support/remove.ts';
+import { privateCache } from '../../../support/files/private.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 import { nodeAddress, setUpBoards } from './guest.ts';
 
 const reason = await noMachine();

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
 import { deadline, until } from '../../../../lab/system/wait.ts';
 import { startNetCluster } from '../../../support/cluster/net.ts';
-import { killAll } from '../../node-engine/support/jobs.ts';
+import { killAll } from '../../../support/kill-all.ts';
 import { createDaemon } from '../daemon.ts';
 import { attachLab, footprint, get, inNamespace, run, serve, settled } from '../kernel.ts';
 import { inSandbox } from '../sandbox.ts';

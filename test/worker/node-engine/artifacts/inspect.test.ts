@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { inspectComponent, UnusableBinary } from '../../../../worker/contract/component.ts';
 import { inspectFile } from '../../../../worker/node-engine/artifacts/inspect.ts';
-import { memoryFolder } from '../../../support/memory-folder.ts';
+import { memoryFolder } from '../../../support/files/memory-folder.ts';
 import { fixture } from '../support/daemon.ts';
 
 const fixtures = await Promise.all(

@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
 import { startCluster } from '../../../support/cluster/engine.ts';
+import { killAll } from '../../../support/kill-all.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { createDaemon, noWasmtime } from '../support/daemon.ts';
 import { startEngine } from '../support/engine.ts';
-import { job, killAll, processes } from '../support/jobs.ts';
+import { job, processes } from '../support/jobs.ts';
 import { startNetManager } from '../support/net-manager.ts';
 import { type Program, writeProgram } from '../support/programs.ts';
 import { until } from '../support/until.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { removeFolder } from '../../../support/remove.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 import { footprint } from '../../net-manager/kernel.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { fetchText, noWasmtime } from '../support/daemon.ts';

@@ -7,8 +7,8 @@ import { installFilter } from '../../../../worker/node-engine/process/filter.ts'
 import { calls, systemCallFilter } from '../../../../worker/node-engine/process/seccomp.ts';
 import { CommandFailed, run } from '../../../../worker/system/run.ts';
 import { dropPrivileges } from '../../../../worker/system/users.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 import { inputs } from '../../../support/inputs.ts';
-import { removeFolder } from '../../../support/remove.ts';
 import { noWasmtime, wasmtime } from '../support/daemon.ts';
 
 type Call = { readonly number: number; readonly audit: number; readonly argument: number };

@@ -8,7 +8,7 @@ import { architecture } from '../../../../worker/node-engine/native/processor.ts
 import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime/runtime.ts';
 import { compilerUsers, hasUsers, instanceUsers } from '../../../../worker/system/users.ts';
 import { startCluster } from '../../../support/cluster/engine.ts';
-import { removeFolder } from '../../../support/remove.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 import { inSandbox } from '../../net-manager/sandbox.ts';
 import { createDaemon, fetchText, noWasmtime, wasmtime } from '../support/daemon.ts';
 import { hello, job, processes, service } from '../support/jobs.ts';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import { ArtifactCache } from '../../../../worker/node-engine/artifacts/artifacts.ts';
 import { defaultSources, type Sources } from '../../../../worker/node-engine/artifacts/sources.ts';
-import { memoryFolder } from '../../../support/memory-folder.ts';
+import { memoryFolder } from '../../../support/files/memory-folder.ts';
 import { fixture } from './daemon.ts';
 
 export const component = await readFile(fixture('hello-wasi-http'));

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { caughtUp } from '../../../support/caught-up.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 import { nodeOptions } from '../../../support/node-options.ts';
-import { removeFolder } from '../../../support/remove.ts';
 import { endProcesses } from './jobs.ts';
 
 const entry = fileURLToPath(new URL('../../../../worker/node-engine/main.ts', import.meta.url));

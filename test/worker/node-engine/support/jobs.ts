@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { killAll } from '../../../support/kill-all.ts';
 import { until } from './until.ts';
 
 export const service = 'app.appns.svc.svcns';
@@ -26,16 +27,6 @@ export const processes = async (folder: string, mark = 'OAKESTRA_INSTANCE'): Pro
     pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')] as const),
   );
   return environments.filter(([, text]) => text.includes(`${mark}=${folder}`)).map(([pid]) => pid);
-};
-
-/** Kills processes by their pids; one that has ended meanwhile is no trouble. */
-export const killAll = (pids: readonly string[]): void => {
-  for (const pid of pids)
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
 };
 
 /**

@@ -12,7 +12,7 @@ import { wasmtimeRuntime } from '../../../../worker/node-engine/runtime/wasmtime
 import { settingsOf } from '../../../../worker/node-engine/settings.ts';
 import { work } from '../../../../worker/node-engine/worker.ts';
 import type { Cluster } from '../../../support/cluster/engine.ts';
-import { removeFolder } from '../../../support/remove.ts';
+import { removeFolder } from '../../../support/files/remove.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, realpathSync } from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { cacheRoot } from '../../lab/system/files/cache.ts';
+import { cacheRoot } from '../../../lab/system/files/cache.ts';
 
-const repository = fileURLToPath(new URL('../../', import.meta.url));
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** What a test goes on to use, wherever it lies: this checkout, the cache, and the folder for temporary files. */
 const needed = (): readonly string[] =>

@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { cachePath } from '../../lab/system/files/cache.ts';
+import { cachePath } from '../../../lab/system/files/cache.ts';
 
 /** Parts of the cache that hold what can be made again. Records of runs are not among them. */
 const shared = ['packages', 'indexes', 'tools', 'node', 'wasmtime', 'kernels', 'layers', 'initramfs', 'compiled'];
