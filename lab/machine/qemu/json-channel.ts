@@ -31,7 +31,7 @@ type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (e
 
 /** The emulator or the agent answered a request with an error. */
 export class AgentError extends Error {
-  override readonly name = 'Refused';
+  override readonly name = 'AgentError';
 }
 
 /** There is nobody at the other end any more. */

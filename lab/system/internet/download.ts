@@ -11,7 +11,7 @@ const stallMs = 30_000;
 
 /** A server said that it does not have the file; trying again would not help. */
 export class NotFound extends Error {
-  override readonly name = 'NotThere';
+  override readonly name = 'NotFound';
 }
 
 /** Appends what is missing of `url` to `file`; starts anew when the server does not resume. */

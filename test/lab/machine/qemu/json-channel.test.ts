@@ -58,8 +58,8 @@ t.test('a refusal, even one without an id, is the answer to its request', async 
     else if (execute === 'unreadable') socket.write(`{${error}}\n`);
     else socket.write(`{"return": {}, "id": ${id}}\n`);
   });
-  await t.rejects(emulator.channel.request('readable'), { name: 'Refused', message: 'no' });
-  await t.rejects(emulator.channel.request('unreadable'), { name: 'Refused', message: 'no' });
+  await t.rejects(emulator.channel.request('readable'), { name: 'AgentError', message: 'no' });
+  await t.rejects(emulator.channel.request('unreadable'), { name: 'AgentError', message: 'no' });
   t.strictSame(await emulator.channel.request('fine'), {});
 });
 
