@@ -27,7 +27,11 @@ export const atMost = (what: string, value: number, unit: string, limit: number)
   met: value <= limit,
 });
 
-const rounded = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+const rounded = (value: number, unit: string): string => {
+  if (Math.abs(value) >= 100) return value.toFixed(0);
+  // a ratio says little but what it has beyond 1
+  return unit === 'x' ? value.toFixed(3) : value.toPrecision(3);
+};
 
 /** Figures as a Markdown table. */
 export const table = (figures: readonly Figure[]): string =>
@@ -35,8 +39,8 @@ export const table = (figures: readonly Figure[]): string =>
     '| figure | measured | target | |',
     '| --- | --- | --- | --- |',
     ...figures.map(({ what, value, unit, interval, target = '', met }) => {
-      const range = interval ? ` (${rounded(interval.low)} to ${rounded(interval.high)})` : '';
+      const range = interval ? ` (${rounded(interval.low, unit)} to ${rounded(interval.high, unit)})` : '';
       const sign = met === undefined ? '' : met ? 'met' : '**missed**';
-      return `| ${what} | ${rounded(value)} ${unit}${range} | ${target} | ${sign} |`;
+      return `| ${what} | ${rounded(value, unit)} ${unit}${range} | ${target} | ${sign} |`;
     }),
   ].join('\n');

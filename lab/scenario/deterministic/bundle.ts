@@ -59,8 +59,11 @@ void runInGuest(scenario);`;
   return only(outputFiles);
 };
 
-/** The client of a counted load in one file. */
-export const bundleClient = async (): Promise<Buffer> => {
-  const { outputFiles } = await build({ ...options(), entryPoints: [client] });
+/** A program for a guest, and all that it imports, in one file. */
+export const bundleProgram = async (file: string): Promise<Buffer> => {
+  const { outputFiles } = await build({ ...options(), entryPoints: [file] });
   return only(outputFiles);
 };
+
+/** The client of a counted load in one file. */
+export const bundleClient = (): Promise<Buffer> => bundleProgram(client);

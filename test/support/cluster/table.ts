@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startBroker } from './broker.ts';
+import { type Listening, startBroker } from './broker.ts';
 
 type Row = Record<string, unknown> & { readonly instance_number: number };
 type Body = Record<string, string>;
@@ -10,17 +10,36 @@ const subnets: Readonly<Record<string, object>> = {
   b: { address: '10.18.0.64', addressv6: 'fc00::100' },
 };
 
-/** The addresses of the test's services: any instance's, and each instance's own. */
+/** From this number on services have a block of 4,096 IPv4 addresses for each use, from 10.30.128.0 on. */
+const blocksFrom = 128;
+
+const inBlock = (block: number, service: number) => `10.30.${128 + 16 * block + (service >> 8)}.${service & 255}`;
+
+/**
+ * The addresses of the test's services: any instance's, and each instance's own. Services below 128 may have 255
+ * instances, those below 4,096 seven.
+ */
 export const addresses = (service: number) => ({
-  any: { v4: `10.30.0.${service}`, v6: `fdff:2000::${service}` },
-  of: (instance: number) => ({ v4: `10.30.${service}.${instance + 1}`, v6: `fdff::${service}:${instance + 1}` }),
+  any: { v4: service < blocksFrom ? `10.30.0.${service}` : inBlock(0, service), v6: `fdff:2000::${service}` },
+  of: (instance: number) => ({
+    v4: service < blocksFrom ? `10.30.${service}.${instance + 1}` : inBlock(instance + 1, service),
+    v6: `fdff::${service}:${instance + 1}`,
+  }),
 });
+
+/** The service that an address is of, or 0. */
+export const serviceAt = (address: string): number => {
+  const [, third = '', fourth = ''] = /^10\.30\.(\d+)\.(\d+)$/.exec(address) ?? [];
+  if (Number(third) >= 128) return ((Number(third) & 15) << 8) | Number(fourth);
+  const [, any, one] = /^fdff:2000::(\d+)$|^fdff::(\d+):\d+$/.exec(address) ?? [];
+  return Number(any ?? one ?? (third === '0' ? fourth : third));
+};
 
 /**
  * A cluster with a table of services: `app.ns.s1.ns` is service 1, and so on. It learns where instances are from the
  * nodes, as a real one does, and announces what changes. `change` sees every answer before it is sent.
  */
-export const startTableCluster = async () => {
+export const startTableCluster = async (listening: Listening = {}) => {
   const rows = new Map<string, Map<number, Row>>();
   const queries: Body[] = [];
   const removed: string[] = [];
@@ -30,12 +49,8 @@ export const startTableCluster = async () => {
   };
 
   const numberOf = (name: string) => Number(/\.s(\d+)\./.exec(name)?.[1] ?? 0);
-  const nameAt = (address: string): string => {
-    const number = /^10\.30\.0\.(\d+)$|^10\.30\.(\d+)\.\d+$|^fdff:2000::(\d+)$|^fdff::(\d+):\d+$/.exec(address) ?? [];
-    return `app.ns.s${number.slice(1).find(Boolean)}.ns`;
-  };
   const answer = ({ sname = '', sip = '' }: Body) => {
-    const name = sname || nameAt(sip);
+    const name = sname || `app.ns.s${serviceAt(sip)}.ns`;
     const list = [...(rows.get(name)?.values() ?? [])];
     return { app_name: list.length > 0 ? name : sname, query_key: sname || sip, instance_list: list };
   };
@@ -78,15 +93,12 @@ export const startTableCluster = async () => {
       if (result) await broker.publish(`nodes/${id}/net/tablequery/result`, result);
     }
   };
-  const broker = await startBroker(
-    {},
-    {
-      received: ({ topic, body }) => {
-        const [, id, what] = /^nodes\/([^/]+)\/net\/(.+)$/.exec(topic) ?? [];
-        if (id && what) void take(id, what, body as Body);
-      },
+  const broker = await startBroker(listening, {
+    received: ({ topic, body }) => {
+      const [, id, what] = /^nodes\/([^/]+)\/net\/(.+)$/.exec(topic) ?? [];
+      if (id && what) void take(id, what, body as Body);
     },
-  );
+  });
   return {
     ...broker,
     control,

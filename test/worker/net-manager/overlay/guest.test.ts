@@ -1,14 +1,15 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
+import { buildWorker } from '../../../../lab/image/worker-bundle.ts';
 import { deadline, until } from '../../../../lab/system/wait.ts';
 import { boot, noMachine } from '../../../lab/machine/qemu/boot.ts';
+import { nodeAddress, setUpBoards } from '../../../support/boards.ts';
 import { addresses, startTableCluster } from '../../../support/cluster/table.ts';
 import { privateCache } from '../../../support/files/private.ts';
 import { removeFolder } from '../../../support/files/remove.ts';
-import { nodeAddress, setUpBoards } from './guest.ts';
 
 const reason = await noMachine();
 const nightly = { skip: process.env['LAB_NIGHTLY'] ? false : 'set LAB_NIGHTLY=1 to try bad input and a kill' };
@@ -32,7 +33,8 @@ t.test('services of two boards', { skip: reason, timeout: 1_500_000 }, async (t)
   stack.defer(() => removeFolder(bundle));
   const cluster = stack.use(await startTableCluster());
   const { machine } = stack.use(await boot());
-  const boards = await setUpBoards(machine, cluster.port, bundle);
+  await buildWorker(bundle);
+  const boards = await setUpBoards(machine, cluster.port, await readFile(join(bundle, 'net-manager.cjs')));
   stack.defer(async () => {
     if (!t.passing()) for (const name of ['a', 'b'] as const) t.comment(await boards.log(name));
   });

@@ -1,8 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { buildWorker } from '../../../../lab/image/worker-bundle.ts';
-import { execOk, type Machine } from '../../../../lab/machine/machine.ts';
-import { userNetwork } from '../../../../lab/machine/user-network.ts';
+import { execOk, type Machine } from '../../lab/machine/machine.ts';
+import { userNetwork } from '../../lab/machine/user-network.ts';
 
 /** Two boards on one segment, as network namespaces of a guest whose kernel has what an overlay needs. */
 const segment = `
@@ -89,11 +86,10 @@ export type NodeName = 'a' | 'b';
 
 export const nodeAddress = { a: '192.168.77.11', b: '192.168.77.12' } as const;
 
-/** Makes both nodes in a guest and starts nothing in them yet. */
-export const setUpBoards = async (machine: Machine, clusterPort: number, bundle: string) => {
+/** Makes both nodes in a guest, with a bundled NetManager for them, and starts nothing in them yet. */
+export const setUpBoards = async (machine: Machine, clusterPort: number, netManager: Uint8Array) => {
   const sh = async (text: string): Promise<string> => await execOk(machine, ['sh', '-c', text]);
-  await buildWorker(bundle);
-  await machine.writeFile('/root/net-manager.cjs', await readFile(join(bundle, 'net-manager.cjs')));
+  await machine.writeFile('/root/net-manager.cjs', netManager);
   await machine.writeFile('/root/serve.cjs', program);
   await machine.writeFile('/root/forge.cjs', forger);
   await machine.writeFile('/root/hold.cjs', holder);
