@@ -99,8 +99,8 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     '  set links { type ifname; }',
     ...chain('guard', [
       'type filter hook prerouting priority raw; policy accept;',
-      'iifname @links ip daddr 127.0.0.0/8 drop',
-      'iifname @links ip saddr 127.0.0.0/8 drop',
+      'ip daddr 127.0.0.0/8 iifname @links drop',
+      'ip saddr 127.0.0.0/8 iifname @links drop',
     ]),
     ...chain('mapped', portMaps.rules),
     ...chain('prerouting', [
@@ -123,6 +123,8 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     ...chain('board', boardRules(settings)),
     ...chain('forward', [
       'type filter hook forward priority filter; policy accept;',
+      // As good as all: what follows is about connections that begin.
+      'ct state established,related accept',
       ...(settings.overlay === 'off' ? [] : overlayAccepts),
       'iifname @links oifname != @links ct state { new, invalid, untracked } jump egress',
       'iifname != @links oifname @links ct status dnat accept',
@@ -130,7 +132,7 @@ export const ruleset = (settings: Settings, instances: readonly Instance[]): rea
     ]),
     ...chain('input', [
       'type filter hook input priority filter; policy accept;',
-      'iifname @links ct state { new, invalid, untracked } jump board',
+      'ct state new,invalid,untracked iifname @links jump board',
     ]),
     '}',
     ...(settings.topology === 'bridged' ? [`add element ${table} links { ${bridge} }`] : []),

@@ -1,8 +1,9 @@
-import { addressAt, familyOf } from '../addresses.ts';
+import { familyOf } from '../addresses.ts';
 import { chain } from '../ruleset.ts';
 import type { Settings } from '../settings.ts';
 import { divisions } from './desired.ts';
 import { hold, instanceLinks, overlayTable, peerMark, wireTable } from './names.ts';
+import { most, pace, passing, wireRules } from './wire.ts';
 
 /** What is counted: packets that were dropped or refused, by reason, and those that were held. */
 export const counters = [
@@ -23,16 +24,6 @@ export const counters = [
   /** Let wait for the cluster's answer. */
   'held',
 ] as const;
-
-/** The counters of the datagrams themselves; `strangers` come from nodes that are not known, `waiting` is held. */
-export const wireCounters = ['malformed', 'strangers', 'waiting', 'flooded'] as const;
-
-/** Sets that packets fill, or that empty themselves: what they hold is nobody's to keep. */
-const passing = 'flags dynamic,timeout; timeout 6s;';
-
-/** How many addresses and other nodes are asked after at a time, and how many of them for one instance or node. */
-const pace = 'limit rate over 8/second burst 16 packets';
-const most = 128;
 
 type Family = {
   readonly name: 4 | 6;
@@ -66,12 +57,16 @@ const drop = (counter: (typeof counters)[number]): string => `counter name ${cou
 
 /** From another node: its instance's own address is the source, the namespace's address of an instance here the destination. */
 const arriving = ({ name, ip, range }: Family): readonly string[] => [
-  `${ip} saddr != ${range} ${drop('forged')}`,
-  `${ip} saddr @own${name} ${drop('looping')}`,
-  `iifname . ${ip} saddr != @peers${name} ${drop('forged')}`,
+  `iifname . ${ip} saddr != @peers${name} goto denied${name}`,
   `${ip} daddr ${range} ${drop('foreign')}`,
   `${ip} daddr set ${ip} daddr map @instances${name}`,
   `${ip} daddr != ${range} ${drop('foreign')}`,
+];
+
+/** Of no instance that is known to be on the node which sent it. */
+const denied = ({ name, ip }: Family): readonly string[] => [
+  `${ip} saddr @own${name} ${drop('looping')}`,
+  drop('forged'),
 ];
 
 /** From an instance here: its own address becomes the source. What nobody knows is held, so many at a time. */
@@ -104,42 +99,6 @@ const closing = ({ overlay }: Settings, { ip, name, range }: Family, from: strin
   ];
 };
 
-/** The table of the datagrams: bare IP packets of other nodes only, from instances that are known to be on that node. */
-const wire = (settings: Settings): readonly string[] => [
-  `table ${wireTable} {`,
-  ...wireCounters.map((name) => `  counter ${name} { }`),
-  '  set nodes { type ipv4_addr; }',
-  '  set senders4 { typeof ip saddr . @th,160,32; }',
-  '  set senders6 { typeof ip saddr . @th,128,128; }',
-  `  set claims4 { typeof ip saddr . @th,160,32; size ${most}; ${passing} }`,
-  `  set claims6 { typeof ip saddr . @th,128,128; size ${most}; ${passing} }`,
-  `  set strangers { type ipv4_addr; size ${most}; ${passing} }`,
-  ...chain('prerouting', [
-    'type filter hook prerouting priority -390; policy accept;',
-    // Let go, a datagram is for this node again, whichever of its addresses it was sent to.
-    `iifname "${hold.far}" udp dport ${settings.tunnelPort} ip daddr set ${addressAt(settings.subnet, 1).v4}`,
-    `udp dport ${settings.tunnelPort} fib daddr type local goto datagram`,
-  ]),
-  ...chain('datagram', [
-    `iifname ${instanceLinks(settings)} counter name strangers drop`,
-    'udp length < 28 counter name malformed drop',
-    // The first bits of GUE tell a header of its own from a bare packet (draft-ietf-intarea-gue, 3.1); only bare ones are the overlay's.
-    '@th,64,4 != { 4, 6 } counter name malformed drop',
-    '@th,64,4 4 ip saddr . @th,160,32 @senders4 accept',
-    '@th,64,4 6 ip saddr . @th,128,128 @senders6 accept',
-    // Let go, and still not of an instance that is known to be there: of a known node it is dropped as a forged packet.
-    `iifname "${hold.far}" ip saddr @nodes accept`,
-    `iifname "${hold.far}" counter name strangers drop`,
-    `update @strangers { ip saddr ${pace} } counter name flooded drop`,
-    '@th,64,4 4 update @claims4 { ip saddr . @th,160,32 } goto unknown',
-    '@th,64,4 6 update @claims6 { ip saddr . @th,128,128 } goto unknown',
-    'counter name flooded drop',
-  ]),
-  // The datagram waits, whole, as if for its sender to answer on that link: the kernel says then who is missed.
-  ...chain('unknown', [`counter name waiting ip daddr set ip saddr dup to ip saddr device "${hold.near}" drop`]),
-  '}',
-];
-
 /**
  * The tables of the overlay without what their sets and maps hold, as one transaction that replaces what was there.
  *
@@ -157,6 +116,7 @@ export const overlayRules = (settings: Settings): readonly string[] => {
     ...counters.map((name) => `  counter ${name} { }`),
     ...each(setsOf).map((line) => `  ${line}`),
     ...families.flatMap((family) => [
+      ...chain(`denied${family.name}`, denied(family)),
       ...chain(`arriving${family.name}`, arriving(family)),
       ...chain(`leaving${family.name}`, leaving(family)),
       ...chain(`released${family.name}`, released(family)),
@@ -166,13 +126,17 @@ export const overlayRules = (settings: Settings): readonly string[] => {
       'meta nfproto ipv4 goto arriving4',
       'goto arriving6',
     ]),
+    ...['leaving', 'released'].flatMap((way) =>
+      chain(
+        way,
+        each(({ name, ip, range }) => [`${ip} daddr ${range} goto ${way}${name}`]),
+      ),
+    ),
     ...chain('first', [
       'type filter hook prerouting priority -310; policy accept;',
       `iifname "${peerMark}*" goto arriving`,
-      ...each(({ name, ip, range }) => [
-        `iifname ${from} ${ip} daddr ${range} goto leaving${name}`,
-        `iifname "${hold.far}" ${ip} daddr ${range} goto released${name}`,
-      ]),
+      `iifname ${from} goto leaving`,
+      `iifname "${hold.far}" goto released`,
     ]),
     ...divisions.flatMap((size) =>
       chain(
@@ -196,18 +160,20 @@ export const overlayRules = (settings: Settings): readonly string[] => {
       ...each(({ name, ip }) => [`${ip} daddr @refused${name} counter name refused jump refusing`]),
       'accept',
     ]),
+    // The kernel's own message for packets that are too long does not survive the rewriting.
+    ...chain('outward', [
+      'tcp flags syn tcp option maxseg size set rt mtu',
+      `iifname ${from} accept`,
+      `iifname "${hold.far}" accept`,
+      drop('foreign'),
+    ]),
+    ...chain('inward', ['tcp flags syn tcp option maxseg size set rt mtu', `oifname != ${from} ${drop('foreign')}`]),
+    ...chain('waiting', [`iifname ${from} goto unreached`, `iifname "${hold.far}" goto unreached`, drop('foreign')]),
     ...chain('through', [
       'type filter hook forward priority -5; policy accept;',
-      `oifname { "${hold.near}" } iifname ${from} goto unreached`,
-      `oifname { "${hold.near}" } iifname "${hold.far}" goto unreached`,
-      `oifname "${hold.near}" ${drop('foreign')}`,
-      // The kernel's own message for packets that are too long does not survive the rewriting.
-      `oifname "${peerMark}*" tcp flags syn tcp option maxseg size set rt mtu`,
-      `iifname "${peerMark}*" tcp flags syn tcp option maxseg size set rt mtu`,
-      `oifname "${peerMark}*" iifname ${from} accept`,
-      `oifname "${peerMark}*" iifname "${hold.far}" accept`,
-      `oifname "${peerMark}*" ${drop('foreign')}`,
-      `iifname "${peerMark}*" oifname != ${from} ${drop('foreign')}`,
+      `oifname "${peerMark}*" goto outward`,
+      `iifname "${peerMark}*" goto inward`,
+      `oifname "${hold.near}" goto waiting`,
     ]),
     ...chain('last', [
       'type filter hook postrouting priority 300; policy accept;',
@@ -216,16 +182,16 @@ export const overlayRules = (settings: Settings): readonly string[] => {
     ...chain('board', [
       'type filter hook output priority filter; policy accept;',
       // An instance's route by this board is the right one; a redirect would tell it otherwise.
-      `oifname ${from} icmp type redirect drop`,
-      `oifname ${from} icmpv6 type nd-redirect drop`,
+      `icmp type redirect oifname ${from} drop`,
+      `icmpv6 type nd-redirect oifname ${from} drop`,
       // The board itself has no address by which services could answer it.
       ...each(({ ip, range }) => [
-        `oifname "${peerMark}*" ${ip} daddr ${range} ${ip} saddr != ${range} reject with icmpx type admin-prohibited`,
-        `oifname "${hold.near}" ${ip} daddr ${range} reject with icmpx type admin-prohibited`,
+        `${ip} daddr ${range} oifname "${peerMark}*" ${ip} saddr != ${range} reject with icmpx type admin-prohibited`,
+        `${ip} daddr ${range} oifname "${hold.near}" reject with icmpx type admin-prohibited`,
       ]),
     ]),
     '}',
-    ...wire(settings),
+    ...wireRules(settings),
   ];
 };
 
