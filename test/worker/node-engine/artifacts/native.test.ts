@@ -144,11 +144,11 @@ inSandbox(import.meta.url, () => {
     const { native, artifact, at } = await setUp(t, result);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'disk', at('folder')]);
     const { file = '', precompiled = true } = (await native.program(artifact('a'), signal)) ?? {};
-    execFileSync('mount', ['-o', 'remount,ro', at('folder')]);
+    execFileSync('mount', ['-o', 'remount,ro', 'disk', at('folder')]);
     t.match(await native.program(artifact('a'), signal), { file });
     await native.discard({ file, precompiled });
     await t.rejects(native.program(artifact('b'), signal), { code: 'EROFS' });
-    execFileSync('mount', ['-o', 'remount,rw', at('folder')]);
+    execFileSync('mount', ['-o', 'remount,rw', 'disk', at('folder')]);
     await native.program(artifact('b'), signal);
     await native.discard({ file, precompiled });
     t.equal((await readdir(at('folder'))).length, 1);

@@ -48,7 +48,8 @@ inSandbox(import.meta.url, () => {
         '/a': (response) => response.end(component),
         '/b': (response) => response.end(padded(1)),
       });
-      const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, folder]);
+      // with its source it is named whole: else mount(8) repeats options of the first mount, whose user is another one here
+      const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, 'disk', folder]);
       const image = `http://${base}/a#sha256=${(await cache.fetch(`http://${base}/a`, signal)).digest}`;
       remount('ro');
       t.equal((await cache.fetch(image, signal)).file, (await new ArtifactCache(folder).fetch(image, signal)).file);

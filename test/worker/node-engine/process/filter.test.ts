@@ -50,13 +50,13 @@ inSandbox(import.meta.url, () => {
       const fail = (text: string) => void t.fail(text);
       const log = { debug: fail, info: fail, warn: fail, error: fail };
       const install = () => installFilter(disk, spare, { path: wasmtime, user: undefined }, log);
-      execFileSync('mount', ['-o', 'remount,ro', disk]);
+      execFileSync('mount', ['-o', 'remount,ro', 'disk', disk]);
       const [inMemory, onDisk] = [join(spare, 'seccomp.bpf'), join(disk, 'seccomp.bpf')];
       t.equal(await install(), inMemory);
       t.same(await readFile(inMemory), systemCallFilter(process.arch));
-      execFileSync('mount', ['-o', 'remount,rw', disk]);
+      execFileSync('mount', ['-o', 'remount,rw', 'disk', disk]);
       t.equal(await install(), onDisk);
-      execFileSync('mount', ['-o', 'remount,ro', disk]);
+      execFileSync('mount', ['-o', 'remount,ro', 'disk', disk]);
       t.equal(await install(), onDisk, 'what an engine before has written is used');
       await keepFilter(onDisk);
     },

@@ -217,7 +217,7 @@ inSandbox(
       await using mounted = new AsyncDisposableStack();
       mounted.defer(() => void execFileSync('umount', [join(folder, 'disk')]));
       const logs = await opened(t, join(folder, 'disk'));
-      const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, logs.folder]);
+      const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, 'disk', logs.folder]);
       const { log } = listener();
       remount('ro');
       await t.rejects(newLog(logs, task, log), {
@@ -237,7 +237,7 @@ inSandbox(
       const room = `while [ ! -e ${folder}/room ]; do yes | head -c 200000; done`;
       const written = write(log, `${room}; yes | head -c 8000000; echo the end`);
       await until(async () => (await sizeOf(log)) === 1024 * 1024, 'full disk', AbortSignal.timeout(120_000));
-      execFileSync('mount', ['-o', 'remount,size=30m', join(folder, 'disk')]);
+      execFileSync('mount', ['-o', 'remount,size=30m', 'disk', join(folder, 'disk')]);
       await writeFile(join(folder, 'room'), '');
       await written;
       t.match(await readFile(log, 'utf8').then((text) => text.slice(-8)), 'the end\n');
