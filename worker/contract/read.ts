@@ -174,11 +174,11 @@ export const read = <T extends TSchema>(schema: T, data: unknown, name: string, 
     }
     const parts = new Map<string, Path>();
     for (const { part = [], text } of found) {
-      const name = JSON.stringify(part);
-      if (parts.has(name)) continue;
+      const key = JSON.stringify(part);
+      if (parts.has(key)) continue;
       if (notes < maxNotes) note(`${name}: ${text}; left out`);
       notes += 1;
-      parts.set(name, part);
+      parts.set(key, part);
     }
     value = normalized(schema as Node, compact(without(value, partsOf(parts.values()))));
   }
