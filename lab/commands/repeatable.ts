@@ -49,7 +49,7 @@ export const repeatable = (
 };
 
 /** The component that lies in a report's folder, as its path; undefined where the lab's own was deployed. */
-export const keptComponent = ({ run }: Results, folder: string): string | undefined => {
+export const keptComponent = ({ run }: Pick<Results, 'run'>, folder: string): string | undefined => {
   const at = run.command?.indexOf(kept.app) ?? -1;
   const name = at < 0 ? undefined : run.command?.[at + 1];
   return name === undefined ? undefined : path.join(folder, path.basename(name));

@@ -22,14 +22,15 @@ const locate = async (report: string, reports: string): Promise<string> => {
   return there ? beside : report;
 };
 
-const show = async (report: string, flags: { readonly reports: string; readonly json: boolean }) => {
-  const folder = await locate(report, flags.reports);
+type ReportFlags = { readonly reports: string; readonly json: boolean };
+
+const show = async (folder: string, flags: ReportFlags) => {
   const results = await readResults(folder);
   if (flags.json) printJson(results);
   else process.stdout.write(terminal(results, { colours: coloursOf(process.stdout), folder }));
 };
 
-const list = async (flags: { readonly reports: string; readonly json: boolean }) => {
+const list = async (flags: ReportFlags) => {
   const names = (await fs.readdir(flags.reports).catch(() => [])).filter((name) => /^\d{8}T/.test(name)).toSorted();
   const found = await Promise.all(
     names.map(async (name) => {
@@ -77,13 +78,23 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       .description(about)
       .option('--reports <folder>', 'the folder of the reports', defaultReports)
       .option('--json', 'one JSON document on stdout', false);
-  add('show', 'show a report in the terminal')
-    .argument('[report]', 'its folder or name', 'latest')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  npm run lab -- report show\n  npm run lab -- report show reports/latest --json',
-    )
-    .action(show);
+  /** A command about one report, which `act` is given by its path. */
+  const addOf = (
+    name: string,
+    description: string,
+    help: string,
+    act: (report: string, flags: ReportFlags) => Promise<void>,
+  ) =>
+    add(name, description)
+      .argument('[report]', 'its folder or name', 'latest')
+      .addHelpText('after', help)
+      .action(async (given: string, flags: ReportFlags) => act(await locate(given, flags.reports), flags));
+  addOf(
+    'show',
+    'show a report in the terminal',
+    '\nExamples:\n  npm run lab -- report show\n  npm run lab -- report show reports/latest --json',
+    show,
+  );
   add('list', 'list all reports, oldest first')
     .addHelpText('after', '\nExamples:\n  npm run lab -- report list')
     .action(list);
@@ -96,32 +107,23 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
       '\nExamples:\n  npm run lab -- report diff reports/BEFORE reports/AFTER\n  npm run lab -- report diff --baseline latest\n\nExit codes: 0 no regression, 1 a regression, 2 not comparable.\nA figure is judged from 4 replicates on: npm run lab -- scenario bridged --machine local --replicates 5',
     )
     .action((first: string, second: string | undefined, flags: CompareFlags) => compare(first, second, flags, context));
-  add('reproduce', 'run what a report is of once more, from the report alone, and compare')
-    .argument('[report]', 'its folder or name', 'latest')
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 all is the same but times, 1 the outcome differs, 2 something else was run (machine, options, inputs).\n\nExample:\n  npm run lab -- report reproduce reports/20260401T101500-1a2b3c-bridged-virt',
-    )
-    .action(async (report: string, flags: { readonly reports: string; readonly json: boolean }) =>
-      reproduce(await locate(report, flags.reports), flags, context),
-    );
-  add('verify', 'recompute the digests that a report names, as far as that can be done here')
-    .argument('[report]', 'its folder or name', 'latest')
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 all that could be recomputed are the same, 1 one differs, 2 none could be recomputed.\n\nExample:\n  npm run lab -- report verify latest',
-    )
-    .action(async (report: string, flags: { readonly reports: string; readonly json: boolean }) =>
-      verify(await locate(report, flags.reports), flags.json, context),
-    );
+  addOf(
+    'reproduce',
+    'run what a report is of once more, from the report alone, and compare',
+    '\nExit codes: 0 all is the same but times, 1 the outcome differs, 2 something else was run (machine, options, inputs).\n\nExample:\n  npm run lab -- report reproduce reports/20260401T101500-1a2b3c-bridged-virt',
+    (folder, flags) => reproduce(folder, flags, context),
+  );
+  addOf(
+    'verify',
+    'recompute the digests that a report names, as far as that can be done here',
+    '\nExit codes: 0 all that could be recomputed are the same, 1 one differs, 2 none could be recomputed.\n\nExample:\n  npm run lab -- report verify latest',
+    (folder, { json }) => verify(folder, json, context),
+  );
   addMerge(add('merge', 'join the reports of the shards of a suite'), context);
-  add('baseline', 'make the baseline of a scenario and a machine from a deterministic run with five seeds or more')
-    .argument('[report]', 'its folder or name', 'latest')
-    .addHelpText(
-      'after',
-      '\nExample:\n  npm run lab -- scenario bridged --deterministic --seeds 5\n  npm run lab -- report baseline latest',
-    )
-    .action(async (report: string, flags: { readonly reports: string; readonly json: boolean }) =>
-      saveBaseline(await locate(report, flags.reports), flags.json),
-    );
+  addOf(
+    'baseline',
+    'make the baseline of a scenario and a machine from a deterministic run with five seeds or more',
+    '\nExample:\n  npm run lab -- scenario bridged --deterministic --seeds 5\n  npm run lab -- report baseline latest',
+    (folder, { json }) => saveBaseline(folder, json),
+  );
 };

@@ -1,16 +1,15 @@
-import fs from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 import { bootSources, imageKinds, type MachineOptions } from '../../machine/kind.ts';
 import { machineKind } from '../../machine/machines.ts';
 import { checkedInputs, type InputCheck } from '../../report/compare/checked-inputs.ts';
+import { verdictSigns } from '../../report/formats/verdict.ts';
 import type { Input, Results } from '../../report/model/results.ts';
 import { readResults } from '../../report/read.ts';
 import { exitCodes, messageOf } from '../../system/errors.ts';
 import { fileDigest } from '../../system/files/digest.ts';
+import { fixtureApp } from '../../wasm/app.ts';
 import { type CommandContext, printJson } from '../context.ts';
 import { keptComponent } from '../repeatable.ts';
-
-const fixtures = fileURLToPath(new URL('../../../fixtures/', import.meta.url));
 
 /** What a report says of the machine's options; a wasmtime by path is no file of a report. */
 const machineOptions = ({ options }: Results): MachineOptions => {
@@ -23,20 +22,17 @@ const machineOptions = ({ options }: Results): MachineOptions => {
   };
 };
 
-/** The components of the lab's own, and the one in the report's folder, by digest. */
-const components = async (results: Results, report: string): Promise<readonly Input[]> => {
-  const own = (await fs.readdir(fixtures)).map((name) => [`${name}.wasm`, `${fixtures}${name}/${name}.wasm`] as const);
-  const kept = keptComponent(results, report);
-  const used = new Set(results.inputs.map(({ version }) => version));
-  const found = own.filter(([version]) => kept === undefined && used.has(version));
-  const files =
-    kept === undefined
-      ? found
-      : [[results.inputs.find(({ name }) => name === 'component')?.version ?? '', kept] as const];
-  const digests = await Promise.allSettled(
-    files.map(async ([version, file]) => ({ name: 'component', version, sha256: await fileDigest(file) })),
+/** The components that the report names: the one in its folder, or the lab's own. One that is not there is left out. */
+const components = async ({ inputs, run }: Results, report: string): Promise<readonly Input[]> => {
+  const kept = keptComponent({ run }, report);
+  const digestOf = async (file: string): Promise<string> =>
+    kept === undefined ? (await fixtureApp(path.basename(file, '.wasm'))).sha256 : await fileDigest(kept);
+  const found = await Promise.allSettled(
+    inputs
+      .filter(({ name }) => name === 'component')
+      .map(async ({ name, version = '' }) => ({ name, version, sha256: await digestOf(version) })),
   );
-  return digests.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  return found.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 };
 
 /** What the machine would be made of now. Makes it where it is not in the cache. */
@@ -51,8 +47,8 @@ const line = ({ name, version, recorded, here }: InputCheck): string => {
   const about = `${name}${version === undefined ? '' : ` ${version}`}`;
   if (here === undefined) return `? ${about}: cannot be recomputed here\n`;
   return here === recorded
-    ? `✓ ${about}\n`
-    : `✗ ${about}: ${recorded.slice(0, 12)} in the report, ${here.slice(0, 12)} here\n`;
+    ? `${verdictSigns.passed} ${about}\n`
+    : `${verdictSigns.failed} ${about}: ${recorded.slice(0, 12)} in the report, ${here.slice(0, 12)} here\n`;
 };
 
 /**
