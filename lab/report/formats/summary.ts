@@ -1,19 +1,14 @@
-import { loadCounts } from '../model/load-record.ts';
-import { metricsOf } from '../model/metrics.ts';
-import type { Metric, Results } from '../model/results.ts';
+import type { Results } from '../model/results.ts';
 import type { SuiteEntry } from '../model/suite.ts';
 import { placeOf } from '../model/text.ts';
+import { countTable, figureTable, latencyTable, type Table } from './tables.ts';
 import { verdictWords } from './verdict.ts';
 import {
   answerLine,
   conditionsOf,
-  formatMetric,
   formatValue,
-  inOrder,
   loadFigureTable,
   machineOf,
-  metricsByLoad,
-  otherFigures,
   plain,
   reasonOf,
   suiteCounts,
@@ -33,6 +28,8 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): r
   rows.length === 0
     ? []
     : [head, head.map(() => '---'), ...rows.map((row) => row.map(cell))].map((row) => `| ${row.join(' | ')} |`);
+
+const drawn = ({ head, rows }: Table): readonly string[] => table(head, rows);
 
 const section = (title: string, lines: readonly string[]): readonly string[] =>
   lines.length === 0 ? [] : [`## ${title}`, '', ...lines, ''];
@@ -57,24 +54,6 @@ const stepRows = ({ steps }: Results): readonly (readonly string[])[] =>
         one.expected ?? '',
         one.actual ?? '',
       ]),
-  ]);
-
-const countRows = (metrics: readonly Metric[]): readonly (readonly string[])[] =>
-  [...metricsByLoad(metrics)].map(([load, its]) => [
-    load,
-    ...Object.keys(loadCounts).map((count) => {
-      const metric = its.find(({ name }) => name === `load.${count}`);
-      return metric ? formatMetric(metric) : '';
-    }),
-  ]);
-
-const otherRows = (results: Results): readonly (readonly string[])[] =>
-  otherFigures(results).map((metric) => [
-    metric.name,
-    Object.values(metric.dimensions).join(', '),
-    metric.where,
-    metric.kind,
-    formatMetric(metric),
   ]);
 
 /** What the board was like, before and after; of several each. */
@@ -105,8 +84,6 @@ export const summary = (results: Results): string => {
   const { run, machine, inputs } = results;
   const reason = reasonOf(results);
   const warning = warningOf(results);
-  const rates = loadFigureTable(results);
-  const marks = Object.keys(run.latencies[0]?.percentiles ?? {});
   return [
     `# ${cell(titleOf(results))}: ${verdictWords[results.verdict]}`,
     '',
@@ -116,20 +93,13 @@ export const summary = (results: Results): string => {
     '',
     ...section('Failure', failureLines(results)),
     ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'actual'], stepRows(results))),
-    ...section('Load', table(['load', ...Object.values(loadCounts)], countRows(metricsOf(results)))),
-    ...section('Rates and CPU time', table(rates.head, rates.rows)),
+    ...section('Load', drawn(countTable(results))),
+    ...section('Rates and CPU time', drawn(loadFigureTable(results))),
     ...section(
       warning === undefined ? 'Latency' : `Latency (${machine.fidelity}, not performance)`,
-      table(
-        ['load', 'responses', ...marks],
-        inOrder(run.latencies).map(({ name, count, percentiles }) => [
-          name,
-          formatValue(count, '1'),
-          ...marks.map((mark) => formatValue(percentiles[mark] ?? 0, 'us')),
-        ]),
-      ),
+      drawn(latencyTable(results)),
     ),
-    ...section('Figures', table(['figure', 'dimensions', 'where', 'kind', 'value'], otherRows(results))),
+    ...section('Figures', drawn(figureTable(results))),
     ...section(
       'First answer',
       run.firstAnswer ? [`${cell(answerLine(run.firstAnswer))}:`, '', ...fenced(run.firstAnswer.body)] : [],

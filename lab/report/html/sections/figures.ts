@@ -1,21 +1,13 @@
-import { formatMetric, otherFigures } from '../../formats/wording.ts';
+import { figureTable } from '../../formats/tables.ts';
 import type { Results } from '../../model/results.ts';
 import type { Markup } from '../markup.ts';
 import type { Section } from '../section.ts';
 import { table } from '../table.ts';
 
-const figureTable = (results: Results): Markup | undefined =>
-  table(
-    'Figures',
-    ['figure', 'dimensions', 'where', 'kind', 'value'],
-    otherFigures(results).map((metric) => [
-      metric.name,
-      Object.values(metric.dimensions).join(', '),
-      metric.where,
-      metric.kind,
-      formatMetric(metric),
-    ]),
-  );
+const content = (results: Results): Markup | undefined => {
+  const { head, rows } = figureTable(results);
+  return table('Figures', head, rows);
+};
 
 /** Every figure that belongs to no load. */
-export const figures: Section = { id: 'figures', title: 'Figures', content: figureTable };
+export const figures: Section = { id: 'figures', title: 'Figures', content };

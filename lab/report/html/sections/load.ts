@@ -1,5 +1,5 @@
-import { formatMetric, formatValue, inOrder, loadFigureTable, metricsByLoad } from '../../formats/wording.ts';
-import { loadCounts } from '../../model/load-record.ts';
+import { countTable, latencyTable } from '../../formats/tables.ts';
+import { loadFigureTable } from '../../formats/wording.ts';
 import { metricsOf } from '../../model/metrics.ts';
 import type { Results } from '../../model/results.ts';
 import { latencyChart, throughputChart } from '../charts.ts';
@@ -7,30 +7,14 @@ import { html, type Markup, type Part } from '../markup.ts';
 import type { Section } from '../section.ts';
 import { table } from '../table.ts';
 
-const loadTable = (results: Results): Markup | undefined =>
-  table(
-    'Counts of every load',
-    ['load', ...Object.values(loadCounts)],
-    [...metricsByLoad(metricsOf(results))].map(([load, metrics]) => [
-      load,
-      ...Object.keys(loadCounts).map((count) => {
-        const metric = metrics.find(({ name }) => name === `load.${count}`);
-        return metric && formatMetric(metric);
-      }),
-    ]),
-  );
+const counts = (results: Results): Markup | undefined => {
+  const { head, rows } = countTable(results);
+  return table('Counts of every load', head, rows);
+};
 
-const latencyTable = ({ run }: Results): Markup | undefined => {
-  const marks = Object.keys(run.latencies[0]?.percentiles ?? {});
-  return table(
-    'Response times',
-    ['load', 'responses', ...marks],
-    inOrder(run.latencies).map(({ name, count, percentiles }) => [
-      name,
-      formatValue(count, '1'),
-      ...marks.map((mark) => formatValue(percentiles[mark] ?? 0, 'us')),
-    ]),
-  );
+const latencies = (results: Results): Markup | undefined => {
+  const { head, rows } = latencyTable(results);
+  return table('Response times', head, rows);
 };
 
 /** Rates, and what a request took of the board and of the load generator. */
@@ -44,7 +28,7 @@ const rateTable = (results: Results): Markup | undefined => {
 };
 
 const content = (results: Results): Part => {
-  const parts = [loadTable, rateTable, latencyTable, latencyChart, throughputChart].map((part) => part(results));
+  const parts = [counts, rateTable, latencies, latencyChart, throughputChart].map((part) => part(results));
   return parts.some((part) => part !== undefined) ? parts : undefined;
 };
 
