@@ -12,7 +12,7 @@ const wordsOf = async (program: string, bundles: string): Promise<string[]> => {
   if (line === undefined) throw new Error(`${program} of the overlay has no line 'exec … "$@"'`);
   return line
     .split(' ')
-    .map((word) => (word === '/usr/bin/node' ? process.execPath : word.replace('/usr/lib/oakestra', bundles)));
+    .map((word) => (word === 'node' ? process.execPath : word.replace('/usr/lib/oakestra', bundles)));
 };
 
 /** Bundles this project's worker into a folder; the commands start it as an image does. */

@@ -13,7 +13,7 @@ const unless = (program: string): string | false => findProgram(program) === und
 
 const shellScripts = async (): Promise<readonly string[]> => {
   const scripts: string[] = [];
-  for (const folder of ['board', 'package']) {
+  for (const folder of ['board', 'package', '../packaging']) {
     const files = await fs.readdir(path.join(tree, folder), { recursive: true, withFileTypes: true });
     for (const { parentPath, name } of files.filter((entry) => entry.isFile())) {
       const file = path.join(parentPath, name);
