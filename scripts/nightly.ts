@@ -5,11 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { verdictSigns } from '../lab/report/formats/verdict.ts';
+import { fewestSeeds } from '../lab/report/model/baseline.ts';
 import { exitCodes } from '../lab/system/errors.ts';
 import { type Part, writeNightly } from './nightly-report.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const lab = path.join(root, 'lab/main.ts');
+const reports = path.join(root, 'reports');
 
 /** A command of the nightly run; what it leaves lies in a folder that it is given. */
 type Job = {
@@ -71,10 +73,23 @@ const campaign = (seed: number): Job => ({
 const scenario = (name: string, where: string, ...options: readonly string[]): Job => ({
   name: `${name} on ${where}`,
   args: (folder) => [lab, 'scenario', name, ...options, '--reports', folder],
-  leaves: (folder) => newest(folder, new RegExp(`-${name}-\\w+$`)),
+  leaves: (folder) => newest(folder, new RegExp(`-${name}-[\\w-]+$`)),
 });
 
 const bridged = (where: string, ...options: readonly string[]): Job => scenario('bridged', where, ...options);
+
+const counted = (name: string): Job =>
+  scenario(name, 'virt, instructions counted', '--deterministic', '--seeds', String(fewestSeeds));
+
+/** One page of all reports, of earlier nights too where they are still there. */
+const trend: Job = {
+  name: 'trend',
+  args: (folder) => [lab, 'report', 'trend', reports, '--output', path.join(folder, 'trend.html')],
+  leaves: async (folder) => {
+    const page = await found(folder, 'trend.html');
+    return page ? { page } : {};
+  },
+};
 
 const raspi4b = ['--machine', 'raspi4b'];
 const buildroot = ['--image', 'buildroot'];
@@ -114,6 +129,9 @@ const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   bridged('the Buildroot image on virt', ...buildroot),
   bridged('the Buildroot image on raspi4b', ...buildroot, ...raspi4b),
   bridged('the Buildroot image on raspi4b from its SD card', ...buildroot, ...raspi4b, ...fromCard),
+  counted('bridged'),
+  counted('veth'),
+  trend,
 ];
 
 const program = new Command('nightly')
@@ -140,7 +158,7 @@ const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interruption.abort());
 
 const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
-const target = path.join(root, 'reports', `${stamp}-nightly`);
+const target = path.join(reports, `${stamp}-nightly`);
 const parts: Part[] = [];
 for (const [index, job] of jobs.entries()) {
   if ((chosen.length > 0 && !chosen.includes(job.name)) || interruption.signal.aborted) continue;

@@ -5,7 +5,7 @@ import { InvalidData, parseJson } from '../../../worker/contract/check.ts';
 import { judgeRun } from '../../report/compare/judge.ts';
 import { judgedTerminal } from '../../report/compare/judge-terminal.ts';
 import { reasonOf } from '../../report/formats/wording.ts';
-import { Baseline, baselineName, baselineOf } from '../../report/model/baseline.ts';
+import { Baseline, baselineName, baselineOf, commandsForBaseline } from '../../report/model/baseline.ts';
 import { readResults } from '../../report/read.ts';
 import { LabError } from '../../system/errors.ts';
 import { writeAtomically } from '../../system/files/cache.ts';
@@ -14,9 +14,9 @@ import { coloursOf } from '../progress.ts';
 
 const folder = fileURLToPath(new URL('../../../reports/baselines/', import.meta.url));
 
-const readBaseline = async (file: string, next: string): Promise<Baseline> => {
+const readBaseline = async (file: string, next: readonly string[]): Promise<Baseline> => {
   const incomplete = (message: string, cause: unknown) =>
-    new LabError(message, { fault: 'incomplete', next: [next], cause });
+    new LabError(message, { fault: 'incomplete', next: [...next], cause });
   const text = await fs.readFile(file, 'utf8').catch((error: unknown) => {
     throw incomplete('there is no baseline for this scenario on this machine', error);
   });
@@ -29,6 +29,16 @@ const readBaseline = async (file: string, next: string): Promise<Baseline> => {
   }
 };
 
+/** Every committed baseline. */
+export const readBaselines = async (): Promise<readonly Baseline[]> => {
+  const names = (await fs.readdir(folder)).filter((name) => name.endsWith('.json'));
+  return await Promise.all(
+    names
+      .toSorted()
+      .map((name) => readBaseline(path.join(folder, name), [`git checkout -- reports/baselines/${name}`])),
+  );
+};
+
 /** Compares a deterministic run with the committed baseline. Exits with 1 for a regression, 2 where none can be told. */
 export const compareWithBaseline = async (
   report: string,
@@ -37,7 +47,7 @@ export const compareWithBaseline = async (
   { exit }: CommandContext,
 ): Promise<void> => {
   const results = await readResults(report);
-  const accept = `npm run lab -- report baseline ${name}`;
+  const accept = commandsForBaseline(results, name);
   const baseline = await readBaseline(path.join(folder, baselineName(results)), accept);
   const figures = judgeRun(baseline, results);
   const isWorse = results.verdict === 'failed' || figures.some(({ judgement }) => judgement === 'worse');

@@ -13,6 +13,7 @@ import { coloursOf } from '../progress.ts';
 import { compareWithBaseline, saveBaseline } from './baseline.ts';
 import { addMerge } from './merge.ts';
 import { reproduce } from './reproduce.ts';
+import { addTrend } from './trend.ts';
 import { verify } from './verify.ts';
 
 /** A report by its path, or by its name among those of the lab; the newest when nothing is said. */
@@ -120,6 +121,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
     (folder, { json }) => verify(folder, json, context),
   );
   addMerge(add('merge', 'join the reports of the shards of a suite'), context);
+  addTrend(report.command('trend').description('make one page of past reports: instructions and failures by commit'));
   addOf(
     'baseline',
     'make the baseline of a scenario and a machine from a deterministic run with five seeds or more',

@@ -20,9 +20,9 @@ const grown = (judged: Judged): string => {
 
 /**
  * A run beside its baseline for a terminal: every figure with its judgement, then what grew and how that is accepted.
- * `accept` is the command that makes a new baseline of this run.
+ * `accept` are the commands that make a new baseline.
  */
-export const judgedTerminal = (figures: readonly Judged[], accept: string, level: 0 | 1 | 2 | 3): string => {
+export const judgedTerminal = (figures: readonly Judged[], accept: readonly string[], level: 0 | 1 | 2 | 3): string => {
   const chalk = new Chalk({ level });
   const rows = figures.map((judged) => [
     chalk[colours[judged.judgement]](judged.judgement),
@@ -38,8 +38,8 @@ export const judgedTerminal = (figures: readonly Judged[], accept: string, level
       : [
           chalk.red.bold('a regression'),
           ...worse.map(grown),
-          'where that is meant, accept it with five seeds or more:',
-          `  ${accept}`,
+          'where that is meant, make a new baseline and commit it:',
+          ...accept.map((command) => `  ${command}`),
         ];
   return `${[columns(rows), outcome].map((block) => block.join('\n')).join('\n\n')}\n`;
 };

@@ -63,10 +63,13 @@ const rules: Readonly<Record<string, Rule>> = {
   undeployment: deployment,
 };
 
-const judgeFigure = ({ name, unit, where, dimensions, samples }: Metric, after: readonly number[]): Judged => {
+/** What stands for the samples of a figure: their mean or their median, as it is judged. */
+export const centreOf = (name: string, samples: readonly number[]): number => (rules[name] ?? request).centre(samples);
+
+/** Judges samples of a figure by those of its baseline. */
+export const judgeFigure = ({ name, unit, where, dimensions, samples }: Metric, after: readonly number[]): Judged => {
   const rule = rules[name];
-  const { centre } = rule ?? request;
-  const [was, is] = [centre(samples), centre(after)];
+  const [was, is] = [centreOf(name, samples), centreOf(name, after)];
   const margin = rule?.margin(samples, after);
   const change = is - was;
   const judgement =
@@ -77,15 +80,24 @@ const judgeFigure = ({ name, unit, where, dimensions, samples }: Metric, after: 
 const identity = ({ version = '', sha256, detail = '' }: Input): string =>
   `${version} ${sha256?.slice(0, 12) ?? detail}`.trim();
 
-/** Why a baseline does not apply to a run, one line a reason. */
-export const reasonsNotApplicable = (baseline: Baseline, results: Results): readonly string[] => {
-  const now = new Map(decisiveInputs(results).map((input) => [input.name, identity(input)]));
-  const then = new Map(baseline.inputs.map((input) => [input.name, identity(input)]));
+/** The inputs that are not the same on both sides, by version and digest. */
+export const changedInputs = (
+  before: readonly Input[],
+  after: readonly Input[],
+): readonly { readonly name: string; readonly was: string; readonly is: string }[] => {
+  const now = new Map(after.map((input) => [input.name, identity(input)]));
+  const then = new Map(before.map((input) => [input.name, identity(input)]));
   return [...new Set([...then.keys(), ...now.keys()])].flatMap((name) => {
     const [was = 'none', is = 'none'] = [then.get(name), now.get(name)];
-    return was === is ? [] : [`${name}: ${was} in the baseline, ${is} in the run`];
+    return was === is ? [] : [{ name, was, is }];
   });
 };
+
+/** Why a baseline does not apply to a run, one line a reason. */
+export const reasonsNotApplicable = (baseline: Baseline, results: Results): readonly string[] =>
+  changedInputs(baseline.inputs, decisiveInputs(results)).map(
+    ({ name, was, is }) => `${name}: ${was} in the baseline, ${is} in the run`,
+  );
 
 /**
  * Judges a deterministic run by a baseline. Throws a LabError (incomplete) when the baseline does not apply to it, when

@@ -27,6 +27,20 @@ export const linearAxis = (title: string, max: number, text: (value: number) => 
   };
 };
 
+/** Linear between round numbers at or beyond `min` and `max`, which need not be near 0. */
+export const spanAxis = (title: string, min: number, max: number, text: (value: number) => string): Axis => {
+  const span = max > min ? max - min : Math.max(1, Math.abs(max) / 100);
+  const power = 10 ** Math.floor(Math.log10(span / 4));
+  const step = ([1, 2, 5, 10].find((factor) => factor * power * 5 >= span) ?? 10) * power;
+  const from = Math.floor(min / step);
+  const count = Math.max(1, Math.ceil(max / step) - from);
+  return {
+    title,
+    place: (value) => (value / step - from) / count,
+    ticks: Array.from({ length: count + 1 }, (_, i) => ({ value: (from + i) * step, text: text((from + i) * step) })),
+  };
+};
+
 /** Logarithmic from the round number at or below `min` to the one at or above `max`; round is 1, 2 or 5 times 10^n. */
 export const logAxis = (title: string, min: number, max: number, text: (value: number) => string): Axis => {
   const low = Math.floor(Math.log10(min));

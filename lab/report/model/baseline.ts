@@ -24,13 +24,28 @@ export const decisiveInputs = ({ inputs }: Pick<Results, 'inputs'>): readonly In
 /** Fewer seeds tell too little about how much a figure scatters. */
 export const fewestSeeds = 5;
 
+/** How many seeds a deterministic run had. */
+const seedsOf = ({ options }: Pick<Results, 'options'>): number => Number(options['seeds'] ?? 1);
+
+/** The command of a run that a baseline can be made of. */
+const runForBaseline = ({ scenario, machine }: Pick<Results, 'scenario' | 'machine'>): string =>
+  `npm run lab -- scenario ${scenario.name} --machine ${machine.name} --deterministic --seeds ${fewestSeeds}`;
+
+/** The commands that make the baseline of a run, out of the report that has this name where it has seeds enough. */
+export const commandsForBaseline = (results: Results, report: string): readonly string[] =>
+  seedsOf(results) < fewestSeeds
+    ? [runForBaseline(results), 'npm run lab -- report baseline latest']
+    : [`npm run lab -- report baseline ${report}`];
+
 /** Makes a baseline of a deterministic run. Throws a LabError (incomplete) when the run does not give one. */
 export const baselineOf = (results: Results): Baseline => {
   const { scenario, machine, verdict } = results;
   const metrics = metricsOf(results).filter(({ kind }) => kind === 'counted');
-  const run = `npm run lab -- scenario ${scenario.name} --machine ${machine.name} --deterministic --seeds ${fewestSeeds}`;
   const refuse = (why: string) =>
-    new LabError(`no baseline can be made of this run: ${why}`, { fault: 'incomplete', next: [run] });
+    new LabError(`no baseline can be made of this run: ${why}`, {
+      fault: 'incomplete',
+      next: [runForBaseline(results)],
+    });
   if (machine.fidelity !== 'counted' || metrics.length === 0) throw refuse('no instructions were counted');
   if (verdict !== 'passed') throw refuse(`it did not pass (${verdict})`);
   const seeds = Math.min(...metrics.map(({ samples }) => samples.length));

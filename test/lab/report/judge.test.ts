@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { judgeRun, reasonsNotApplicable } from '../../../lab/report/compare/judge.ts';
 import { judgedTerminal } from '../../../lab/report/compare/judge-terminal.ts';
-import { baselineOf, fewestSeeds } from '../../../lab/report/model/baseline.ts';
+import { baselineOf, commandsForBaseline, fewestSeeds } from '../../../lab/report/model/baseline.ts';
 import { trimmedMean } from '../../../lab/report/model/counted.ts';
 import type { Metric, Results } from '../../../lab/report/model/results.ts';
 import { passedResults } from './example.ts';
@@ -120,14 +120,16 @@ t.test('a baseline is made only of a run that passed, with enough seeds', async 
 });
 
 t.test('what is printed names what grew, by how much, and how to accept it', async (t) => {
-  const text = judgedTerminal(
-    judgeRun(baseline, run({ deployment: 1.045 })),
-    'npm run lab -- report baseline latest',
-    0,
-  );
+  const grown = run({ deployment: 1.045 });
+  const text = judgedTerminal(judgeRun(baseline, grown), commandsForBaseline(grown, 'latest'), 0);
   t.match(text, /a regression\ndeployment grew by \+4\.5%; up to \+[\d.]+% would mean nothing/);
-  t.match(text, /npm run lab -- report baseline latest/);
-  t.match(judgedTerminal(judgeRun(baseline, run()), '', 0), /no regression/);
+  t.match(
+    text,
+    /new baseline and commit it:\n {2}npm run lab -- scenario bridged .*--deterministic --seeds 5\n.*latest\n$/,
+  );
+  const many = { ...grown, options: { deterministic: true, seeds: fewestSeeds } };
+  t.strictSame(commandsForBaseline(many, 'mine'), ['npm run lab -- report baseline mine']);
+  t.match(judgedTerminal(judgeRun(baseline, run()), [], 0), /no regression/);
 });
 
 t.test('a trimmed mean leaves out the extremes', async (t) => {
