@@ -151,15 +151,18 @@ export const reapRuns = async (): Promise<readonly RunRecord[]> => {
   return reaped;
 };
 
-/** The runs of this process that are not kept. */
-const own = new Set<AsyncDisposable>();
+/** The runs of this process that are not kept, also those that are still being opened. */
+const own = new Set<Promise<AsyncDisposable>>();
 
 /**
  * Removes the runs of this process that are not kept. For its end: work that was broken off, or that another failure
  * left behind, may still be on the way to its own clean-up.
  */
 export const removeOwnRuns = async (): Promise<void> => {
-  for (const run of own) await run[Symbol.asyncDispose]();
+  for (const opening of own) {
+    const run = await opening.catch(() => undefined); // whoever opens it is told
+    await run?.[Symbol.asyncDispose]();
+  }
 };
 
 /** A run of this process: its mark is recorded before anything that carries it exists. */
@@ -189,11 +192,7 @@ const longestTemporary = 60;
 /** Where the folders of runs are made: TMPDIR, unless its path is too long. */
 export const runsPlace = (): string => (os.tmpdir().length > longestTemporary ? '/tmp' : os.tmpdir());
 
-/**
- * Opens a run, with an id that {@link newId} gave. Disposing of it removes everything that carries its mark, unless it is
- * kept; this process stays.
- */
-export const openRun = async (what: string, id = newId()): Promise<RunFolder> => {
+const makeRun = async (what: string, id: string, forget: () => void): Promise<RunFolder> => {
   await fs.mkdir(recordsFolder(), { recursive: true });
   const folder = path.join(runsPlace(), `lab-${id}`);
   const entry = process.env[entryMark];
@@ -211,20 +210,30 @@ export const openRun = async (what: string, id = newId()): Promise<RunFolder> =>
     closeSync(machine.fd);
     await removeRun(record);
     owner.release();
-    own.delete(run);
+    forget();
   };
-  const run: RunFolder = {
+  return {
     id,
     folder,
     env: { [runMark]: id },
     lock: machine.fd,
     keep: async () => {
       removal = Promise.resolve();
-      own.delete(run);
+      forget();
       await save({ ...record, kept: true });
     },
     [Symbol.asyncDispose]: () => (removal ??= remove()),
   };
-  own.add(run);
-  return run;
+};
+
+/**
+ * Opens a run, with an id that {@link newId} gave. Disposing of it removes everything that carries its mark, unless it is
+ * kept; this process stays.
+ */
+export const openRun = (what: string, id = newId()): Promise<RunFolder> => {
+  const forget = () => own.delete(opening);
+  const opening = makeRun(what, id, forget);
+  opening.catch(forget);
+  own.add(opening);
+  return opening;
 };

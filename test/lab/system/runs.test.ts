@@ -11,7 +11,7 @@ import Type from 'typebox';
 import { cachePath } from '../../../lab/system/files/cache.ts';
 import { isLocked, openLock, removeUnlocked } from '../../../lab/system/files/file-lock.mjs';
 import { identityOf } from '../../../lab/system/identity.ts';
-import { keptRuns, listRuns, openRun, reapRuns, removeRun } from '../../../lab/system/runs.ts';
+import { keptRuns, listRuns, openRun, reapRuns, removeOwnRuns, removeRun } from '../../../lab/system/runs.ts';
 import { until } from '../../../lab/system/wait.ts';
 import { parseJson } from '../../../worker/contract/check.ts';
 import { privateCache } from '../../support/files/private.ts';
@@ -179,4 +179,12 @@ t.test('a lock that is taken while it is tidied up is never lost', async (t) => 
     lock.release();
     t.notOk(await isLocked(file));
   }
+});
+
+t.test('a process that ends while a run is being opened leaves nothing of it', async (t) => {
+  const opening = openRun('a run that comes too late');
+  await removeOwnRuns();
+  const { id, folder } = await opening;
+  await t.rejects(fs.access(folder));
+  t.notOk((await listRuns()).some((run) => run.id === id));
 });
