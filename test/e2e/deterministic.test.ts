@@ -42,7 +42,7 @@ t.test(
           t.equal(figure(results, 'load.wrongBody', load), 0);
         }
         t.ok(figure(results, 'request.p50', 'mapped port') > figure(results, 'request.p50', 'loopback'));
-        for (const name of ['boot', 'worker.start', 'deployment', 'undeployment'])
+        for (const name of ['boot', 'worker.start', 'deployment', 'deployment.lower', 'undeployment'])
           t.ok(figure(results, name) > 1e6, name);
       },
     );

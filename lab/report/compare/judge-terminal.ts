@@ -12,6 +12,9 @@ const share = (part: number, of: number): string => percent.format(part / of);
 const nameOf = ({ metric: { name, dimensions } }: Judged): string =>
   plain([name, ...Object.values(dimensions)].join(' '));
 
+const change = ({ metric: { unit }, before, after }: Judged): string =>
+  `${formatValue(before, unit === 'instructions' ? '1' : unit)} → ${formatValue(after, unit)}`;
+
 /** How a step grew, in a sentence. */
 const grown = (judged: Judged): string => {
   const { before, after, margin = 0 } = judged;
@@ -27,7 +30,7 @@ export const judgedTerminal = (figures: readonly Judged[], accept: readonly stri
   const rows = figures.map((judged) => [
     chalk[colours[judged.judgement]](judged.judgement),
     nameOf(judged),
-    `${formatValue(judged.before, '1')} → ${formatValue(judged.after, 'instructions')}`,
+    change(judged),
     share(judged.after - judged.before, judged.before),
     judged.margin === undefined ? '' : `margin ${share(judged.margin, judged.before).replace('+', '')}`,
   ]);

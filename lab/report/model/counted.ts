@@ -13,6 +13,13 @@ export const trimmedMean = (samples: readonly number[]): number => {
 export const mean = (samples: readonly number[]): number =>
   samples.length === 0 ? 0 : samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
 
+/**
+ * The mean of the smaller half of samples; 0 of none. What adds to some of them by chance, as a collection of garbage
+ * does, adds nothing to it.
+ */
+export const lowerHalfMean = (samples: readonly number[]): number =>
+  mean(samples.toSorted((a, b) => a - b).slice(0, Math.ceil(samples.length / 2)));
+
 /** A figure in instructions, in whole ones: one sample, of one boot. */
 export const instructionsMetric = (
   name: string,

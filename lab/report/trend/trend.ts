@@ -140,7 +140,7 @@ const trendOf = (runs: readonly PastRun[], timeOf: CommitTime, baselines: readon
       ? baselines.find((one) => one.scenario === scenario.name && one.machine === machine.name)
       : undefined;
   const revisions = revisionsOf(runs, timeOf);
-  const counted = runs.flatMap(({ results }) => metricsOf(results).filter(({ kind }) => kind === 'counted'));
+  const counted = runs.flatMap(({ results }) => metricsOf(results).filter(({ unit }) => unit === 'instructions'));
   const metrics = new Map(counted.map((metric) => [metricKey(metric), metric]));
   return [
     {

@@ -8,8 +8,8 @@ import { deadline } from '../../system/wait.ts';
 import { host, revision } from '../run/provenance.ts';
 import { GuestRecord } from './records.ts';
 
-/** On a computer that has nothing else to do a run takes half a minute, beside a dozen others two. */
-const guestMs = 20 * 60_000;
+/** On a computer that has nothing else to do a run takes a minute, beside a dozen busy processes ten. */
+const guestMs = 40 * 60_000;
 
 /** Something that happened in a guest, with its clock in ns. */
 export type GuestEvent = Extract<GuestRecord, { readonly ns: number }>;

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../../machine/machine.ts';
-import { instructionsMetric, mean } from '../../report/model/counted.ts';
+import { instructionsMetric, lowerHalfMean, mean } from '../../report/model/counted.ts';
+import type { Metric } from '../../report/model/results.ts';
 import type { Observations } from '../observations.ts';
 import type { Lab, NetworkSpec, Service } from '../scenario.ts';
 import { answersLike } from '../targets/answer.ts';
@@ -41,8 +42,24 @@ export const countInstructions = async <T>(
   return result;
 };
 
+/** What a request by other ways takes of what it takes without any network. */
+const ratiosToLoopback = (metrics: readonly Metric[], loads: readonly string[]): readonly Metric[] => {
+  const requests = metrics.filter(({ name }) => name === 'request.p50');
+  const [base] = requests.find(({ dimensions }) => dimensions['load'] === 'loopback')?.samples ?? [];
+  return requests.flatMap(({ where, dimensions, samples: [p50 = 0] }): readonly Metric[] =>
+    base === undefined || !loads.includes(dimensions['load'] ?? '')
+      ? []
+      : [{ ...{ name: 'request.ratio', unit: 'x', kind: 'counted', where }, dimensions, samples: [p50 / base] }],
+  );
+};
+
 /** Loads a service by every way that leads to it. */
-const loadEveryWay = async (lab: Lab, topology: NetworkSpec['topology'], service: Service): Promise<void> => {
+const loadEveryWay = async (
+  lab: Lab,
+  topology: NetworkSpec['topology'],
+  service: Service,
+  { metrics }: Observations,
+): Promise<void> => {
   const { board, machine, expectedAnswer, load } = lab;
   const { path } = expectedAnswer;
   const direct = `http://${service.address.v4}:${inner}${path}`;
@@ -50,6 +67,7 @@ const loadEveryWay = async (lab: Lab, topology: NetworkSpec['topology'], service
   await load('loopback', `http://127.0.0.1:${inner}${path}`, expected, { from: service.instance });
   await load(topology, direct, expected, { from: board });
   await load('mapped port', `http://${machine.uplink.board}:${outer}${path}`, expected);
+  metrics.push(...ratiosToLoopback(metrics, [topology, 'mapped port']));
 };
 
 /**
@@ -59,8 +77,9 @@ const loadEveryWay = async (lab: Lab, topology: NetworkSpec['topology'], service
 export const countDeployments = async (
   lab: Lab,
   topology: NetworkSpec['topology'],
-  { metrics }: Observations,
+  observations: Observations,
 ): Promise<void> => {
+  const { metrics } = observations;
   const { instructions } = lab.machine;
   if (instructions === undefined) return;
   await lab.step('count instructions', lab.lab, async ({ signal }) => {
@@ -71,13 +90,18 @@ export const countDeployments = async (
       const before = instructions();
       const service = await lab.deploy({ port: `${outer}:${inner}` });
       deployed.push(instructions() - before);
-      if (n === deployments - 1) await loadEveryWay(lab, topology, service);
+      if (n === deployments - 1) await loadEveryWay(lab, topology, service, observations);
       await atRest(instructions, signal);
       const ending = instructions();
       await lab.undeploy(service);
       undeployed.push(instructions() - ending);
     }
-    for (const [name, counts] of Object.entries({ deployment: deployed, undeployment: undeployed }))
-      metrics.push(instructionsMetric(name, 'board', mean(counts.slice(1))));
+    for (const [name, counts] of Object.entries({ deployment: deployed, undeployment: undeployed })) {
+      const [, ...counted] = counts;
+      metrics.push(
+        instructionsMetric(`${name}.lower`, 'board', lowerHalfMean(counted)),
+        instructionsMetric(name, 'board', mean(counted)),
+      );
+    }
   });
 };
