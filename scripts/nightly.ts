@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { verdictSigns } from '../lab/report/formats/verdict.ts';
+import { tellGithub } from '../lab/report/github.ts';
 import { fewestSeeds } from '../lab/report/model/baseline.ts';
 import { exitCodes } from '../lab/system/errors.ts';
 import { type Part, writeNightly } from './nightly-report.ts';
@@ -167,7 +168,11 @@ for (const [index, job] of jobs.entries()) {
   const began = performance.now();
   const { exitCode } = await execa(process.execPath, job.args(folder), {
     cwd: root,
-    env: { LAB_NIGHTLY: '1', LAB_TEST_INPUTS: String(inputs), ...checkedWith, ...job.environment },
+    env: {
+      ...{ LAB_NIGHTLY: '1', LAB_TEST_INPUTS: String(inputs), ...checkedWith, ...job.environment },
+      // what each part says is in the summary of the whole
+      GITHUB_STEP_SUMMARY: '',
+    },
     reject: false,
     stdin: 'ignore',
     stdout: 'inherit',
@@ -183,9 +188,8 @@ for (const [index, job] of jobs.entries()) {
   parts.push({ ...ended, ...(await job.leaves(folder)) });
   await writeNightly(target, parts);
 }
-const stepSummary = process.env['GITHUB_STEP_SUMMARY'];
-if (stepSummary && parts.length > 0)
-  await fs.appendFile(stepSummary, await fs.readFile(path.join(target, 'summary.md'), 'utf8'));
+if (parts.length > 0)
+  await tellGithub({ summary: await fs.readFile(path.join(target, 'summary.md'), 'utf8'), annotations: [] });
 for (const { name, code, seconds } of parts)
   process.stdout.write(
     `${verdictSigns[code === exitCodes.passed ? 'passed' : 'failed']} ${name} ${seconds.toFixed(0)} s\n`,

@@ -3,10 +3,12 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { tellGithub } from '../lab/report/github.ts';
 import { acquireLock } from '../lab/system/files/file-lock.mjs';
 import { mergeReruns, selectReruns } from './reruns.ts';
 import { runTap } from './run-tap.ts';
 import { type Case, junitOf } from './tap-summary.ts';
+import { testsOnGithub } from './tests-on-github.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = path.join(root, '.tap');
@@ -84,4 +86,5 @@ for (const { file, name, state, why } of cases) {
 }
 process.stdout.write(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`);
 release();
+await tellGithub(testsOnGithub(cases, unsteady));
 process.exitCode = count('fail') > 0 || count('pass') === 0 ? 1 : 0;

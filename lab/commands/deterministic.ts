@@ -11,6 +11,7 @@ import { reapRuns } from '../system/runs.ts';
 import { type CommandContext, exitWith, printJson } from './context.ts';
 import { preflight } from './preflight/preflight.ts';
 import { coloursOf, showProgress } from './progress.ts';
+import { tellOfRun } from './told.ts';
 import { leaveReport } from './trouble.ts';
 
 /** What a command line says of a run whose instructions are counted. */
@@ -76,5 +77,6 @@ export const runDeterministic = async (
   if (flags.json) printJson({ ...(isWritten ? { folder } : {}), results });
   const where = isWritten ? { folder: path.relative('', folder) } : {};
   process.stderr.write(`\n${terminal(results, { colours: coloursOf(process.stderr), ...where })}`);
+  await tellOfRun(results);
   exitWith(context, results.verdict);
 };

@@ -24,6 +24,7 @@ import { checkDeterministicFlags, type DeterministicFlags, runDeterministic } fr
 import { preflight } from './preflight/preflight.ts';
 import { coloursOf, showProgress } from './progress.ts';
 import { repeatable, typedOptions } from './repeatable.ts';
+import { tellOfRun } from './told.ts';
 import { leaveReport } from './trouble.ts';
 
 type ScenarioFlags = AnswerFlags &
@@ -130,6 +131,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   if (flags.json) printJson({ ...(isWritten ? { folder } : {}), results });
   const where = isWritten ? { folder: path.relative('', folder) } : {};
   process.stderr.write(`\n${terminal(results, { colours: coloursOf(process.stderr), ...where })}`);
+  await tellOfRun(results);
   if (outcomes.some(({ kept }) => kept))
     process.stderr.write(
       `the machine was kept: npm run lab -- shell${(scenario.machines ?? 1) > 1 ? ' --board board-1' : ''}, and npm run lab -- clean --kept when done\n`,

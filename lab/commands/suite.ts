@@ -6,8 +6,10 @@ import { parseJson } from '../../worker/contract/check.ts';
 import { type ImageKind, imageKinds, type MachineKind } from '../machine/kind.ts';
 import { machineKind, machineNames } from '../machine/machines.ts';
 import { writeSuite } from '../report/folder.ts';
+import { suiteOnGithub } from '../report/formats/github.ts';
 import { suiteTerminal } from '../report/formats/terminal.ts';
 import { entryReason } from '../report/formats/wording.ts';
+import { tellGithub } from '../report/github.ts';
 import { Results } from '../report/model/results.ts';
 import { parseShard, type ShardChoice, shardOf } from '../report/model/shards.ts';
 import { countedEntries, type SuiteEntry, suiteVerdict } from '../report/model/suite.ts';
@@ -127,6 +129,7 @@ const suite = async (requested: readonly string[], flags: SuiteFlags, context: C
   if (flags.json) printJson({ ...(isWritten ? { folder } : {}), entries: listed });
   const where = isWritten ? `report: ${path.relative('', folder)}\n` : '';
   process.stderr.write(`\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}${where}`);
+  await tellGithub(suiteOnGithub(entries));
   if (choice && due.length === 0)
     process.stderr.write(`the shard ${choice.index}/${choice.count} has nothing to run\n`);
   exitWith(context, choice && due.length === 0 ? 'passed' : suiteVerdict(entries));

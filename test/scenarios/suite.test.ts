@@ -41,7 +41,9 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   });
   await using _ = world;
   const options = ['--machine', 'local', '--duration', '1', '--reports', world.reports, '--json'];
-  const { code, stdout, stderr } = await world.run(['suite', ...files, 'veth', ...options]);
+  const jobSummary = path.join(world.temporary, '..', 'job-summary.md');
+  const inJob = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: jobSummary };
+  const { code, stdout, stderr } = await world.start(['suite', ...files, 'veth', ...options], inJob).ended;
   const { folder: report, entries } = JSON.parse(stdout) as Printed;
   t.strictSame(
     entries.map(({ scenario, verdict }) => [scenario, verdict]),
@@ -62,6 +64,10 @@ t.test('in a suite every scenario runs, whatever the others do', { skip }, async
   t.match(await fs.readFile(path.join(report, 'report.html'), 'utf8'), /Does a service on a veth pair/);
   t.match(await fs.readFile(path.join(report, 'summary.md'), 'utf8'), /\| veth \| local \| passed \|/);
   t.match(await fs.readFile(path.join(report, 'junit.xml'), 'utf8'), /testsuite name="veth on local"/);
+  const told = await fs.readFile(jobSummary, 'utf8');
+  t.equal(told.match(/^# /gm)?.length, 1, 'the suite tells of it, and not each run as well');
+  t.match(told, /\| veth \| local \| passed \|[\s\S]*## throws on local[\s\S]*on purpose/);
+  t.match(stderr, /^::error title=throws on local%3A failed::.*on purpose$/m);
   t.strictSame(await world.processes(), []);
   t.strictSame(await world.leftovers(), []);
 });

@@ -1,7 +1,9 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { writeSuite } from '../../report/folder.ts';
+import { suiteOnGithub } from '../../report/formats/github.ts';
 import { suiteTerminal } from '../../report/formats/terminal.ts';
+import { tellGithub } from '../../report/github.ts';
 import { mergeShards } from '../../report/model/shards.ts';
 import { suiteVerdict } from '../../report/model/suite.ts';
 import { copyReports, readShards } from '../../report/read-shards.ts';
@@ -26,6 +28,7 @@ const merge = async (folders: readonly string[], flags: MergeFlags, context: Com
   if (flags.json) printJson({ ...(isWritten ? { folder } : {}), entries: listed });
   const where = isWritten ? `report: ${path.relative('', folder)}\n` : '';
   process.stderr.write(`\n${suiteTerminal(entries, coloursOf(process.stderr) ? 1 : 0)}${where}`);
+  await tellGithub(suiteOnGithub(entries));
   exitWith(context, suiteVerdict(entries));
 };
 

@@ -1,6 +1,7 @@
 import type { Results } from '../model/results.ts';
 import type { SuiteEntry } from '../model/suite.ts';
 import { placeOf } from '../model/text.ts';
+import { cell, fenced, table } from './markdown.ts';
 import { countTable, figureTable, latencyTable, type Table } from './tables.ts';
 import { verdictWords } from './verdict.ts';
 import {
@@ -9,38 +10,16 @@ import {
   formatValue,
   loadFigureTable,
   machineOf,
-  plain,
   reasonOf,
   suiteCounts,
   titleOf,
   warningOf,
 } from './wording.ts';
 
-/** Text for a cell of a Markdown table: whatever it holds is shown, and ends neither the cell nor the table. */
-const cell = (text: string): string =>
-  plain(text)
-    .replaceAll('\\', '\\\\')
-    .replaceAll('|', '\\|')
-    .replace(/[<>`*_[\]]/g, (character) => `\\${character}`)
-    .replace(/\s+/g, ' ');
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] =>
-  rows.length === 0
-    ? []
-    : [head, head.map(() => '---'), ...rows.map((row) => row.map(cell))].map((row) => `| ${row.join(' | ')} |`);
-
 const drawn = ({ head, rows }: Table): readonly string[] => table(head, rows);
 
 const section = (title: string, lines: readonly string[]): readonly string[] =>
   lines.length === 0 ? [] : [`## ${title}`, '', ...lines, ''];
-
-/** The longest run of backticks in `text` plus one, at least three: a fence that it cannot close. */
-const fenced = (raw: string): readonly string[] => {
-  const text = plain(raw);
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
-  const fence = '`'.repeat(longest + 1);
-  return [fence, text.replace(/\n$/, ''), fence];
-};
 
 const stepRows = ({ steps }: Results): readonly (readonly string[])[] =>
   steps.flatMap(({ name, place, board, verdict, expectations }) => [
