@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addCleanCommand } from './commands/clean.ts';
+import { addCompletionCommand } from './commands/completion/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addImageCommand } from './commands/image/image.ts';
 import { addDownCommand } from './commands/kept/down.ts';
@@ -75,6 +76,7 @@ for (const add of [
   addCleanCommand,
   addExecCommand,
   addShellCommand,
+  addCompletionCommand,
   addProcessCommand,
 ])
   add(program, context);

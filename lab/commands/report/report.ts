@@ -4,13 +4,12 @@ import type { Command } from 'commander';
 import { diff, refuseEmpty } from '../../report/compare/diff.ts';
 import { diffTerminal } from '../../report/compare/diff-terminal.ts';
 import { terminal } from '../../report/formats/terminal.ts';
-import { verdictWords } from '../../report/formats/verdict.ts';
-import { formatValue, titleOf } from '../../report/formats/wording.ts';
 import { readResults } from '../../report/read.ts';
-import { messageOf, usageFault } from '../../system/errors.ts';
+import { usageFault } from '../../system/errors.ts';
 import { type CommandContext, defaultReports, printJson } from '../context.ts';
 import { coloursOf } from '../progress.ts';
 import { compareWithBaseline, saveBaseline } from './baseline.ts';
+import { addList } from './list.ts';
 import { addMerge } from './merge.ts';
 import { reproduce } from './reproduce.ts';
 import { addTrend } from './trend.ts';
@@ -29,27 +28,6 @@ const show = async (folder: string, flags: ReportFlags) => {
   const results = await readResults(folder);
   if (flags.json) printJson(results);
   else process.stdout.write(terminal(results, { colours: coloursOf(process.stdout), folder }));
-};
-
-const list = async (flags: ReportFlags) => {
-  const names = (await fs.readdir(flags.reports).catch(() => [])).filter((name) => /^\d{8}T/.test(name)).toSorted();
-  const found = await Promise.all(
-    names.map(async (name) => {
-      const folder = path.join(flags.reports, name);
-      if (!(await fs.stat(path.join(folder, 'results.json')).catch(() => undefined))) return [];
-      return readResults(folder).then(
-        (results) => [{ name, title: titleOf(results), verdict: results.verdict, seconds: results.run.seconds }],
-        (error: unknown) => [{ name, problem: messageOf(error) }],
-      );
-    }),
-  );
-  if (flags.json) return printJson(found.flat());
-  for (const one of found.flat())
-    process.stdout.write(
-      'problem' in one
-        ? `${one.name}  ${one.problem}\n`
-        : `${one.name}  ${one.title}: ${verdictWords[one.verdict]} in ${formatValue(one.seconds, 's')}\n`,
-    );
 };
 
 type CompareFlags = { readonly reports: string; readonly json: boolean; readonly baseline: boolean };
@@ -96,9 +74,7 @@ export const addReportCommand = (program: Command, context: CommandContext): voi
     '\nExamples:\n  npm run lab -- report show\n  npm run lab -- report show reports/latest --json',
     show,
   );
-  add('list', 'list all reports, oldest first')
-    .addHelpText('after', '\nExamples:\n  npm run lab -- report list')
-    .action(list);
+  addList(add('list', 'list reports: all of them, oldest first, unless something else is asked for'));
   add('diff', 'compare two runs: which figures are better, worse or the same')
     .argument('<before>', 'the earlier report; the only one with --baseline')
     .argument('[after]', 'the later report')

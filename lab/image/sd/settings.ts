@@ -8,28 +8,34 @@ import type { TreeEntry } from '../../system/packages/deb.ts';
 import { fileEntry, folderEntry } from '../entries.ts';
 
 /** What an image has of its owner: the file `lab.settings.json`, which git ignores. */
-const BoardSettings = Type.Object(
+export const SettingsFile = Type.Object(
   {
-    hostname: Type.Optional(Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' })),
-    /** Public keys that may log in as root; there is no password. */
-    sshKeys: Type.Optional(
-      Type.Array(Type.String({ pattern: '^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\\d+) [A-Za-z0-9+/=]+( [^\\n]*)?$' })),
+    $schema: Type.Optional(Type.String({ description: 'Where an editor finds what this file may hold.' })),
+    hostname: Type.Optional(
+      Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$', description: "The board's name in its network." }),
     ),
-    /** A wireless network; without one the board uses its Ethernet. */
+    sshKeys: Type.Optional(
+      Type.Array(Type.String({ pattern: '^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\\d+) [A-Za-z0-9+/=]+( [^\\n]*)?$' }), {
+        description: 'Public keys that may log in as root; there is no password.',
+      }),
+    ),
     wifi: Type.Optional(
       Type.Object(
         {
           ssid: Type.String({ minLength: 1, maxLength: 32 }),
           passphrase: Type.String({ minLength: 8, maxLength: 63 }),
-          country: Type.String({ pattern: '^[A-Z]{2}$' }),
+          country: Type.String({
+            pattern: '^[A-Z]{2}$',
+            description: 'Where the board is, as DE: it decides on channels.',
+          }),
         },
-        { additionalProperties: false },
+        { additionalProperties: false, description: 'A wireless network; without one the board uses its Ethernet.' },
       ),
     ),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, title: 'Settings of a card image of the lab' },
 );
-export type BoardSettings = Static<typeof BoardSettings>;
+export type BoardSettings = Omit<Static<typeof SettingsFile>, '$schema'>;
 
 /** A problem without what stands in the file: that may be a password. */
 const withoutValues = (problem: string): string =>
@@ -47,8 +53,9 @@ export const readBoardSettings = async (file: string): Promise<BoardSettings | u
   if (text === undefined) return undefined;
   try {
     const document = parseJson(Type.Unknown(), text, file);
-    refuseUnknown(document, Object.keys(BoardSettings.properties), file);
-    return parse(BoardSettings, document, file);
+    refuseUnknown(document, Object.keys(SettingsFile.properties), file);
+    const { $schema: _, ...settings } = parse(SettingsFile, document, file);
+    return settings;
   } catch (error) {
     if (error instanceof InvalidData) throw usageFault(`${file}: ${error.problems.map(withoutValues).join('; ')}`);
     throw error;

@@ -7,26 +7,40 @@ import { configHome } from '../../system/files/user-folders.ts';
 import { refuseUnknown } from '../../system/nearest.ts';
 
 /** A machine file: how a board on the bench is reached. It holds no secret: keys stay where ssh has them. */
-const MachineFile = Type.Object(
+export const MachineFile = Type.Object(
   {
-    /**
-     * `user@host`, `user@host:port`, `user@[IPv6 address]:port`, or a name of the user's own ssh configuration. The user
-     * is root on the board, or becomes it by `sudo` without a password.
-     */
-    ssh: Type.String({ pattern: '^[^\\s@-][^\\s@]*(@[^\\s@-][^\\s@]*)?$' }),
-    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
-    /** The private key's file, where ssh would not find it by itself. */
-    identity: Type.Optional(Type.String({ minLength: 1 })),
-    /** What the board's processor has to be; `aarch64` when left out. */
-    architecture: Type.Optional(Type.Enum(['aarch64', 'x86_64'])),
-    /** The device of this computer that the board's serial console (115200 baud, 8N1) is wired to. */
-    serial: Type.Optional(Type.String({ minLength: 1 })),
-    /** A program of this computer, with its arguments, that takes the board's power away and gives it back. */
-    powerCycle: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+    $schema: Type.Optional(Type.String({ description: 'Where an editor finds what a machine file may hold.' })),
+    ssh: Type.String({
+      pattern: '^[^\\s@-][^\\s@]*(@[^\\s@-][^\\s@]*)?$',
+      description:
+        'user@host, user@host:port, user@[IPv6 address]:port, or a name of your ssh configuration. The user is root on the board, or becomes it by sudo without a password.',
+    }),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535, description: "The port of the board's sshd." })),
+    identity: Type.Optional(
+      Type.String({ minLength: 1, description: "The private key's file, where ssh would not find it by itself." }),
+    ),
+    architecture: Type.Optional(
+      Type.Enum(['aarch64', 'x86_64'], {
+        description: "What the board's processor has to be; aarch64 when left out.",
+      }),
+    ),
+    serial: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "The device of this computer that the board's serial console (115200 baud, 8N1) is wired to.",
+      }),
+    ),
+    powerCycle: Type.Optional(
+      Type.Array(Type.String(), {
+        minItems: 1,
+        description:
+          "A program of this computer, with its arguments, that takes the board's power away and gives it back.",
+      }),
+    ),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, title: 'A machine file of the lab' },
 );
-export type HardwareDefinition = Static<typeof MachineFile>;
+export type HardwareDefinition = Omit<Static<typeof MachineFile>, '$schema'>;
 
 /** How ssh is told where a board is: words that name a port, and the host as ssh itself takes it, without brackets. */
 export const destinationOf = ({
@@ -42,6 +56,9 @@ export const destinationOf = ({
   return { port: wanted === undefined ? [] : ['-p', `${wanted}`], target: `${user ?? ''}${named}` };
 };
 
+/** The published copy of the schema of machine files. */
+const machineSchema = new URL('../../../docs/schemas/machine.json', import.meta.url);
+
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
 const folder = (): string => path.join(configHome(), 'oakestra-wasm-lab', 'machines');
@@ -56,7 +73,7 @@ export const hostKeyFile = (name: string): string => path.join(folder(), `${name
 export const parseDefinition = (document: unknown, what: string): HardwareDefinition => {
   refuseUnknown(document, Object.keys(MachineFile.properties), what);
   try {
-    const definition = parse(MachineFile, document, what);
+    const { $schema: _, ...definition } = parse(MachineFile, document, what);
     const { ssh, port } = definition;
     const [, written] = destinationOf({ ssh }).port;
     if (written !== undefined && port !== undefined && Number(written) !== port)
@@ -93,7 +110,8 @@ export const saveMachine = (name: string, definition: HardwareDefinition): strin
   if (!namePattern.test(name)) throw usageFault(`'${name}' is no name for a machine: use a-z, 0-9 and -`);
   const file = machineFile(name);
   fs.mkdirSync(folder(), { recursive: true });
-  fs.writeFileSync(`${file}.partial`, `${JSON.stringify(parseDefinition(definition, name), undefined, 2)}\n`);
+  const written = { $schema: machineSchema.href, ...parseDefinition(definition, name) };
+  fs.writeFileSync(`${file}.partial`, `${JSON.stringify(written, undefined, 2)}\n`);
   fs.renameSync(`${file}.partial`, file);
   return file;
 };

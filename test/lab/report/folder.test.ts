@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import t from 'tap';
 import { writeReport } from '../../../lab/report/folder.ts';
 import type { Results } from '../../../lab/report/model/results.ts';
-import { publishedSchema, schemaText } from '../../../lab/report/publish-schema.ts';
 import { readResults } from '../../../lab/report/read.ts';
 import { removeFolder } from '../../support/files/remove.ts';
 import { failedResults, passedResults } from './example.ts';
@@ -68,10 +67,6 @@ t.test('a report that cannot be read says why', async (t) => {
   });
   await writeFile(file, JSON.stringify({ version: 2 }));
   await t.rejects(readResults(root), { fault: 'incomplete', message: /damaged/ });
-});
-
-t.test('the published schema is the one that reports are checked against', async (t) => {
-  t.equal(await readFile(publishedSchema, 'utf8'), schemaText(), 'else run `node lab/report/publish-schema.ts`');
 });
 
 t.test('a report of version 1 is still read', async (t) => {

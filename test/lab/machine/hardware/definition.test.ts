@@ -20,7 +20,9 @@ t.test('a board is added, listed and removed', async (t) => {
   const added = await world.run([...add, '--power-cycle', 'uhubctl -l 1-1 -a cycle']);
   t.equal(added.code, 0, { stderr: added.stderr });
   t.match(added.stdout, /doctor --machine pi4/);
-  t.strictSame(JSON.parse(await fs.readFile(file, 'utf8')), {
+  const { $schema, ...written } = JSON.parse(await fs.readFile(file, 'utf8')) as Readonly<Record<string, unknown>>;
+  t.match(JSON.parse(await fs.readFile(new URL(String($schema)), 'utf8')), { required: ['ssh'] }, 'editors check it');
+  t.strictSame(written, {
     ...{ ssh: 'root@192.168.1.40', serial: '/dev/ttyUSB0', powerCycle: ['uhubctl', '-l', '1-1', '-a', 'cycle'] },
   });
   t.match(
