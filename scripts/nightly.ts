@@ -99,6 +99,9 @@ const fromCard = ['--boot', 'sd'];
 /** Where the Buildroot image's parts come from: options of `lab image build buildroot`, handed on as they are. */
 type Sources = { readonly tree?: string; readonly standIns?: string };
 
+/** What the user chose beside the parts. */
+type Options = Sources & { readonly list: boolean };
+
 const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   suite('virt'),
   suite('raspi4b'),
@@ -114,7 +117,8 @@ const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   },
   {
     name: 'tests',
-    args: () => [path.join(root, 'scripts/test.ts')],
+    // the part before runs those
+    args: () => [path.join(root, 'scripts/test.ts'), '--without', 'test/conformance'],
     leaves: testsLeave,
   },
   ...[1, 2, 3].map(campaign),
@@ -145,12 +149,17 @@ const program = new Command('nightly')
   )
   .option('--tree <folder>', 'a Buildroot tree in place of the pinned release')
   .option('--stand-ins <folder>', "what takes the place of the Buildroot image's unreachable sources")
+  .option('--list', 'print the names of the parts, and run none', false)
   .addHelpText('after', '\nExample: npm run nightly -- "suite on raspi4b" conformance')
   .parse();
-const sources = program.opts<Sources>();
+const { list, ...sources } = program.opts<Options>();
 const jobs = jobsWith(sources);
 // the checks of the external tree use the same one
 const checkedWith = sources.tree === undefined ? {} : { BUILDROOT_DIR: sources.tree };
+if (list) {
+  process.stdout.write(jobs.map(({ name }) => `${name}\n`).join(''));
+  process.exit();
+}
 const chosen = program.args;
 const unknown = chosen.filter((name) => !jobs.some((job) => job.name === name));
 if (unknown.length > 0) program.error(`no part "${unknown.join('", "')}": see --help`, { exitCode: exitCodes.usage });

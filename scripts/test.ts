@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { tellGithub } from '../lab/report/github.ts';
 import { acquireLock } from '../lab/system/files/file-lock.mjs';
@@ -65,12 +66,23 @@ const release = await acquireLock(path.join(root, '.tap-lock'), {
 });
 await fs.rm(results, { recursive: true, force: true });
 await fs.mkdir(results, { recursive: true });
-const files = process.argv.slice(2);
-const checked: Case[] = [];
-if (files.length === 0) for (const one of checks) checked.push(await check(one));
-const first = [...checked, ...(await runTests(files, 'raw.tap'))];
+const { positionals: named, values } = parseArgs({
+  allowPositionals: true,
+  options: { without: { type: 'string' } },
+});
+const { without } = values;
+/** All but the tests in a folder that something else runs; tap finds all of them by itself. */
+const others = async (folder: string): Promise<readonly string[]> =>
+  (await Array.fromAsync(fs.glob('test/**/*.test.ts', { cwd: root })))
+    .filter((file) => !file.startsWith(path.join(folder, '/')))
+    .toSorted();
 // a run of named files is a look at just these
-const again = files.length === 0 ? selectReruns(first) : [];
+const isWhole = named.length === 0;
+const files = isWhole && without !== undefined ? await others(without) : named;
+const checked: Case[] = [];
+if (isWhole) for (const one of checks) checked.push(await check(one));
+const first = [...checked, ...(await runTests(files, 'raw.tap'))];
+const again = isWhole ? selectReruns(first) : [];
 if (again.length > 0) process.stdout.write(`once more, one at a time: ${again.join(', ')}\n`);
 const second = again.length > 0 ? await runTests(again, 'raw-again.tap', 1) : [];
 const { cases, unsteady } = mergeReruns(first, second);
