@@ -40,6 +40,7 @@ type ScenarioFlags = AnswerFlags &
     readonly boot: BootSource;
     readonly qemu?: string;
     readonly until?: string;
+    readonly pause?: string;
     readonly reports: string;
     readonly keep: boolean;
     readonly list: boolean;
@@ -70,7 +71,7 @@ const machineOptions = ({ wasmtime, qemu, image, boot }: ScenarioFlags, kind: Ma
 };
 
 /** What a failed run of many is repeated without, as it is looked into. */
-const ofTheWhole: readonly string[] = ['keep', 'replicates', 'until', 'reports', 'json'];
+const ofTheWhole: readonly string[] = ['keep', 'replicates', 'until', 'pause', 'reports', 'json'];
 
 const run = async (name: string, flags: ScenarioFlags, command: Command, context: CommandContext): Promise<void> => {
   checkDeterministicFlags(flags, command);
@@ -81,6 +82,10 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
   if (flags.keep && flags.replicates > 1) throw usageFault('--keep keeps one machine: leave out --replicates');
   if (flags.keep && kind.openKept === undefined)
     throw usageFault(`${kind.name} cannot be left running: leave out --keep`);
+  if (flags.pause !== undefined && kind.openKept === undefined)
+    throw usageFault(`${kind.name} has no shell that could be opened during a run: leave out --pause`);
+  if (flags.pause !== undefined && flags.json)
+    throw usageFault('--pause and --json exclude each other: what is done in the shell is printed, too');
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app);
   const machine = machineOptions(flags, kind);
   const given = {
@@ -115,6 +120,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
       },
       keep: flags.keep,
       until: flags.until,
+      pause: flags.pause,
       signal: context.signal,
       onEvent: progress.event,
     });
@@ -169,6 +175,7 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     .option('--seeds <n>', 'deterministic runs with so many seeds, one sample each', wholeNumber(1, 100), 1)
     .option('--verify', 'run each seed twice, and fail where the two differ', false)
     .option('--until <step>', 'end after the step with this name')
+    .option('--pause <step>', 'stop after the step with this name, with a shell, and go on when it is left')
     .option('--keep', 'leave the machine running', false)
     .option('--reports <folder>', 'where reports go', defaultReports)
     .option('--json', 'the results as one JSON document on stdout', false)
@@ -185,6 +192,7 @@ Examples:
   npm run lab -- scenario bridged --app ./my-service.wasm --expect-body 'hello'
   npm run lab -- scenario bridged --app ./my-service.wasm --path '/time?zone=utc' --any-body
   npm run -s lab -- scenario bridged --json > results.json
+  npm run lab -- scenario bridged --machine local --pause 'deploy through the worker'
   npm run lab -- scenario ./my-scenario.ts`,
     )
     .action(async (name: string | undefined, flags: ScenarioFlags, command: Command) => {

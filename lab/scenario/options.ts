@@ -22,6 +22,8 @@ export type RunOptions = {
   readonly keep: boolean;
   /** Ends the scenario after the step with this name. */
   readonly until?: string | undefined;
+  /** Stops it after the step with this name, with a shell for a person, until that is left. */
+  readonly pause?: string | undefined;
   /** Where the run keeps what it needs while it lasts; a new folder of this computer's when left out. */
   readonly openRun?: (what: string) => Promise<RunFolder>;
   readonly signal: AbortSignal;

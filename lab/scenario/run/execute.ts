@@ -13,6 +13,7 @@ import { usualAnswer } from '../targets/answer.ts';
 import { allOrFirst, type RunBoards } from './boards.ts';
 import { countDeployments, countInstructions } from './count.ts';
 import { makeLab } from './lab.ts';
+import { Pause } from './pause.ts';
 import type { RunContext } from './run-context.ts';
 import { StepFailed } from './steps.ts';
 
@@ -69,6 +70,10 @@ export const executeScenario = async (
   const limit = scenarioLimit(context, runBoards);
   const { signal } = limit;
   const { scenario, app } = options;
+  const pause = new Pause(context, boards, limit);
+  // steps before this one had no board to open a shell on
+  for (const { name, board } of [...steps.done]) await pause.after(name, { board });
+  steps.afterEach = (step, where) => pause.after(step, where);
   const [first, ...others] = boards.map((board) => scenarioBoard(board, segment, emit, note, signal));
   if (first === undefined) throw new Error('a scenario has at least one board');
   const { uplink } = first.machine;
@@ -110,6 +115,7 @@ export const executeScenario = async (
     const problems = cluster.violations.map(({ topic, problem }) => `${topic}: ${problem}`);
     expect.equal('messages that violate the contract', problems, []);
   });
+  pause.requireDone();
   const { until } = options;
   if (until === undefined) return;
   const names = steps.done.map(({ name }) => name);

@@ -49,6 +49,8 @@ const isConclusive = (error: unknown): boolean => error instanceof LabError && e
 
 /** The steps of a run as they happen. The first that does not pass ends the scenario. */
 export class Steps {
+  /** Called after each step that has passed, before the scenario goes on. */
+  afterEach: (step: string, where: Partial<ExecTarget>) => Promise<void> = async () => {};
   readonly done: Step[] = [];
   readonly timings: Timing[] = [];
   readonly #emit: Emit;
@@ -121,6 +123,7 @@ export class Steps {
         'failed',
         failed.map((one) => `${one.name}: expected ${one.expected}, got ${one.actual}`).join('\n'),
       );
+    await this.afterEach(wanted, where);
     if (wanted === this.#until)
       throw new StepFailed(name, where, 'incomplete', `stopped after the step '${name}', as asked`);
     return result;
