@@ -82,6 +82,23 @@ setTimeout(() => {
 }, 8000);
 `;
 
+/** Asks port 80 of each host from eight sockets twice a second for good, and writes down each one's last answer. */
+const keenAsker = `
+const [, , file, ...hosts] = process.argv;
+const last = [];
+for (const host of hosts.flatMap((host) => Array(8).fill(host))) {
+  const at = last.push(null) - 1;
+  const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  socket.on('error', () => {}).on('message', (message) => { last[at] = String(message); });
+  socket.bind(0, () => setInterval(() => socket.send('?', 80, host), 500));
+}
+const fs = require('node:fs');
+setInterval(() => {
+  fs.writeFileSync(file + '.new', JSON.stringify(last));
+  fs.renameSync(file + '.new', file);
+}, 500);
+`;
+
 export type NodeName = 'a' | 'b';
 
 export const nodeAddress = { a: '192.168.77.11', b: '192.168.77.12' } as const;
@@ -94,6 +111,7 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, netMana
   await machine.writeFile('/root/forge.cjs', forger);
   await machine.writeFile('/root/hold.cjs', holder);
   await machine.writeFile('/root/ask.cjs', asker);
+  await machine.writeFile('/root/keep-asking.cjs', keenAsker);
   await sh(segment);
 
   /** Runs a command in a node, or in an instance of it. */
@@ -154,6 +172,15 @@ export const setUpBoards = async (machine: Machine, clusterPort: number, netMana
     /** Which texts answer at each host over UDP. */
     asked: async (name: NodeName, task: string, hosts: readonly string[]) =>
       JSON.parse(await inNode(name, `node /root/ask.cjs ${hosts.join(' ')}`, task)) as readonly (readonly string[])[],
+    /** Keeps asking each host over UDP from some sockets, as long as the board is there; resolves when all were answered. */
+    keepAsking: async (name: NodeName, task: string, hosts: readonly string[]) => {
+      const file = `/root/${name}/last-answers`;
+      await inNode(name, `node /root/keep-asking.cjs ${file} ${hosts.join(' ')} >/dev/null 2>&1 </dev/null &`, task);
+      await sh(`for i in $(seq 60); do [ -s ${file} ] && ! grep -q null ${file} && exit 0; sleep 1; done; exit 1`);
+    },
+    /** What each of these sockets was answered last. */
+    lastAnswers: async (name: NodeName) =>
+      JSON.parse(await sh(`cat /root/${name}/last-answers`)) as readonly (string | null)[],
     kill: (name: NodeName, signal = 'KILL') => sh(`kill -${signal} $(cat /root/${name}/pid)`),
     log: (name: NodeName) => sh(`cat /root/${name}/log`),
     /** What a node has counted since its rules were made. */

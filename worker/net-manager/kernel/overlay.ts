@@ -51,7 +51,8 @@ const links: readonly Need[] = [
 /** What is tried when the overlay could not be made: its rules are many. */
 const rules: Need = {
   ability: 'translate service addresses',
-  options: 'CONFIG_NFT_NUMGEN, CONFIG_NFT_LIMIT, CONFIG_NFT_FIB_INET, CONFIG_NFT_REJECT_INET and CONFIG_NFT_DUP_IPV4',
+  options:
+    'CONFIG_NF_CONNTRACK_ZONES, CONFIG_NFT_NUMGEN, CONFIG_NFT_HASH, CONFIG_NFT_LIMIT, CONFIG_NFT_FIB_INET, CONFIG_NFT_REJECT_INET and CONFIG_NFT_DUP_IPV4',
   attempt: async (settings) => {
     // The rules name a link that is to be there: any one will do for a check.
     const input = overlayRules(settings).join('\n').replaceAll(hold.near, 'lo');

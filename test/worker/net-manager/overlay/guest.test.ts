@@ -87,11 +87,17 @@ t.test('services of two boards', { skip: reason, timeout: 1_500_000 }, async (t)
         deadline(600_000, `answers of ${expected.join(', ')} alone`),
       );
     await answering(texts.toSorted());
+    await boards.keepAsking('a', task(1), [any.v4, any.v6]);
     await cluster.remove(service(4), 1);
     await answering(['farther', 'near']);
     await cluster.remove(service(4), 0);
     await answering(['farther']);
-    t.pass();
+    const heard = async () => {
+      const last = await boards.lastAnswers('a');
+      return last.every((text) => text === 'farther') ? last : undefined;
+    };
+    const all = await until(heard, deadline(300_000, 'answers to sockets that never cease to ask'));
+    t.equal(all.length, 16, 'sockets that never cease to ask reach it, too');
   });
 
   await t.test('send bare packets from an instance address to a namespace address', async (t) => {
