@@ -1,5 +1,5 @@
 /**
- * What a worker is held to, in the words of its cluster's side: sections 1 to 6 are the wire contract sentence by
+ * What a worker is held to, in the words of its cluster's side: sections 1 to 7 are the wire contract sentence by
  * sentence, section 8 the faults of earlier attempts that a good worker must not have. Tests are named after these.
  */
 export const facts = {
@@ -80,6 +80,26 @@ export const facts = {
   '6.12': 'ports are mapped for IPv4 and IPv6',
   '6.13': 'a mapped port answers on 127.0.0.1',
   '6.14': 'replicas of a service share a host port, which stays while one of them lives',
+  '7.1':
+    'a packet to a service address goes to the node of an instance: one UDP datagram that holds the bare packet, from the sender’s instance address to the receiver’s namespace address',
+  '7.2': 'a packet to an instance address goes to that instance, in the same form',
+  '7.3':
+    'a datagram of another node reaches the instance, from the sender’s instance address, and the answer goes back in the same form',
+  '7.4':
+    'connections to a service are spread over all its instances, of this and other nodes, and each stays with its own',
+  '7.5': 'a first packet to an unknown address waits for the answer of the table',
+  '7.6': 'an address that the table does not know is refused',
+  '7.7': 'an instance that another node has from now on is reached there',
+  '7.8': 'a connection to an instance that has gone is reset',
+  '7.9': 'a UDP socket that keeps sending reaches another instance when its own has gone',
+  '7.10': 'datagrams of nodes that the table does not name are dropped',
+  '7.11': 'packets whose source is not an instance of the node that sent them are dropped',
+  '7.12': 'packets to anything but an instance of this node are dropped',
+  '7.13': 'what is no whole packet of TCP or UDP is dropped',
+  '7.14': 'rows that lead nowhere get no packets',
+  '7.15': 'a flood of unknown addresses costs bounded queries, and what is known stays reachable',
+  '7.16': 'a service that changes all the time costs bounded queries, and its last state holds',
+  '7.17': 'interest in a service that is no longer used is given up; one with an instance here is asked after again',
   '8a': 'deployments leave no descriptor and no namespace behind',
   '8b': 'a repeated deploy does not disturb the running instance',
   '8c': 'a failed or undone deployment leaves no rule, link or namespace',

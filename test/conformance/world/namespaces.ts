@@ -16,6 +16,7 @@ export const labAddress = { v4: '192.168.50.1', v6: 'fd50::1' } as const;
  */
 const addFolders = (folder: string, directory: string, names: readonly string[]): void => {
   const original = join(folder, 'host', directory);
+  mkdirSync(directory, { recursive: true });
   mkdirSync(original, { recursive: true });
   run('mount', '--bind', directory, original);
   run('mount', '-t', 'tmpfs', 'folders', directory);
@@ -29,7 +30,7 @@ export const makeLab = (folder: string): void => {
   addFolders(folder, '/etc', ['oakestra', 'netmanager']);
   addFolders(folder, '/var/lib', ['oakestra']);
   addFolders(folder, '/var/cache', ['oakestra']);
-  rmSync('/etc/resolv.conf');
+  rmSync('/etc/resolv.conf', { force: true });
   for (const command of [
     'link set lo up',
     'link add lab0 type bridge mcast_snooping 0',

@@ -1,26 +1,17 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { deadline, until } from '../../../lab/system/wait.ts';
 import type { Dialect } from '../../../worker/contract/registration.ts';
-import { post, type Reply } from '../../support/post.ts';
 import { type Board, openBoard } from './board.ts';
 import { type ClusterOptions, ConformanceCluster } from './cluster.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
+import { type NetManager, openNetManager } from './net-manager.ts';
 import { subject } from './subject.ts';
-
-const socket = '/etc/netmanager/netmanager.sock';
-const answerMs = 10_000;
-const startMs = 20_000;
 
 export const service = 'app.appns.svc.svcns';
 export const task = (instance: number): string => `${service}.instance.${instance}`;
 
 /** What a worker can be set to. */
 export type Variant = { readonly topology: 'bridged' | 'veth'; readonly dialect: Dialect };
-
-/** A net manager on the board that took this world's registration, unless it was told not to register. */
-export type NetManager = Daemon & { readonly post: (path: string, body: unknown) => Promise<Reply> };
 
 /** A board, a cluster, and the worker that joins them. */
 export type World = AsyncDisposable & {
@@ -62,24 +53,6 @@ const shippedConf = {
   csi_drivers: [],
 };
 
-const shippedTuncfg = {
-  HostTunnelDeviceName: 'goProxyTun',
-  TunnelIP: '10.19.1.254',
-  ProxySubnetwork: '10.30.0.0',
-  ProxySubnetworkMask: '255.255.0.0',
-  TunnelPort: 50103,
-  MTUsize: 1450,
-  TunNetIPv6: 'fcef::dead:beef',
-  ProxySubnetworkIPv6: 'fcef::',
-  ProxySubnetworkIPv6Prefix: 21,
-};
-
-const answers = (path: string): Promise<true | undefined> => {
-  const { promise, resolve } = Promise.withResolvers<true | undefined>();
-  const probe = createConnection(path, () => resolve(true)).once('error', () => resolve(undefined));
-  return promise.finally(() => probe.destroy());
-};
-
 export const openWorld = async (
   folder: string,
   variant: Variant,
@@ -94,8 +67,6 @@ export const openWorld = async (
   const wasmtime = process.env['LAB_TEST_WASMTIME'];
   if (wasmtime !== undefined) await symlink(wasmtime, join(programs, 'wasmtime')).catch(() => undefined);
   const daemons: Daemon[] = [];
-  const write = (path: string, contents: unknown) => writeFile(board.outside(path), JSON.stringify(contents));
-
   const start = async (command: readonly string[]): Promise<Daemon> => {
     const words = command.map((word) => word.replaceAll('{dialect}', variant.dialect));
     const daemon = await startDaemon(board, words, programs);
@@ -104,35 +75,16 @@ export const openWorld = async (
   };
 
   const startNetManager: World['startNetManager'] = async (netcfg = {}, tuncfg = {}) => {
-    await write('/etc/netmanager/netcfg.json', {
-      NodePublicAddress: '0.0.0.0',
-      NodePublicPort: '50103',
-      ClusterUrl: '0.0.0.0',
-      ClusterMqttPort: String(cluster.brokerPort),
-      // In a user namespace no kernel carries one; this worker's own key.
-      Overlay: 'off',
-      Debug: false,
-      MqttCert: '',
-      MqttKey: '',
-      WasmTopology: variant.topology,
-      ...netcfg,
-    });
-    await write('/etc/netmanager/tuncfg.json', { ...shippedTuncfg, ...tuncfg });
-    const daemon = await start(subject.netManager);
-    const file = board.outside(socket);
-    await until(
-      () => {
-        if (!daemon.runs()) throw new Error(`the net manager ended: ${daemon.log()}`);
-        return answers(file);
-      },
-      deadline(startMs, `an answer on ${socket}`),
-    );
-    return { ...daemon, post: (path, body) => post(file, path, body, AbortSignal.timeout(answerMs)) };
+    // In a user namespace no kernel carries an overlay; this worker's own key.
+    const options = { Overlay: 'off', WasmTopology: variant.topology, ...netcfg };
+    const started = (daemon: Daemon) => void daemons.push(daemon);
+    return await openNetManager({ board, programs, brokerPort: cluster.brokerPort, started }, options, tuncfg);
   };
 
   const startNodeEngine: World['startNodeEngine'] = async (conf = {}) => {
     const where = { cluster_address: cluster.address, cluster_port: cluster.registrationPort, app_logs: board.logs };
-    await write('/etc/oakestra/conf.json', { ...shippedConf, ...where, ...conf });
+    const contents = JSON.stringify({ ...shippedConf, ...where, ...conf });
+    await writeFile(board.outside('/etc/oakestra/conf.json'), contents);
     return start(subject.nodeEngine);
   };
 
