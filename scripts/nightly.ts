@@ -106,7 +106,7 @@ const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   suite('virt'),
   suite('raspi4b'),
   bridged('raspi4b from its SD card', ...raspi4b, ...fromCard),
-  scenario('overlay', 'raspi4b', ...raspi4b),
+  ...['overlay', 'overlay-failover', 'overlay-conditions'].map((name) => scenario(name, 'raspi4b', ...raspi4b)),
   {
     name: 'conformance',
     args: (folder) => [path.join(root, 'scripts/conformance.ts'), '--output', folder],

@@ -18,7 +18,18 @@ import { leaveReport } from './trouble.ts';
 export type DeterministicFlags = { readonly deterministic: boolean; readonly verify: boolean; readonly seeds: number };
 
 /** Options that mean nothing where requests are counted one after the other, or where nothing stays. */
-const contrary = ['connections', 'duration', 'rate', 'keepAlive', 'replicates', 'keep', 'pause', 'image', 'boot'];
+const contrary = [
+  'connections',
+  'duration',
+  'rate',
+  'keepAlive',
+  'replicates',
+  'keep',
+  'pause',
+  'image',
+  'boot',
+  'netManager',
+];
 
 const isTyped = (command: Command, key: string): boolean => command.getOptionValueSource(key) === 'cli';
 

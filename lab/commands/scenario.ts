@@ -15,6 +15,8 @@ import { terminal } from '../report/formats/terminal.ts';
 import { joinRuns } from '../report/model/replicates.ts';
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { type Outcome, runScenario } from '../scenario/run/run.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import { type OtherNetManager, openNetManager } from '../scenario/services/net-manager.ts';
 import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
@@ -36,6 +38,7 @@ type ScenarioFlags = AnswerFlags &
     readonly keepAlive: boolean;
     readonly replicates: number;
     readonly wasmtime?: string;
+    readonly netManager?: string;
     readonly image: ImageKind;
     readonly boot: BootSource;
     readonly qemu?: string;
@@ -70,6 +73,18 @@ const machineOptions = ({ wasmtime, qemu, image, boot }: ScenarioFlags, kind: Ma
   return { wasmtime };
 };
 
+/** The NetManager that the user names for a scenario which takes another one. Throws a usage fault for any other. */
+const otherNetManager = async (
+  { netManager: file }: ScenarioFlags,
+  name: string,
+  { otherNetManager: isTaken }: Scenario,
+  { architecture }: MachineKind,
+): Promise<OtherNetManager | undefined> => {
+  if (file === undefined) return undefined;
+  if (!isTaken) throw usageFault(`${name} has the lab's own NetManager on each board: leave out --net-manager`);
+  return await openNetManager(file, architecture);
+};
+
 /** What a failed run of many is repeated without, as it is looked into. */
 const ofTheWhole: readonly string[] = ['keep', 'replicates', 'until', 'pause', 'reports', 'json'];
 
@@ -86,6 +101,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
     throw usageFault(`${kind.name} has no shell that could be opened during a run: leave out --pause`);
   if (flags.pause !== undefined && flags.json)
     throw usageFault('--pause and --json exclude each other: what is done in the shell is printed, too');
+  const netManager = await otherNetManager(flags, found, scenario, kind);
   const app = flags.app === undefined ? await helloApp() : await openApp(flags.app);
   const machine = machineOptions(flags, kind);
   const given = {
@@ -112,6 +128,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
       app,
       expectedAnswer,
       machine,
+      netManager,
       load: {
         connections: flags.connections,
         duration: flags.duration,
@@ -166,6 +183,7 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
         .choices(bootSources)
         .default('direct'),
     )
+    .option('--net-manager <file>', 'the NetManager of the second board, for a scenario that takes another one')
     .option('--qemu <path>', 'use this QEMU in place of the pinned one')
     .option(
       '--deterministic',
@@ -190,6 +208,7 @@ Examples:
   npm run lab -- scenario bridged --machine local --rate 500 --connections 64
   npm run lab -- scenario bridged --deterministic --seeds 5
   npm run lab -- scenario bridged --app ./my-service.wasm --expect-body 'hello'
+  npm run lab -- scenario overlay-mixed --net-manager ./NetManager
   npm run lab -- scenario bridged --app ./my-service.wasm --path '/time?zone=utc' --any-body
   npm run -s lab -- scenario bridged --json > results.json
   npm run lab -- scenario bridged --machine local --pause 'deploy through the worker'

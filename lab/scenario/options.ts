@@ -2,6 +2,7 @@ import type { MachineKind, MachineOptions } from '../machine/kind.ts';
 import type { RunFolder } from '../system/runs.ts';
 import type { App } from '../wasm/app.ts';
 import type { Scenario, ScenarioOptions } from './scenario.ts';
+import type { OtherNetManager } from './services/net-manager.ts';
 import type { ExpectedAnswer } from './targets/answer.ts';
 import type { LabEvent } from './targets/events.ts';
 
@@ -16,6 +17,8 @@ export type RunOptions = {
   readonly app: App;
   /** What it has to answer; its own body to a GET of `/` when left out. */
   readonly expectedAnswer?: ExpectedAnswer | undefined;
+  /** The NetManager of its second board, where a scenario takes one. */
+  readonly netManager?: OtherNetManager | undefined;
   /** How much load its steps make. */
   readonly load: ScenarioOptions;
   /** Leaves the machine running afterwards. */

@@ -184,6 +184,8 @@ export type Scenario = {
   readonly network: NetworkSpec;
   /** How many boards it takes, on a network segment of their own; one when left out. */
   readonly machines?: number;
+  /** Its second board has another NetManager, which the user names: it cannot run without. */
+  readonly otherNetManager?: true;
   /** It runs only when it is named, not as a part of a suite of all. */
   readonly onRequest?: boolean;
   /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */

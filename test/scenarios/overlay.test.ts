@@ -1,8 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { labWorld } from '../support/lab.ts';
 import { passesOn, samplesOf } from './passes.ts';
 
-const names = ['overlay', 'overlay-conditions', 'overlay-failover'] as const;
+const names = ['overlay', 'overlay-conditions', 'overlay-failover', 'overlay-mixed'] as const;
 
 t.test('where boards cannot be joined the overlay is inconclusive, and the reason is said', async (t) => {
   await using world = await labWorld();
@@ -44,4 +45,17 @@ await passesOn(
     t.ok(samplesOf(results, 'segment.passed').every((count) => count > 0));
   },
   skip,
+);
+
+const ownNetManager = fileURLToPath(new URL('../../buildroot/overlay/usr/bin/NetManager', import.meta.url));
+
+await passesOn(
+  'virt',
+  'overlay-mixed',
+  async (t, { results }) => {
+    const other = results.inputs.find(({ name }) => name === 'NetManager of the second board');
+    t.match(other, { version: 'NetManager', sha256: /^[0-9a-f]{64}$/ });
+  },
+  skip,
+  ['--net-manager', ownNetManager],
 );

@@ -12,17 +12,18 @@ export type ScenarioRun = { readonly results: Results; readonly file: (name: str
 export const samplesOf = ({ run }: Results, name: string): readonly number[] =>
   run.metrics.filter((metric) => metric.name === name).flatMap(({ samples }) => samples);
 
-/** Runs a scenario as a user does, with a short load, and checks that it passes and leaves nothing but its report. */
+/** Runs a scenario as a user does, with a short load and with `words` after its name, and checks that it passes and leaves nothing but its report. */
 export const passesOn = (
   machine: string,
   name: string,
   more: (t: Test, run: ScenarioRun) => Promise<void> = async () => {},
   skip: string | false = false,
+  words: readonly string[] = [],
 ) =>
   t.test(`${name} passes on ${machine}`, { skip }, async (t) => {
     await using world = await labWorld();
     const short = ['--duration', '1', '--json', '--reports', world.reports];
-    const { code, stdout, stderr } = await world.run(['scenario', name, '--machine', machine, ...short]);
+    const { code, stdout, stderr } = await world.run(['scenario', name, ...words, '--machine', machine, ...short]);
     t.equal(code, 0, { stderr });
     const { folder, results } = printedResults(stdout);
     t.equal(results.verdict, 'passed');

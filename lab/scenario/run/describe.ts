@@ -4,6 +4,7 @@ import { messageOf } from '../../system/errors.ts';
 import { commandLine } from '../../system/quote.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import type { Log, RunOptions } from '../options.ts';
+import { netManagerInput } from '../services/net-manager.ts';
 import type { Collected } from './collect.ts';
 import { host, revision } from './provenance.ts';
 import type { RunContext } from './run-context.ts';
@@ -83,7 +84,7 @@ export const describe = async (context: RunContext, end: RunEnd): Promise<Result
   const { options, run, observations, steps } = context;
   const { boards, verdict, unlocked, logs } = end;
   const machine = boards[0]?.machine;
-  const { app, kind, scenario } = options;
+  const { app, kind, scenario, netManager } = options;
   const failure = failureOf(end, options);
   const metrics = [...joinReplicates([observations.metrics])];
   const isCounted = machine?.fidelity === 'counted';
@@ -105,7 +106,11 @@ export const describe = async (context: RunContext, end: RunEnd): Promise<Result
         ),
       ),
     },
-    inputs: [...(observations.components.length > 0 ? observations.components : chosen), ...(machine?.inputs ?? [])],
+    inputs: [
+      ...(observations.components.length > 0 ? observations.components : chosen),
+      ...(netManager === undefined ? [] : [netManagerInput(netManager)]),
+      ...(machine?.inputs ?? []),
+    ],
     verdict,
     steps: steps.done,
     ...(isCounted ? { metrics } : {}),

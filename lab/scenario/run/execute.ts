@@ -7,10 +7,11 @@ import type { RunBoard } from '../board/run-board.ts';
 import { scenarioBoard } from '../board/scenario-board.ts';
 import { subnet6Of } from '../scenario.ts';
 import { createDeployer } from '../services/deploy.ts';
+import { installNetManager } from '../services/net-manager.ts';
 import { checkPreconditions } from '../services/preconditions.ts';
 import { putCompiled, startWorker } from '../services/worker.ts';
 import { usualAnswer } from '../targets/answer.ts';
-import { allOrFirst, type RunBoards } from './boards.ts';
+import { allOrFirst, boardNames, type RunBoards } from './boards.ts';
 import { countDeployments, countInstructions } from './count.ts';
 import { makeLab } from './lab.ts';
 import { Pause } from './pause.ts';
@@ -23,7 +24,7 @@ const labOnly = { place: 'lab' } as const;
 
 /** Starts the worker on a board as a step of its own. */
 const startOn = (
-  { options: { scenario, app }, steps, observations, note }: RunContext,
+  { options: { scenario, app, netManager }, steps, observations, note }: RunContext,
   board: RunBoard,
   cluster: Cluster,
   limit: Deadline,
@@ -33,6 +34,8 @@ const startOn = (
   const step = name === undefined ? 'start the worker' : `start the worker on ${name}`;
   return steps.run(step, { place: 'board', board: name }, ends, async ({ signal }) => {
     await checkPreconditions(machine, scenario);
+    if (netManager !== undefined && name === boardNames(scenario.machines)[1])
+      await installNetManager(machine, netManager);
     const [compiled] = await Promise.all([
       apartFrom(limit, maxCompileMs, () => putCompiled(machine, app, machine.wasmtimeVersion, signal)),
       countInstructions(machine, 'worker.start', observations, () =>

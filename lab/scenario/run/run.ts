@@ -34,14 +34,21 @@ const endOf = (failure: unknown): Verdict => {
 const verdictOf = (failure: unknown, { done }: Steps): Verdict =>
   worstVerdict([endOf(failure), ...done.map(({ verdict }) => verdict)]);
 
-/** Why a scenario cannot run on a kind of machine, as the end of a sentence; undefined when it can. */
+/**
+ * Why a scenario cannot run on a kind of machine, with another NetManager or without, as the end of a sentence; undefined
+ * when it can.
+ */
 export const reasonNotRunnable = (
-  { requires, machines = 1 }: Pick<Scenario, 'requires' | 'machines'>,
+  { requires, machines = 1, otherNetManager }: Pick<Scenario, 'requires' | 'machines' | 'otherNetManager'>,
   { capabilities, alone }: MachineKind,
+  hasNetManager = false,
 ): string | undefined => {
   const missing = requires.filter((need) => !capabilities.has(need));
   if (missing.length > 0) return `, which has no ${missing.join(', no ')}`;
-  return machines > 1 && alone !== undefined ? `: it takes ${machines} boards, and ${alone}` : undefined;
+  if (machines > 1 && alone !== undefined) return `: it takes ${machines} boards, and ${alone}`;
+  return otherNetManager && !hasNetManager
+    ? ' by itself: its second board takes another NetManager, by --net-manager FILE'
+    : undefined;
 };
 
 /** Boots and executes. Resolves with what ended that early; undefined when nothing did. */
@@ -90,8 +97,8 @@ const allLogs = ({ logs, recordings }: RunEnd, { events }: RunContext): readonly
  * a machine that cannot run the scenario at all is thrown, as incomplete, and what the user asked wrongly.
  */
 export const runScenario = async (options: RunOptions): Promise<Outcome> => {
-  const { scenario, kind, name } = options;
-  const unable = reasonNotRunnable(scenario, kind);
+  const { scenario, kind, name, netManager } = options;
+  const unable = reasonNotRunnable(scenario, kind, netManager !== undefined);
   if (unable !== undefined) throw new LabError(`${name} cannot run on ${kind.name}${unable}`, { fault: 'incomplete' });
   using stalls = new StallWatch();
   const context = await openContext(options, stalls);
