@@ -32,6 +32,8 @@ t.test('a board with one serial line has its result on the console', async (t) =
   const args = countedArguments(raspi4b, { ...image, deviceTree: '/board.dtb' }, { firmware: '/firmware', seed: 1 });
   t.equal(args.filter((arg) => arg === '-serial').length, 1);
   t.equal(after(args, '-dtb'), '/board.dtb');
+  for (const processor of [1, 2, 3])
+    t.ok(args.includes(`loader,addr=0xf00,cpu-num=${processor}`), 'a processor that Linux does not use is parked');
 });
 
 t.test('records are told from other text on the same line', async (t) => {
