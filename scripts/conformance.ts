@@ -42,7 +42,10 @@ const signOf = ({ verdict, note }: Readonly<Record<string, string | undefined>>)
 
 /** Shows a fact as soon as it is decided. */
 const show = (line: string): void => {
-  const fact = /^ {8}(?<verdict>ok|not ok) \d+ - (?<name>.+?)(?: # (?<note>time=|SKIP).*)?(?: \{)?$/.exec(line)?.groups;
+  const fact =
+    /^(?: {4}){1,2}(?<verdict>ok|not ok) \d+ - (?<name>\d[.a-z]\d* .+?)(?: # (?<note>time=|SKIP).*)?(?: \{)?$/.exec(
+      line,
+    )?.groups;
   if (fact) process.stdout.write(`${signOf(fact)} ${fact['name']}\n`);
 };
 
