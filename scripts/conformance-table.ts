@@ -1,5 +1,5 @@
 import { type FactId, facts } from '../test/conformance/world/facts.ts';
-import type { Case } from './tap-summary.ts';
+import type { Case } from './tap/tap-summary.ts';
 
 /** A fact and what came of it: in each setting that it was tested in, by the setting's name ("" for the usual one). */
 export type Row = {

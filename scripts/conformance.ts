@@ -8,8 +8,8 @@ import { exitCodes } from '../lab/system/errors.ts';
 import { type Subject, subjectVariable } from '../test/conformance/world/subject.ts';
 import { markdownOf, rowsOf } from './conformance-table.ts';
 import { installedWorker } from './installed-worker.ts';
-import { runTap } from './run-tap.ts';
-import { junitOf } from './tap-summary.ts';
+import { runTap } from './tap/run-tap.ts';
+import { junitOf } from './tap/tap-summary.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const chapterSeconds = 1600;

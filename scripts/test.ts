@@ -6,10 +6,10 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { tellGithub } from '../lab/report/github.ts';
 import { acquireLock } from '../lab/system/files/file-lock.mjs';
-import { mergeReruns, selectReruns } from './reruns.ts';
-import { runTap } from './run-tap.ts';
-import { type Case, junitOf } from './tap-summary.ts';
-import { testsOnGithub } from './tests-on-github.ts';
+import { mergeReruns, selectReruns } from './tap/reruns.ts';
+import { runTap } from './tap/run-tap.ts';
+import { type Case, junitOf } from './tap/tap-summary.ts';
+import { testsOnGithub } from './tap/tests-on-github.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = path.join(root, '.tap');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { markdownOf, rowsOf } from '../../scripts/conformance-table.ts';
-import { type Case, collect } from '../../scripts/tap-summary.ts';
+import { type Case, collect } from '../../scripts/tap/tap-summary.ts';
 import { facts } from '../conformance/world/facts.ts';
 
 const testOf = (name: string, state: Case['state'], why = ''): Case => ({ file: 'x', name, ms: 1, state, why });

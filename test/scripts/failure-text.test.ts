@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import t from 'tap';
-import { failureText } from '../../scripts/failure-text.ts';
-import { collect } from '../../scripts/tap-summary.ts';
+import { failureText } from '../../scripts/tap/failure-text.ts';
+import { collect } from '../../scripts/tap/tap-summary.ts';
 
 const failing = `import t from 'tap';
 t.test('values', async (t) => {

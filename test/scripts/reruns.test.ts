@@ -1,6 +1,6 @@
 import t from 'tap';
-import { mergeReruns, selectReruns } from '../../scripts/reruns.ts';
-import { type Case, collect } from '../../scripts/tap-summary.ts';
+import { mergeReruns, selectReruns } from '../../scripts/tap/reruns.ts';
+import { type Case, collect } from '../../scripts/tap/tap-summary.ts';
 
 const result = (state: Case['state'], file: string, name = 'x'): Case => ({ file, name, ms: 1, state, why: state });
 

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { Case } from '../../scripts/tap-summary.ts';
-import { testsOnGithub } from '../../scripts/tests-on-github.ts';
+import type { Case } from '../../scripts/tap/tap-summary.ts';
+import { testsOnGithub } from '../../scripts/tap/tests-on-github.ts';
 
 const file = 'test/lab/x.test.ts';
 const test = (state: Case['state'], name: string, why = ''): Case => ({ file, name, ms: 1, state, why });

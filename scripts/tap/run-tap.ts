@@ -2,10 +2,10 @@ import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { testEnvironment } from '../test-environment.ts';
 import { type Case, collect } from './tap-summary.ts';
-import { testEnvironment } from './test-environment.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 type TapOptions = {
   /** Test files; all that .taprc includes when there are none. */

@@ -1,5 +1,5 @@
-import type { Annotation } from '../lab/report/formats/github.ts';
-import { cell, fenced, table } from '../lab/report/formats/markdown.ts';
+import type { Annotation } from '../../lab/report/formats/github.ts';
+import { cell, fenced, table } from '../../lab/report/formats/markdown.ts';
 import type { Case } from './tap-summary.ts';
 
 /** The line of a test file that a failure names in its title, as `failureText` writes it. */

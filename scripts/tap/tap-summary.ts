@@ -1,5 +1,5 @@
 import { Parser, type Result } from 'tap-parser';
-import { type JunitOutcome, junitDocument } from '../lab/report/formats/junit-xml.ts';
+import { type JunitOutcome, junitDocument } from '../../lab/report/formats/junit-xml.ts';
 import { failureText } from './failure-text.ts';
 
 /** One test: a subtest directly below a test file, or below the process that a file starts again in namespaces. */
