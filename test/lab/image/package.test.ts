@@ -87,6 +87,7 @@ t.test('a package installs, is upgraded and is purged', { skip: lacking() }, asy
       stat -c '%a %n' /etc/oakestra /etc/oakestra/conf.json
       dpkg --verify oakestra-worker && echo as packed
       sed -i 's/0.0.0.0/10.9.8.7/' /etc/oakestra/conf.json
+      ip link add goProxyBridge type bridge
       ${upgrade}
       grep cluster_address /etc/oakestra/conf.json
       mkdir -p /var/lib/oakestra && touch /var/lib/oakestra/state
@@ -126,6 +127,7 @@ t.test('a package installs, is upgraded and is purged', { skip: lacking() }, asy
       ./install
       NodeEngine --help | head -1
       sed -i 's/0.0.0.0/10.9.8.7/' /etc/oakestra/conf.json
+      ip link add goProxyBridge type bridge
       ./install
       grep -h cluster_address /etc/oakestra/conf.json /etc/oakestra/conf.json.new
       ls /etc/init.d/S9*
