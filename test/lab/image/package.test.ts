@@ -131,9 +131,11 @@ t.test('a package installs, is upgraded and is purged', { skip: lacking() }, asy
       ./install
       grep -h cluster_address /etc/oakestra/conf.json /etc/oakestra/conf.json.new
       ls /etc/init.d/S9*
+      ip link delete goProxyBridge
       ./install --remove
       ls -d /etc/oakestra /usr/lib/oakestra 2>&1 || true
-      ./install && ./install --purge
+      ./install
+      ./install --purge
       ${list} >/after
       diff /before /after && echo nothing left`);
     t.equal(code, 0, `${stdout}${stderr}`);
