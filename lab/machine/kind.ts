@@ -74,6 +74,8 @@ export type MachineKind = {
   readonly requires: readonly ('namespaces' | 'ssh' | 'mirror')[];
   /** Set when the user chooses what it boots, and by which emulator. */
   readonly bootsImages?: true;
+  /** Set when its boards reach networks outside of this computer, and their ports can be reached from there. */
+  readonly reachesOutside?: true;
   /** Why a scenario of several boards cannot run on it; left out where it can. */
   readonly alone?: string;
   /**

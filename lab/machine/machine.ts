@@ -33,6 +33,9 @@ export type ExecOptions = {
 /** Where on this computer a port of the board is reached. */
 export type Endpoint = { readonly host: string; readonly port: number };
 
+/** A port of the board, which has the same number on this computer, on one of its addresses. */
+export type ExposedPort = { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' };
+
 /** A text that a machine leaves behind, such as its console. */
 export type MachineLog = { readonly name: string; readonly read: () => Promise<string> };
 
@@ -77,6 +80,11 @@ export type Machine = AsyncDisposable & {
   release(): void;
   /** Makes a TCP port of the board reachable from this computer. */
   forward(boardPort: number, signal?: AbortSignal): Promise<Endpoint>;
+  /**
+   * Makes a port of the board reachable from other computers, until it is disposed of; left out where the board has no
+   * way to networks outside of this computer. Throws a lab fault that says why a port cannot be had.
+   */
+  readonly expose?: (port: ExposedPort) => Promise<AsyncDisposable>;
   /** Makes a TCP port that the lab listens on at `uplink.bind` reachable from the board, where that takes anything. */
   readonly publish?: (labPort: number) => Promise<void>;
 };

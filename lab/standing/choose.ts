@@ -1,17 +1,21 @@
 import { type LabError, labFault, usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
-import { defaultLab, type LabRecord } from './registry.ts';
+import { commandLine } from '../system/quote.ts';
+import { defaultLab, type EndedLab, joinWords, type LabRecord } from './registry.ts';
 
 /** The labs of this user: those that stand, and those that ended by themselves, with the reason. */
 export type FoundLabs = {
   readonly living: readonly LabRecord[];
-  readonly ended: readonly Required<LabRecord>[];
+  readonly ended: readonly EndedLab[];
 };
 
 /** That a lab ended by itself, in a sentence. */
-export const endedFault = ({ name, machine, ended }: Required<LabRecord>): LabError =>
+export const endedFault = ({ name, machine, join, ended }: EndedLab): LabError =>
   labFault(`the lab '${name}' on ${machine} ended at ${ended.at}: ${ended.reason}`, [
-    `npm run lab -- up --machine ${machine}${name === defaultLab ? '' : ` --lab ${name}`}`,
+    `npm run lab -- ${commandLine([
+      ...['up', '--machine', machine, ...joinWords(join)],
+      ...(name === defaultLab ? [] : ['--lab', name]),
+    ])}`,
   ]);
 
 /**

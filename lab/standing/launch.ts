@@ -9,7 +9,7 @@ import { tail } from '../system/process.ts';
 import { newId, runMark } from '../system/runs.ts';
 import { errorOf } from './channel.ts';
 import { StartLine } from './protocol.ts';
-import { logFile, openRegistry } from './registry.ts';
+import { type Join, joinWords, logFile, openRegistry } from './registry.ts';
 
 const logLines = 15;
 
@@ -17,21 +17,26 @@ const logLines = 15;
 export const processCommand = 'standing-lab';
 
 /** What to start, by the words of the command line. */
-export type Launch = { readonly name: string; readonly topology: string; readonly machine: string };
+export type Launch = {
+  readonly name: string;
+  readonly topology: string;
+  readonly machine: string;
+  readonly join?: Join | undefined;
+};
 
 /**
  * Starts the process of a lab, in a session of its own, and resolves when the lab stands; `tell` hears how far it is.
  * Throws what it failed of. Aborted, it ends the process and waits for its clean-up.
  */
 export const launchLab = async (
-  { name, topology, machine }: Launch,
+  { name, topology, machine, join }: Launch,
   tell: (line: StartLine) => void,
   signal: AbortSignal,
 ): Promise<void> => {
   await openRegistry();
   const id = newId();
   const log = await fs.open(logFile(id), 'w', 0o600);
-  const words = [processCommand, topology, '--machine', machine, '--lab', name, '--id', id];
+  const words = [processCommand, topology, '--machine', machine, '--lab', name, '--id', id, ...joinWords(join)];
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...words], {
     cwd: '/',
     env: { ...process.env, [runMark]: id },

@@ -31,15 +31,34 @@ export const LabRequest = Type.Union([
     seconds: Type.Integer({ minimum: 1 }),
     rate: Type.Optional(Type.Integer({ minimum: 1 })),
   }),
+  Type.Object({ do: Type.Literal('history') }),
   Type.Object({ do: Type.Literal('down') }),
 ]);
 export type LabRequest = Static<typeof LabRequest>;
+
+/** A cluster that is not the lab's own, as far as it has answered. */
+const JoinedCluster = Type.Object({
+  /** `HOST:PORT`, as the user named it. */
+  where: Type.String(),
+  /** The worker's name there, and its id. */
+  host: Type.String(),
+  id: Type.Optional(Type.String()),
+  dialect: Type.Optional(Type.String()),
+  subnet: Type.Optional(Type.String()),
+  /** `host:port` of the broker that the worker is connected to. */
+  broker: Type.Optional(Type.String()),
+  /** Why the worker is away, in its words. */
+  trouble: Type.Optional(Type.String()),
+  publicAddress: Type.String(),
+  /** Ports of this computer that lead to the board, or cannot, as `50103/udp`. */
+  ports: Type.Array(Type.Object({ port: Type.String(), problem: Type.Optional(Type.String()) })),
+});
 
 /** One instance of a service. `memory` is its processes' share in bytes; absent where it does not run. */
 const InstanceStatus = Type.Object({
   instance: Type.Integer(),
   task: Type.String(),
-  /** The last status that the worker told. */
+  /** The last status that the worker told; of somebody else's cluster, whether it has processes. */
   state: Type.String(),
   detail: Type.String(),
   /** The IPv4 address of its namespace, on the board. */
@@ -49,8 +68,9 @@ const InstanceStatus = Type.Object({
 
 const ServiceStatus = Type.Object({
   service: Type.String(),
-  component: Type.String(),
-  sha256: Type.String(),
+  /** Absent where somebody else's cluster deployed it. */
+  component: Type.Optional(Type.String()),
+  sha256: Type.Optional(Type.String()),
   ports: Type.String(),
   /** Where this computer reaches its first TCP port; absent where it has none. */
   address: Type.Optional(Type.String()),
@@ -66,10 +86,11 @@ export const LabStatus = Type.Object({
   topology: Type.String(),
   /** ISO 8601. */
   started: Type.String(),
-  /** Whether both daemons of the worker are connected to the lab's cluster. */
+  /** Whether the worker is connected to its cluster. */
   worker: Type.Union([Type.Literal('connected'), Type.Literal('away')]),
-  /** Messages of the worker that violate the contract. */
-  violations: Type.Integer(),
+  /** Messages of the worker that violate the contract, which only the lab's own cluster looks at. */
+  violations: Type.Optional(Type.Integer()),
+  cluster: Type.Optional(JoinedCluster),
   /** Set when addresses need the gateway, which runs outside of the lab's namespaces: whether it is there. */
   gateway: Type.Optional(Type.Boolean()),
   services: Type.Array(ServiceStatus),
@@ -101,6 +122,27 @@ export const LoadSummary = Type.Object({
 });
 export type LoadSummary = Static<typeof LoadSummary>;
 
+/** One thing that was done with a lab, and what came of it. */
+const Done = Type.Object({
+  /** ISO 8601. */
+  at: Type.String(),
+  what: Type.Enum(['deploy', 'replace', 'undeploy', 'load']),
+  service: Type.String(),
+  /** From the request to its end. */
+  tookMs: Type.Number(),
+  /** Why it did not succeed. */
+  trouble: Type.Optional(Type.String()),
+  /** Of a deployment: what was deployed, and its ports. */
+  component: Type.Optional(Type.Object({ name: Type.String(), sha256: Type.String() })),
+  ports: Type.Optional(Type.String()),
+  replicas: Type.Optional(Type.Integer()),
+  load: Type.Optional(LoadSummary),
+});
+export type Done = Static<typeof Done>;
+
+/** What was done with a lab, oldest first; of very much only the latest. */
+const History = Type.Object({ done: Type.Array(Done), forgotten: Type.Integer() });
+
 const Ended = Type.Object({ code: Type.Integer(), stdout: Type.String(), stderr: Type.String() });
 const Nothing = Type.Object({});
 
@@ -111,6 +153,7 @@ export const answers = {
   undeploy: Type.Object({ service: Type.String(), tookMs: Type.Number() }),
   exec: Ended,
   load: LoadSummary,
+  history: History,
   down: Nothing,
 } as const;
 export type Answers = { readonly [K in keyof typeof answers]: Static<(typeof answers)[K]> };

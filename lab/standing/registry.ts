@@ -9,6 +9,16 @@ import { isLocked, openLock, removeUnlocked } from '../system/files/file-lock.mj
 /** The lab that commands mean where no other one is named. */
 export const defaultLab = 'default';
 
+/** A cluster as `up --join` names it, and the address by which other workers reach this computer. */
+const Join = Type.Object({ cluster: Type.String(), publicAddress: Type.Optional(Type.String()) });
+export type Join = Static<typeof Join>;
+
+/** The same as words of a command line. */
+export const joinWords = (join: Join | undefined): readonly string[] => [
+  ...(join === undefined ? [] : ['--join', join.cluster]),
+  ...(join?.publicAddress === undefined ? [] : ['--public-address', join.publicAddress]),
+];
+
 const LabRecord = Type.Object({
   name: Type.String(),
   /** The id of its run. */
@@ -19,10 +29,15 @@ const LabRecord = Type.Object({
   folder: Type.String(),
   /** ISO 8601. */
   started: Type.String(),
+  /** The cluster that its worker serves, where that is not the lab's own. */
+  join: Type.Optional(Join),
   /** Why it ended, when nobody asked it to. */
   ended: Type.Optional(Type.Object({ at: Type.String(), reason: Type.String() })),
 });
 export type LabRecord = Static<typeof LabRecord>;
+
+/** The record of a lab that nobody asked to end. */
+export type EndedLab = LabRecord & Required<Pick<LabRecord, 'ended'>>;
 
 const registry = (): string => cachePath('standing');
 const recordFile = (name: string): string => path.join(registry(), `${name}.json`);

@@ -1,26 +1,21 @@
-import type { Cluster } from '../cluster/cluster.ts';
-import { startCluster } from '../cluster/cluster.ts';
-import { hasEntered } from '../machine/entered.ts';
 import type { MachineKind } from '../machine/kind.ts';
 import type { RunBoard } from '../scenario/board/run-board.ts';
-import { scenarioBoard } from '../scenario/board/scenario-board.ts';
 import { RunBoards } from '../scenario/run/boards.ts';
 import { boot } from '../scenario/run/boot.ts';
 import { StepFailed, Steps } from '../scenario/run/steps.ts';
-import { type NetworkSpec, subnet6Of } from '../scenario/scenario.ts';
-import { startWorker } from '../scenario/services/worker.ts';
+import type { NetworkSpec } from '../scenario/scenario.ts';
 import type { Emit } from '../scenario/targets/events.ts';
 import { Interrupted, LabError, messageOf } from '../system/errors.ts';
 import { openRun, reapRuns } from '../system/runs.ts';
 import { StallWatch } from '../system/stalls.ts';
-import { deadline } from '../system/wait.ts';
 import { listenForRequests, type RequestHandler } from './channel.ts';
-import { Gateway } from './gateway/gateway.ts';
+import { History } from './history.ts';
+import { joinCluster } from './joined/joined.ts';
+import { findCluster } from './joined/target.ts';
+import { startOwnCluster } from './own-cluster.ts';
 import type { Answers, LabStatus } from './protocol.ts';
-import { claimName, forgetLab, type LabRecord, saveLab } from './registry.ts';
-import { LabServices } from './services.ts';
-
-const setUpMs = 60_000;
+import { claimName, forgetLab, type Join, type LabRecord, saveLab } from './registry.ts';
+import type { Standing } from './standing.ts';
 
 /** The network that a lab's worker has with either topology. */
 const networkOf = (topology: NetworkSpec['topology']): NetworkSpec => ({
@@ -36,14 +31,14 @@ export type StandingOptions = {
   readonly id: string;
   readonly topology: NetworkSpec['topology'];
   readonly kind: MachineKind;
+  /** A cluster that exists already, which its worker serves; one of its own when left out. */
+  readonly join?: Join;
   /** Ends it as `down` does. */
   readonly signal: AbortSignal;
   readonly emit: Emit;
   /** Called as soon as it can be asked. */
   readonly onStanding: () => void;
 };
-
-const onBoard = { place: 'board' } as const;
 
 /** A step's own error, with the name of the step. */
 const namedByStep = (error: unknown): unknown => {
@@ -53,11 +48,12 @@ const namedByStep = (error: unknown): unknown => {
   return new LabError(`${step}: ${error.message}`, { fault, next, cause });
 };
 
-/** Boots the board, starts cluster and worker. What is started is ended with `stack`. */
+/** Boots the board, and starts the worker with a cluster of the lab's own or for one that exists. */
 const start = async (
-  { name, id, topology, kind, signal, emit }: StandingOptions,
+  { name, id, topology, kind, join, signal, emit }: StandingOptions,
   stack: AsyncDisposableStack,
-): Promise<{ readonly folder: string; readonly board: RunBoard; readonly cluster: Cluster }> => {
+): Promise<{ readonly folder: string; readonly board: RunBoard; readonly standing: Standing }> => {
+  const target = join && (await findCluster(join.cluster, join.publicAddress, signal));
   const run = stack.use(await openRun(`lab '${name}' on ${kind.name}`, id));
   using stalls = new StallWatch();
   const steps = new Steps(emit, performance.now(), (from, to) => stalls.between(from, to));
@@ -66,22 +62,12 @@ const start = async (
   await boot({ run, steps, emit, note, options: { kind, machine: {}, signal, scenario: {} } }, boards);
   const [board] = boards.booted;
   if (board === undefined) throw new Error('the board has not booted');
-  const { machine } = board;
-  const ends = AbortSignal.any([signal, board.lost]);
-  const network = networkOf(topology);
-  const cluster = stack.use(
-    await startCluster({
-      listen: machine.uplink.bind,
-      advertise: machine.uplink.lab,
-      subnet: { address: network.subnet, addressv6: subnet6Of(network) },
-      signal: ends,
-    }),
-  );
-  for (const port of [cluster.registrationPort, cluster.brokerPort]) await machine.publish?.(port);
-  await steps.run('start the worker', onBoard, ends, () =>
-    startWorker(board, cluster, network, deadline(setUpMs * machine.timeoutFactor, 'the worker', ends)),
-  );
-  return { folder: run.folder, board, cluster };
+  const parts = { board, steps, network: networkOf(topology), signal: AbortSignal.any([signal, board.lost]) };
+  const { folder } = run;
+  const standing = await (target
+    ? joinCluster({ ...parts, lab: name, target }, stack)
+    : startOwnCluster({ ...parts, folder }, stack));
+  return { folder, board, standing };
 };
 
 /** Why a lab that stood ended: undefined when it was asked to. */
@@ -113,61 +99,37 @@ export const standLab = async (options: StandingOptions): Promise<void> => {
   let record: LabRecord | undefined;
   try {
     await using stack = new AsyncDisposableStack();
-    const { folder, board, cluster } = await start(options, stack).catch((error: unknown) => {
+    const { folder, board, standing } = await start(options, stack).catch((error: unknown) => {
       throw signal.aborted ? signal.reason : namedByStep(error);
     });
     const { machine } = board;
-    const gateway = hasEntered() ? stack.use(new Gateway(folder)) : undefined;
-    await gateway?.start();
-    const ends = AbortSignal.any([signal, board.lost]);
-    const forwarded = new Map<number, ReturnType<typeof machine.forward>>();
-    const forward = (port: number) => {
-      const known = forwarded.get(port) ?? machine.forward(port, ends);
-      forwarded.set(port, known);
-      known.catch(() => forwarded.delete(port));
-      return known;
-    };
-    const target = scenarioBoard(
-      board,
-      undefined,
-      () => {},
-      () => {},
-      ends,
-    );
-    const services = new LabServices({
-      ...{ board: { ...target, forward }, cluster, folder, signal: ends },
-      addressOf: async (port, asked) => {
-        const endpoint = await forward(port);
-        return gateway ? await gateway.open(port, endpoint, AbortSignal.any([ends, asked])) : endpoint;
-      },
-    });
     const status = async (asked: AbortSignal): Promise<LabStatus> => ({
       ...{ name, id, machine: kind.name, architecture: kind.architecture, topology, started },
-      worker: cluster.isConnected() ? 'connected' : 'away',
-      violations: cluster.violations.length,
-      ...(gateway ? { gateway: gateway.isThere } : {}),
-      services: [...(await services.status(asked))],
+      ...(await standing.status(asked)),
     });
     const down = Promise.withResolvers<void>();
+    const history = new History();
     const answering: RequestHandler = async (request, { progress, signal: asked }): Promise<Answers[keyof Answers]> => {
       switch (request.do) {
         case 'status':
           return await status(asked);
         case 'deploy':
-          return await services.deploy(request, progress);
+          return await history.record(request, () => standing.deploy(request, progress));
         case 'undeploy':
-          return await services.undeploy(request.service);
+          return await history.record(request, () => standing.undeploy(request));
         case 'exec':
           return await machine.exec(request.argv, { signal: asked });
         case 'load':
-          return await services.load(request, asked);
+          return await history.record(request, () => standing.load(request, asked));
+        case 'history':
+          return history.all;
         case 'down':
           down.resolve();
           return {};
       }
     };
     stack.use(await listenForRequests(folder, answering));
-    record = { name, id, machine: kind.name, folder, started };
+    record = { name, id, machine: kind.name, folder, started, ...(options.join && { join: options.join }) };
     await saveLab(record);
     options.onStanding();
     reason = await endOf(down.promise, board.lost, signal);

@@ -1,3 +1,4 @@
+import { formatPorts } from '../contract/ports.ts';
 import { run } from '../system/run.ts';
 import type { Contents } from './journal.ts';
 import { packetsTo } from './kernel/hold.ts';
@@ -74,8 +75,8 @@ export const statusText = async (settings: Settings | undefined, contents: Conte
   const addressOf = (slot: number) => subnet && addressAt(parseSubnet(subnet.address, subnet.addressv6), slot);
   const document = {
     ...{ registration, subnet, topology },
-    instances: entries.map(({ instance: { service, instance, slot }, ready }) => ({
-      ...{ service, instance, ready, ...addressOf(slot) },
+    instances: entries.map(({ instance: { service, instance, slot, ports }, ready }) => ({
+      ...{ service, instance, ready, ...addressOf(slot), ports: formatPorts(ports) },
     })),
     overlay:
       settings && isOverlaid(contents)

@@ -12,6 +12,7 @@ import { compareWithBaseline, saveBaseline } from './baseline.ts';
 import { addList } from './list.ts';
 import { addMerge } from './merge.ts';
 import { reproduce } from './reproduce.ts';
+import { addStandingReport } from './standing.ts';
 import { addTrend } from './trend.ts';
 import { verify } from './verify.ts';
 
@@ -50,7 +51,10 @@ const compare = async (first: string, second: string | undefined, flags: Compare
 };
 
 export const addReportCommand = (program: Command, context: CommandContext): void => {
-  const report = program.command('report').description('show, list, compare, repeat and merge reports');
+  const report = program
+    .command('report')
+    .description('show, list, compare, repeat and merge reports; alone: what was done with a standing lab');
+  addStandingReport(report, context);
   const add = (name: string, about: string) =>
     report
       .command(name)

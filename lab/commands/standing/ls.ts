@@ -8,6 +8,7 @@ import type { LabRecord } from '../../standing/registry.ts';
 import { messageOf } from '../../system/errors.ts';
 import { keptRuns } from '../../system/runs.ts';
 import { type CommandContext, printJson } from '../context.ts';
+import { describeCluster } from './join.ts';
 
 /** How a lab is, or why it cannot be asked. */
 type Listed = { readonly lab: LabRecord; readonly status?: LabStatus; readonly trouble?: string };
@@ -22,7 +23,7 @@ const look = async (lab: LabRecord, signal: AbortSignal): Promise<Listed> => {
 };
 
 const rowsOf = ({ services }: LabStatus): readonly (readonly string[])[] =>
-  services.flatMap(({ service, component, ports, address = '-', instances }) =>
+  services.flatMap(({ service, component = '-', ports, address = '-', instances }) =>
     instances.map(({ instance, state, detail, memory }) => [
       `  ${service}`,
       String(instance),
@@ -37,13 +38,13 @@ const rowsOf = ({ services }: LabStatus): readonly (readonly string[])[] =>
 const describe = ({ lab, status, trouble }: Listed): string => {
   const head = `${lab.name} on ${lab.machine}`;
   if (status === undefined) return `${head}: ${trouble}\n`;
-  const { topology, worker, violations, started } = status;
+  const { topology, worker, violations = 0, cluster, started } = status;
   const up = formatValue((Date.now() - Date.parse(started)) / 1000, 's');
   const said = violations === 0 ? '' : `, ${violations} messages against the contract`;
   const rows = rowsOf(status);
   const title = ['  SERVICE', '#', 'STATE', 'MEMORY', 'ADDRESS', 'PORTS', 'COMPONENT'];
   const table = rows.length === 0 ? ['  no services'] : columns([title, ...rows]);
-  return `${head} (${topology}), for ${up}, worker ${worker}${said}\n${table.join('\n')}\n`;
+  return `${head} (${topology}), for ${up}, worker ${worker}${said}\n${cluster ? describeCluster(cluster) : ''}${table.join('\n')}\n`;
 };
 
 const list = async ({ json }: { readonly json: boolean }, { signal }: CommandContext): Promise<void> => {

@@ -6,8 +6,15 @@ import { processCommand } from '../../standing/launch.ts';
 import type { StartLine } from '../../standing/protocol.ts';
 import { standLab } from '../../standing/standing-lab.ts';
 import type { CommandContext } from '../context.ts';
+import { joinOf } from './join.ts';
 
-type ProcessFlags = { readonly machine: string; readonly lab: string; readonly id: string };
+type ProcessFlags = {
+  readonly machine: string;
+  readonly lab: string;
+  readonly id: string;
+  readonly join?: string;
+  readonly publicAddress?: string;
+};
 
 /** The process of a standing lab: says on stdout how far it is, until it stands, and stays. */
 const standing = async (topology: NetworkSpec['topology'], flags: ProcessFlags, { signal }: CommandContext) => {
@@ -17,6 +24,7 @@ const standing = async (topology: NetworkSpec['topology'], flags: ProcessFlags, 
     await kind.enter?.({}, signal);
     await standLab({
       ...{ name: flags.lab, id: flags.id, topology, kind, signal },
+      ...joinOf(flags),
       emit: (event) => {
         if (event.kind === 'step-started') say({ kind: 'step-started', step: event.step });
         else if (event.kind === 'step-ended')
@@ -39,5 +47,7 @@ export const addProcessCommand = (program: Command, context: CommandContext): vo
     .requiredOption('--machine <name>')
     .requiredOption('--lab <name>')
     .requiredOption('--id <id>')
+    .option('--join <cluster>')
+    .option('--public-address <address>')
     .action((topology: NetworkSpec['topology'], flags: ProcessFlags) => standing(topology, flags, context));
 };

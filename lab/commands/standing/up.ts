@@ -3,6 +3,7 @@ import { machineKind, machineNames } from '../../machine/machines.ts';
 import { reasonNotRunnable } from '../../scenario/run/run.ts';
 import { endedFault } from '../../standing/choose.ts';
 import { findLabs, openLab, statusOf } from '../../standing/client.ts';
+import { findCluster } from '../../standing/joined/target.ts';
 import { launchLab } from '../../standing/launch.ts';
 import { defaultLab, labName, nameTakenFault } from '../../standing/registry.ts';
 import { messageOf, usageFault } from '../../system/errors.ts';
@@ -10,15 +11,24 @@ import { commandLine } from '../../system/quote.ts';
 import type { CommandContext } from '../context.ts';
 import { preflight } from '../preflight/preflight.ts';
 import { showProgress } from '../progress.ts';
+import { describeCluster, type JoinFlags, joinOf } from './join.ts';
 
-type UpFlags = { readonly machine: string; readonly lab: string };
+type UpFlags = JoinFlags & { readonly machine?: string; readonly lab: string };
 
 const up = async (topology: string, flags: UpFlags, { signal }: CommandContext): Promise<void> => {
   const name = labName(flags.lab);
-  const kind = machineKind(flags.machine);
+  if (flags.publicAddress !== undefined && flags.join === undefined)
+    throw usageFault('--public-address says by what other workers of a cluster reach this computer: add --join');
+  const kind = machineKind(flags.machine ?? (flags.join === undefined ? 'local' : 'virt'));
   if (kind.openKept === undefined) throw usageFault(`${kind.name} cannot be left running: choose another machine`);
+  if (flags.join !== undefined && !kind.reachesOutside)
+    throw usageFault(`a board on ${kind.name} reaches this computer alone, and no cluster can reach it`, [
+      commandLine(['npm', 'run', 'lab', '--', 'up', '--machine', 'virt', '--join', flags.join]),
+    ]);
   const unable = reasonNotRunnable({ requires: ['nft', 'serve'] }, kind);
   if (unable !== undefined) throw usageFault(`a lab cannot stand on ${kind.name}${unable}`);
+  const { join } = joinOf(flags);
+  if (join) await findCluster(join.cluster, join.publicAddress, signal);
   await preflight({ kinds: [kind] }, signal);
   const { living, ended } = await findLabs();
   for (const one of ended) process.stderr.write(`${messageOf(endedFault(one))}\n`);
@@ -30,14 +40,15 @@ const up = async (topology: string, flags: UpFlags, { signal }: CommandContext):
       if (line.kind === 'step-started') progress.event({ ...line, ms: 0, place: 'lab' });
       else if (line.kind === 'step-ended' || line.kind === 'progress') progress.event({ ...line, ms: 0 });
     };
-    await launchLab({ name, topology, machine: kind.name }, tell, signal);
+    await launchLab({ name, topology, machine: kind.name, join }, tell, signal);
   }
-  await statusOf(await openLab(name), signal);
+  const { cluster } = await statusOf(await openLab(name), signal);
   const which = name === defaultLab ? [] : ['--lab', name];
-  const next = [['deploy', ...which, './my-service.wasm'], ['ls'], ['down', ...which]];
+  const next = [...(cluster ? [] : [['deploy', ...which, './my-service.wasm']]), ['ls'], ['down', ...which]];
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   process.stdout.write(
     `the lab '${name}' stands on ${kind.name} (${topology}), after ${seconds} s\n` +
+      (cluster ? describeCluster(cluster) : '') +
       next.map((words) => `  npm run lab -- ${commandLine(words)}\n`).join(''),
   );
 };
@@ -47,7 +58,9 @@ export const addUpCommand = (program: Command, context: CommandContext): void =>
     .command('up')
     .description('start a board with a worker and a cluster, and leave them standing to deploy into')
     .addArgument(new Argument('[topology]').choices(['bridged', 'veth']).default('bridged'))
-    .option('--machine <name>', `where: ${machineNames.join(', ')}`, 'local')
+    .option('--machine <name>', `where: ${machineNames.join(', ')} (default: local, and virt with --join)`)
+    .option('--join <host[:port]>', 'serve an Oakestra cluster that exists already, in place of one of its own')
+    .option('--public-address <address>', 'with --join: the address by which its other workers reach this computer')
     .option('--lab <name>', 'the name of the lab, when you start more than one', defaultLab)
     .addHelpText(
       'after',
@@ -55,7 +68,9 @@ export const addUpCommand = (program: Command, context: CommandContext): void =>
 Examples:
   npm run lab -- up
   npm run lab -- up veth --machine virt
-  npm run lab -- up --lab other`,
+  npm run lab -- up --lab other
+  npm run lab -- up --join cluster.example.org
+  npm run lab -- up --join 192.168.1.20:10100 --public-address 203.0.113.7`,
     )
     .action((topology: string, flags: UpFlags) => up(topology, flags, context));
 };

@@ -35,6 +35,7 @@ export const emulatedKind = (definition: MachineDefinition, board: BoardName): M
   capabilities: emulatedCapabilities,
   requires: ['mirror'],
   bootsImages: true,
+  reachesOutside: true,
   openKept: keptEmulator,
   prepareCounted: (options, entries, folder, say, signal) =>
     prepareCounted({ definition, board, options, entries, folder, say, signal }),

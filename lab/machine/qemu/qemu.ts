@@ -3,7 +3,6 @@ import type { BootImage } from '../../image/image.ts';
 import { labFault, messageOf, usageFault } from '../../system/errors.ts';
 import { fileDigest } from '../../system/files/digest.ts';
 import { fetchTools } from '../../system/packages/tools.ts';
-import { freePort } from '../../system/ports.ts';
 import { tail } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
@@ -14,6 +13,7 @@ import { GuestAgent } from './agent.ts';
 import { emulatorArguments } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
 import { startEmulator } from './emulator.ts';
+import { exposePort, forwardPort, type TellMonitor } from './forward.ts';
 import { ChannelClosed } from './json-channel.ts';
 
 /** How long a boot may take on native hardware; it is multiplied by the machine's slowness. */
@@ -89,6 +89,8 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
   const resources = stack.move();
   const withGone = (signal: AbortSignal | undefined): AbortSignal =>
     signal ? AbortSignal.any([emulator.lost, signal]) : emulator.lost;
+  const tellMonitor: TellMonitor = (command, signal) =>
+    orLost(emulator.monitor.request('human-monitor-command', { 'command-line': command }, withGone(signal)));
   const machine: Machine = {
     name: definition.machine,
     architecture: 'aarch64',
@@ -111,14 +113,8 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     },
     readFile: (file) => orLost(agent.readFile(file)),
     release: emulator.release,
-    forward: (boardPort, signal) =>
-      freePort('127.0.0.1', async (port) => {
-        const rule = `hostfwd_add uplink tcp:127.0.0.1:${port}-${userNetwork.board}:${boardPort}`;
-        const parameters = { 'command-line': rule };
-        const request = emulator.monitor.request('human-monitor-command', parameters, withGone(signal));
-        const answer = await orLost(request);
-        return answer === '' ? { host: '127.0.0.1', port } : undefined;
-      }),
+    forward: (boardPort, signal) => forwardPort(tellMonitor, boardPort, signal),
+    expose: (port) => exposePort(tellMonitor, port),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
   return machine;

@@ -20,12 +20,15 @@ const daemons = [
   { name: 'NodeEngine', script: '/etc/init.d/S99nodeengine' },
 ] as const;
 
+/** Where a worker finds its cluster. */
+export type ClusterPlace = Pick<Cluster, 'address' | 'registrationPort' | 'brokerPort'>;
+
 /**
  * The files that make a worker work for this cluster with this network: as shipped but for what these two need, and for
  * the address by which other boards reach it.
  */
 export const workerFiles = (
-  cluster: Cluster,
+  cluster: ClusterPlace,
   network: NetworkSpec,
   address?: string,
 ): Readonly<Record<string, string>> => {
@@ -73,7 +76,19 @@ export const networkStands = async (
 /** A board with a worker. */
 type WorkerBoard = Pick<RunBoard, 'machine' | 'name' | 'address'>;
 
-/** Writes the worker's configuration, starts both daemons and waits until a deployment would find all it needs. */
+/** Writes the worker's configuration and starts both daemons. */
+export const launchWorker = async (
+  { machine, address }: Pick<WorkerBoard, 'machine' | 'address'>,
+  cluster: ClusterPlace,
+  network: NetworkSpec,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const [file, text] of Object.entries(workerFiles(cluster, network, address)))
+    await machine.writeFile(file, text);
+  for (const { script } of daemons) await execOk(machine, [script, 'start'], { signal });
+};
+
+/** Starts the worker as {@link launchWorker} does, and waits until a deployment would find all it needs. */
 export const startWorker = async (
   board: WorkerBoard,
   cluster: Cluster,
@@ -81,11 +96,22 @@ export const startWorker = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const { machine, name } = board;
-  for (const [file, text] of Object.entries(workerFiles(cluster, network, board.address)))
-    await machine.writeFile(file, text);
-  for (const { script } of daemons) await execOk(machine, [script, 'start'], { signal });
+  await launchWorker(board, cluster, network, signal);
   await cluster.networkReady(signal, name);
   await networkStands(machine, cluster, signal, name);
+};
+
+/** Gives NetManager another configuration, and starts it again. */
+export const restartNetManager = async (
+  { machine, address }: Pick<WorkerBoard, 'machine' | 'address'>,
+  cluster: ClusterPlace,
+  network: NetworkSpec,
+  signal: AbortSignal,
+): Promise<void> => {
+  const [{ script }] = daemons;
+  for (const [file, text] of Object.entries(workerFiles(cluster, network, address)))
+    if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
+  await execOk(machine, [script, 'restart'], { signal });
 };
 
 /** Gives the worker another network, starts NetManager again and waits until that network stands. */
@@ -95,12 +121,8 @@ export const reconfigure = async (
   network: NetworkSpec,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { machine, name } = board;
-  const [{ script }] = daemons;
-  for (const [file, text] of Object.entries(workerFiles(cluster, network, board.address)))
-    if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
-  await execOk(machine, [script, 'restart'], { signal });
-  await networkStands(machine, cluster, signal, name);
+  await restartNetManager(board, cluster, network, signal);
+  await networkStands(board.machine, cluster, signal, board.name);
 };
 
 /** What the daemons and the instances wrote, by name. */

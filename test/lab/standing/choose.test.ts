@@ -35,3 +35,12 @@ t.test('a lab that ended by itself says why, once it is meant', async (t) => {
   t.throws(() => chooseLab(undefined, { living: [], ended: [lost('one')] }), { fault: 'lab', message, next });
   t.throws(() => chooseLab('one', { living: [lab('two')], ended: [lost('one')] }), { fault: 'lab', message });
 });
+
+t.test('a lab that served a cluster of its own is started again for the same one', async (t) => {
+  const joined = { ...lost('one'), join: { cluster: 'c:10100', publicAddress: '192.0.2.1' } };
+  t.throws(() => chooseLab('one', { living: [], ended: [joined] }), {
+    fault: 'lab',
+    message: /the board ended/,
+    next: ['npm run lab -- up --machine local --join c:10100 --public-address 192.0.2.1 --lab one'],
+  });
+});

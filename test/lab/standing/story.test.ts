@@ -114,6 +114,13 @@ t.test('a lab stands, is deployed into again and again, loaded and listed, and g
   logs.child.kill('SIGINT');
   t.notMatch((await logs.ended).stdout, /myservice/);
 
+  const report = await world.run(['report']);
+  t.match(report, { code: 0, stdout: /deploy +myservice [\s\S]*replace +myservice [\s\S]*load +two .*responses / });
+  t.match(
+    report.stdout,
+    /deploy +refused .*failed: refused could not be deployed[\s\S]*0 messages against the contract/,
+  );
+
   const undeployed = await world.run(['undeploy', 'my-service']);
   t.match(undeployed, { code: 0, stdout: /^myservice undeployed in/ });
   const unknown = await world.run(['undeploy', 'my-service']);
