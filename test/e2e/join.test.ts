@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +66,33 @@ t.test('a board joins a cluster that exists, and that deploys into it', async (t
     });
     const refused = await world.run(['deploy', hello]);
     t.match(refused, { code: 64, stderr: /has joined the cluster at \S+: deploy through that one/ });
+  });
+
+  await t.test("what other workers' overlays send to this computer comes to the board", async (t) => {
+    const tcpdump = [
+      'tcpdump',
+      '-Z',
+      'root',
+      '--immediate-mode',
+      '-l',
+      '-n',
+      '-c',
+      '1',
+      '-i',
+      'any',
+      'udp',
+      'port',
+      '50103',
+    ];
+    const capture = world.start(['exec', 'timeout', '60', ...tcpdump]);
+    const sender = createSocket('udp4');
+    t.teardown(() => sender.close());
+    // a whole IPv4 packet is the payload (contract, section 7)
+    const packet = Buffer.from('4500001c00010000401100000a1200010a1200020001000200080000', 'hex');
+    const sending = setInterval(() => sender.send(packet, 50_103, here), 200);
+    t.teardown(() => clearInterval(sending));
+    const { stdout, stderr } = await capture.ended;
+    t.match(stdout, /10\.0\.2\.15\.50103: UDP/, { stderr });
   });
 
   t.match(await cluster.tell({ undeploy: service }), { undeployed: service, violations: [] });
