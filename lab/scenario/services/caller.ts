@@ -1,7 +1,9 @@
 import { isIPv6 } from 'node:net';
-import type { Endpoint } from '../../machine/machine.ts';
+import type { Endpoint, Machine } from '../../machine/machine.ts';
+import { timeKind } from '../../report/model/load-record.ts';
 import { fixtureApp } from '../../wasm/app.ts';
 import type { Lab, Service } from '../scenario.ts';
+import type { Expect } from '../targets/expect.ts';
 import type { ExecTarget } from '../targets/targets.ts';
 
 /**
@@ -38,4 +40,18 @@ export const msUntilSteady = async (get: ExecTarget['get'], url: string, signal:
     if (right === 1) steady = performance.now();
   }
   return steady - began;
+};
+
+/**
+ * Expects that calls went on within `most` ms, on a board whose times are measurements: an emulator's depend on what else
+ * its computer does, and are only reported.
+ */
+export const withinOnHardware = (
+  expect: Pick<Expect, 'ok'>,
+  { fidelity }: Pick<Machine, 'fidelity'>,
+  ms: number,
+  most: number,
+): void => {
+  if (timeKind(fidelity) === 'performance')
+    expect.ok(`they go on within ${most} ms`, ms <= most, `${Math.round(ms)} ms`);
 };
