@@ -67,4 +67,4 @@ export const firstOf = (error: unknown): unknown =>
 
 /** True when `error` only says that the user or a deadline ended the work. */
 export const isAbort = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause));
+  error instanceof Error && (error instanceof Interrupted || error.name === 'AbortError' || isAbort(error.cause));

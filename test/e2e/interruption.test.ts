@@ -27,6 +27,18 @@ for (const { stage, machine, after } of moments) {
   });
 }
 
+t.test('Ctrl-C while instructions are counted is no fault of the lab', async (t) => {
+  await using world = await labWorld();
+  const lab = world.start(['scenario', 'bridged', '--deterministic', '--reports', world.reports]);
+  await lab.says(/seed 1/);
+  lab.child.kill('SIGINT');
+  const { code, stderr } = await lab.ended;
+  t.equal(code, 130, { stderr });
+  t.notMatch(stderr, /fault of the lab/);
+  t.strictSame(await world.processes(), []);
+  t.strictSame(await world.leftovers(), []);
+});
+
 t.test('the same Ctrl-C may come twice, by the terminal and by npm', async (t) => {
   await using world = await labWorld();
   const lab = world.start(['scenario', 'bridged', '--machine', 'local', '--reports', world.reports]);
