@@ -9,7 +9,7 @@ import { happened, nameOf } from './world.ts';
 const sockets = Array.from({ length: 16 }, (_, at) => at);
 
 /** What is learnt of a service lasts a minute; whoever looks after that less often than once a minute is late. */
-const expiryMs = 150_000;
+const expiryMs = 300_000;
 
 /** The service that was called once, before all facts. */
 export const unused = 14;
