@@ -1,8 +1,9 @@
 import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
-import { pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 import { cached, cachePath } from '../system/files/cache.ts';
 import { fileDigest, sha256 } from '../system/files/digest.ts';
 import type { TreeEntry } from '../system/packages/deb.ts';
@@ -42,18 +43,23 @@ export const completeTree = (entries: Iterable<TreeEntry>): readonly TreeEntry[]
   return [...tree.values()].toSorted(byPath);
 };
 
-/** The entries as a tar stream, the same bytes for the same entries. */
-export const writeTar = async (entries: readonly TreeEntry[], file: string): Promise<void> => {
+const tarOf = (entries: readonly TreeEntry[]): Pack => {
   const archive = pack();
-  const written = pipeline(archive, createWriteStream(file));
   for (const { path, type, mode, linkname, content } of entries) {
     const header = { name: path, type, mode, mtime: new Date(0), uid: 0, gid: 0, uname: '', gname: '' };
     if (type === 'file') archive.entry({ ...header, size: content.length }, content);
     else archive.entry(type === 'directory' ? header : { ...header, linkname });
   }
   archive.finalize();
-  await written;
+  return archive;
 };
+
+/** The entries as a tar archive, the same bytes for the same entries. */
+export const tarBytes = (entries: readonly TreeEntry[]): Promise<Buffer> => buffer(tarOf(entries));
+
+/** Writes what {@link tarBytes} gives to a file. */
+export const writeTar = (entries: readonly TreeEntry[], file: string): Promise<void> =>
+  pipeline(tarOf(entries), createWriteStream(file));
 
 /** A layer out of the cache, or made and put there. The same inputs give the same bytes. */
 export const buildLayer = async (recipe: LayerRecipe, tools: Tools, signal?: AbortSignal): Promise<Layer> => {

@@ -8,7 +8,7 @@ import { fileEntry, folderEntry, folderTree, linkEntry } from '../entries.ts';
 import type { LayerRecipe } from '../layer.ts';
 import { nodeIntegrity } from '../node-program.ts';
 import { strip } from '../strip.ts';
-import { buildWorker } from '../worker-bundle.ts';
+import { workerEntries } from '../worker-entries.ts';
 import applets from './busybox.json' with { type: 'json' };
 import type { Kernel } from './modules.ts';
 
@@ -88,12 +88,10 @@ export const keyOf = ({ path, mode, content, linkname }: TreeEntry): string =>
 
 /** The worker, its start scripts and default configuration, and what this image has of its own. */
 export const workerLayer = async (workspace: string, hostname: string): Promise<LayerRecipe> => {
-  await buildWorker(workspace);
   const entries: readonly TreeEntry[] = [
     ...(await folderTree(here('../../../buildroot/board/virt/overlay'))),
     ...(await folderTree(here('overlay'))),
-    ...(await folderTree(here('../../../buildroot/overlay'))),
-    ...(await folderTree(workspace)).map((entry) => ({ ...entry, path: `usr/lib/oakestra/${entry.path}` })),
+    ...(await workerEntries(workspace)),
     fileEntry('etc/hostname', `${hostname}\n`),
   ];
   return {

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { fileEntry } from '../entries.ts';
-import { completeTree, writeTar } from '../layer.ts';
+import { completeTree, tarBytes } from '../layer.ts';
 import type { Contents } from './contents.ts';
 import type { PackageName } from './deb.ts';
 
@@ -12,14 +12,13 @@ const installer = fileURLToPath(new URL('../../../packaging/install', import.met
 const machines = { arm64: 'aarch64', amd64: 'x86_64' } as const;
 
 /**
- * Writes the archive for systems without dpkg: one folder, with `install`, the scripts that it calls, and
- * below `root` what it copies. The same contents give the same bytes.
+ * The archive for systems without dpkg: one folder, with `install`, the scripts that it calls, and below `root` what it
+ * copies. The same contents give the same bytes.
  */
-export const writeArchive = async (
+export const plainPackage = async (
   { version, architecture }: PackageName,
   { entries, conffiles, scripts }: Contents,
-  file: string,
-): Promise<void> => {
+): Promise<Buffer> => {
   const inside = [
     fileEntry('install', await fs.readFile(installer), 0o755),
     ...scripts,
@@ -29,8 +28,5 @@ export const writeArchive = async (
     ...entries.map((entry) => ({ ...entry, path: `root/${entry.path}` })),
   ];
   const folder = `oakestra-worker-${version}-${architecture}`;
-  const tar = `${file}.tar`;
-  await writeTar(completeTree(inside.map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }))), tar);
-  await fs.writeFile(file, gzipSync(await fs.readFile(tar)));
-  await fs.rm(tar);
+  return gzipSync(await tarBytes(completeTree(inside.map((entry) => ({ ...entry, path: `${folder}/${entry.path}` })))));
 };

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
-import fs from 'node:fs/promises';
-import path from 'node:path';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import type { TreeEntry } from '../../system/packages/deb.ts';
 import { fileEntry } from '../entries.ts';
-import { completeTree, writeTar } from '../layer.ts';
+import { completeTree, tarBytes } from '../layer.ts';
 import { arArchive } from './ar.ts';
 import type { Contents } from './contents.ts';
 
@@ -37,37 +35,24 @@ Description: Oakestra worker for WebAssembly services
 const md5sums = (files: readonly TreeEntry[]): string =>
   files
     .filter(({ type }) => type === 'file')
-    .map(({ path: name, content }) => `${createHash('md5').update(content).digest('hex')}  ${name}\n`)
+    .map(({ path, content }) => `${createHash('md5').update(content).digest('hex')}  ${path}\n`)
     .join('');
 
-/** Writes the Debian package (deb(5)). The same contents give the same bytes. */
-export const writeDeb = async (
-  name: PackageName,
-  { entries, conffiles, scripts }: Contents,
-  file: string,
-): Promise<void> => {
-  const tree = entries.filter(({ path: one }) => !one.startsWith('etc/init.d'));
+/** The Debian package (deb(5)). The same contents give the same bytes. */
+export const debPackage = async (name: PackageName, { entries, conffiles, scripts }: Contents): Promise<Buffer> => {
+  const tree = entries.filter(({ path }) => !path.startsWith('etc/init.d'));
   const described = completeTree([
     fileEntry('control', control(name, tree)),
     fileEntry('conffiles', conffiles.map((one) => `${one}\n`).join('')),
     fileEntry('md5sums', md5sums(tree)),
     ...scripts,
   ]);
-  const tarOf = async (part: string, content: readonly TreeEntry[]): Promise<Buffer> => {
-    const tar = path.join(path.dirname(file), `${part}.tar`);
-    await writeTar(
-      content.map((entry) => ({ ...entry, path: `./${entry.path}` })),
-      tar,
-    );
-    return await fs.readFile(tar);
-  };
+  const tarOf = (content: readonly TreeEntry[]): Promise<Buffer> =>
+    tarBytes(content.map((entry) => ({ ...entry, path: `./${entry.path}` })));
   const level = { params: { [constants.ZSTD_c_compressionLevel]: zstdLevel } };
-  await fs.writeFile(
-    file,
-    arArchive([
-      { name: 'debian-binary', content: Buffer.from('2.0\n') },
-      { name: 'control.tar.gz', content: gzipSync(await tarOf('control', described)) },
-      { name: 'data.tar.zst', content: zstdCompressSync(await tarOf('data', tree), level) },
-    ]),
-  );
+  return arArchive([
+    { name: 'debian-binary', content: Buffer.from('2.0\n') },
+    { name: 'control.tar.gz', content: gzipSync(await tarOf(described)) },
+    { name: 'data.tar.zst', content: zstdCompressSync(await tarOf(tree), level) },
+  ]);
 };

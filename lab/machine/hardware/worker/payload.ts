@@ -1,22 +1,16 @@
 import fs from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { fileEntry, folderTree } from '../../../image/entries.ts';
-import { completeTree, writeTar } from '../../../image/layer.ts';
-import { boardNode, nodeVersion } from '../../../image/node-program.ts';
-import { strip } from '../../../image/strip.ts';
-import { buildWorker } from '../../../image/worker-bundle.ts';
+import { boardPrograms, programEntries } from '../../../image/board-programs.ts';
+import { fileEntry } from '../../../image/entries.ts';
+import { completeTree, tarBytes } from '../../../image/layer.ts';
+import { nodeVersion } from '../../../image/node-program.ts';
+import { workerEntries } from '../../../image/worker-entries.ts';
 import type { Input } from '../../../report/model/results.ts';
-import { type Architecture, hostMachine } from '../../../system/elf.ts';
-import { labFault } from '../../../system/errors.ts';
+import type { Architecture } from '../../../system/elf.ts';
 import { cached, cachePath } from '../../../system/files/cache.ts';
 import { fileDigest, sha256 } from '../../../system/files/digest.ts';
 import type { TreeEntry } from '../../../system/packages/deb.ts';
-import { fetchTools } from '../../../system/packages/tools.ts';
 import { openRun } from '../../../system/runs.ts';
-import { provideWasmtime } from '../../../wasm/wasmtime.ts';
-
-const overlay = fileURLToPath(new URL('../../../../buildroot/overlay/', import.meta.url));
 
 /** What a board that has no worker is given for a run: archives to unpack one after the other, and what is in them. */
 export type Payload = {
@@ -26,36 +20,18 @@ export type Payload = {
 };
 
 const archive = async (entries: readonly TreeEntry[], target: string): Promise<void> => {
-  await writeTar(completeTree(entries), target);
   // fast: the network that it goes over is faster than a thorough compression
-  await fs.writeFile(target, gzipSync(await fs.readFile(target), { level: 3 }));
-};
-
-/** Node for a board: the lock's own for Arm, this process's where the board is of the same kind. */
-const nodeFor = (architecture: Architecture, signal: AbortSignal): Promise<string> => {
-  if (architecture === 'aarch64') return boardNode(signal);
-  if (architecture === hostMachine()) return Promise.resolve(process.execPath);
-  throw labFault(`there is no Node for a board of ${architecture} here`, ['run the lab on a computer of that kind']);
+  await fs.writeFile(target, gzipSync(await tarBytes(completeTree(entries)), { level: 3 }));
 };
 
 const programs = async (architecture: Architecture, wanted: string | undefined, signal: AbortSignal) => {
-  const [node, wasmtime] = await Promise.all([
-    nodeFor(architecture, signal),
-    provideWasmtime(architecture, wanted, signal),
-  ]);
+  const found = await boardPrograms(architecture, wanted, signal);
+  const { node, wasmtime } = found;
   const nodeDigest = await fileDigest(node);
   const key = sha256([nodeDigest, wasmtime.sha256].join('\n')).slice(0, 16);
   const file = await cached(
     cachePath('payload', `programs-${key}.tar.gz`),
-    async (temporary) => {
-      const tools = architecture === 'aarch64' ? await fetchTools('image-tools', undefined, signal) : undefined;
-      const bytes = (program: string) => (tools ? strip(program, tools, signal) : fs.readFile(program));
-      const entries = [
-        fileEntry('usr/bin/node', await bytes(node), 0o755),
-        fileEntry('usr/bin/wasmtime', await bytes(wasmtime.file), 0o755),
-      ];
-      await archive(entries, temporary);
-    },
+    async (temporary) => archive(await programEntries(found, 'usr/bin', signal), temporary),
     { signal },
   );
   return { file, wasmtime, nodeDigest };
@@ -70,10 +46,8 @@ export const packPayload = async (
 ): Promise<Payload> => {
   await using stack = new AsyncDisposableStack();
   const { folder: workspace } = stack.use(await openRun('what a board is given'));
-  await buildWorker(workspace);
   const entries: readonly TreeEntry[] = [
-    ...(await folderTree(overlay)),
-    ...(await folderTree(workspace)).map((entry) => ({ ...entry, path: `usr/lib/oakestra/${entry.path}` })),
+    ...(await workerEntries(workspace)),
     fileEntry('etc/hostname', `${hostname}\n`),
     fileEntry('etc/hosts', `127.0.0.1 localhost ${hostname}\n::1 localhost ${hostname}\n`),
   ];
