@@ -11,6 +11,12 @@ const benches = (await fs.readdir(import.meta.dirname))
   .toSorted();
 
 const wanted = process.argv.slice(2);
+if (wanted.includes('--help') || wanted.includes('-h')) {
+  process.stdout.write(
+    `npm run bench [-- NAME...]\n\nMeasures all of these, or the named ones: ${benches.join(', ')}\n`,
+  );
+  process.exit();
+}
 const unknown = wanted.filter((name) => !benches.includes(name));
 if (unknown.length > 0) {
   process.stderr.write(`no bench ${unknown.join(', ')}; there are ${benches.join(', ')}\n`);

@@ -1,23 +1,5 @@
-import { Command, CommanderError } from 'commander';
-import { addCleanCommand } from './commands/clean.ts';
-import { addCompletionCommand } from './commands/completion/completion.ts';
-import { addDoctorCommand } from './commands/doctor.ts';
-import { addImageCommand } from './commands/image/image.ts';
-import { addDownCommand } from './commands/kept/down.ts';
-import { addExecCommand } from './commands/kept/exec.ts';
-import { addLogsCommand } from './commands/kept/logs.ts';
-import { addShellCommand } from './commands/kept/shell.ts';
-import { addMachineCommand } from './commands/machine.ts';
-import { addPlanCommand } from './commands/plan.ts';
-import { addReportCommand } from './commands/report/report.ts';
-import { addScenarioCommand } from './commands/scenario.ts';
-import { addDeployCommand } from './commands/standing/deploy.ts';
-import { addLoadCommand } from './commands/standing/load.ts';
-import { addLsCommand } from './commands/standing/ls.ts';
-import { addProcessCommand } from './commands/standing/process.ts';
-import { addUndeployCommand } from './commands/standing/undeploy.ts';
-import { addUpCommand } from './commands/standing/up.ts';
-import { addSuiteCommand } from './commands/suite.ts';
+import { CommanderError } from 'commander';
+import { labProgram } from './commands/commands.ts';
 import { describeTrouble } from './commands/trouble.ts';
 import { exitCodeOf, exitCodes, Interrupted, isAbort } from './system/errors.ts';
 import { removeOwnRuns } from './system/runs.ts';
@@ -46,40 +28,12 @@ for (const name of ['uncaughtException', 'unhandledRejection'] as const)
     interruption.abort(error);
   });
 
-const program = new Command('lab')
-  .description('Boots a board, lets the Oakestra worker deploy WebAssembly services on it, tests and loads them.')
-  .showSuggestionAfterError()
-  .showHelpAfterError('(--help shows what there is)')
-  .enablePositionalOptions()
-  .exitOverride();
-const context = {
+const program = labProgram({
   signal: interruption.signal,
   exit: (code: number) => {
     process.exitCode = code;
   },
-};
-for (const add of [
-  addScenarioCommand,
-  addSuiteCommand,
-  addReportCommand,
-  addPlanCommand,
-  addUpCommand,
-  addDeployCommand,
-  addUndeployCommand,
-  addLsCommand,
-  addLoadCommand,
-  addLogsCommand,
-  addDownCommand,
-  addMachineCommand,
-  addImageCommand,
-  addDoctorCommand,
-  addCleanCommand,
-  addExecCommand,
-  addShellCommand,
-  addCompletionCommand,
-  addProcessCommand,
-])
-  add(program, context);
+});
 
 /** Says what went wrong and what to do next; the exit code says whose fault it was. */
 const fail = (error: unknown): number => {

@@ -16,8 +16,8 @@ const chapterSeconds = 1600;
 
 const { netManager, nodeEngine, output } = new Command('conformance')
   .description(
-    'Tests a worker against the contract, in namespaces of its own. It finds its files where the contract says\n' +
-      '(/etc/oakestra, /etc/netmanager) and wasmtime on PATH. Exit codes: 0 every fact holds, 1 one does not, 2 too\n' +
+    'Tests a worker against the contract, in namespaces of its own. It finds its files where the contract says ' +
+      '(/etc/oakestra, /etc/netmanager) and wasmtime on PATH. Exit codes: 0 every fact holds, 1 one does not, 2 too ' +
       'little could be tested.',
   )
   .option('--net-manager <command>', 'program and arguments, separated by spaces (default: ours, as it is installed)')

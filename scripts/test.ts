@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { execa } from 'execa';
 import { tellGithub } from '../lab/report/github.ts';
 import { acquireLock } from '../lab/system/files/file-lock.mjs';
@@ -60,17 +60,20 @@ const runTests = async (files: readonly string[], raw: string, jobs?: number): P
   return cases;
 };
 
+const command = new Command('test')
+  .description('Checks types, format, lint and unused code, then runs all tests, or only runs the named test files.')
+  .argument('[files...]', 'test files, as test/rules/tree.test.ts')
+  .option('--without <folder>', 'leave out the tests in this folder, of all')
+  .parse();
+const { args: named } = command;
+const { without } = command.opts<{ without?: string }>();
+
 // what the tests leave lies in the same folder for all: two runs at once would take each other's results
 const release = await acquireLock(path.join(root, '.tap-lock'), {
   onWait: (holder) => process.stdout.write(`waiting for the tests of process ${holder} in this checkout\n`),
 });
 await fs.rm(results, { recursive: true, force: true });
 await fs.mkdir(results, { recursive: true });
-const { positionals: named, values } = parseArgs({
-  allowPositionals: true,
-  options: { without: { type: 'string' } },
-});
-const { without } = values;
 /** All but the tests in a folder that something else runs; tap finds all of them by itself. */
 const others = async (folder: string): Promise<readonly string[]> =>
   (await Array.fromAsync(fs.glob('test/**/*.test.ts', { cwd: root })))

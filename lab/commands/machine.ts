@@ -59,11 +59,11 @@ export const addMachineCommand = (program: Command, _context: CommandContext): v
   machine
     .command('add')
     .description('register a board, so that --machine takes its name')
-    .argument('<name>')
+    .argument('<name>', 'what you call it')
     .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root or as a user with passwordless sudo')
     .option('--port <n>', "ssh's port there", wholeNumber(1, 65_535))
     .option('--identity <file>', 'the private key, if ssh does not find it')
-    .option('--architecture <name>', 'processor architecture: aarch64 (default) or x86_64')
+    .option('--architecture <name>', 'processor architecture: aarch64 or x86_64 (default: aarch64)')
     .option('--serial <device>', 'the device of its serial console, 115200 baud')
     .option(
       '--power-cycle <command>',
@@ -84,5 +84,9 @@ Examples:
     .description('list your boards')
     .option('--json', 'as one JSON document on stdout', false)
     .action(list);
-  machine.command('remove').description('remove a board and its host key').argument('<name>').action(remove);
+  machine
+    .command('remove')
+    .description('remove a board and its host key')
+    .argument('<name>', 'as machine list shows it')
+    .action(remove);
 };

@@ -31,7 +31,7 @@ export const addPlanCommand = (program: Command, context: CommandContext): void 
   program
     .command('plan')
     .description('print the commands that make the network of one instance, and run nothing')
-    .addArgument(new Argument('<topology>').choices(['bridged', 'veth']))
+    .addArgument(new Argument('<topology>', 'how instances are joined to the board').choices(['bridged', 'veth']))
     .option('--ports <mappings>', 'ports as a deployment maps them', request.portMappings)
     .addHelpText('after', '\nExamples:\n  npm run lab -- plan bridged\n  npm run lab -- plan veth --ports 8080:80/tcp')
     .action((topology: string, flags: { readonly ports: string }) => plan(topology, flags, context));

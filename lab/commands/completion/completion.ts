@@ -44,12 +44,12 @@ const complete = async (program: Command, words: readonly string[], { signal }: 
 export const addCompletionCommand = (program: Command, context: CommandContext): void => {
   program
     .command('completion')
-    .description('print what makes a shell complete the words of the command lab, and knows that command')
+    .description('print a script by which a shell knows the command lab, and completes what is typed after it')
     .addArgument(new Argument('<shell>', 'which shell').choices(shells))
     .addHelpText(
       'after',
       `
-It has commands and options, and names of machines, scenarios, reports, labs and services.
+Commands and options are completed, and names of machines, scenarios, reports, labs and services.
 
 Examples:
   source <(npm run -s lab -- completion bash)

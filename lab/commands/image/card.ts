@@ -91,7 +91,7 @@ export const addFlashCommand = (image: Command, context: CommandContext): void =
   image
     .command('flash')
     .description('write an image to a card and read it back')
-    .argument('<image>')
+    .argument('<image>', 'the image, as image build leaves it in dist')
     .argument('<device>', 'a card or removable device, or an existing file')
     .option('--yes', 'do not ask', false)
     .addHelpText('after', '\nExample:\n  npm run lab -- image flash dist/oakestra-raspi4.img /dev/sdX')

@@ -71,7 +71,9 @@ export const addImageCommand = (program: Command, context: CommandContext): void
   image
     .command('build')
     .description('build an image for a board; a scenario builds the quick one by itself')
-    .addArgument(new Argument('<kind>').choices(imageKinds))
+    .addArgument(
+      new Argument('<kind>', 'quick, of Debian packages, or the product image, from sources').choices(imageKinds),
+    )
     .option('--wasmtime <version|path>', 'debian: another wasmtime')
     .option('--json', 'debian: the image as one JSON document on stdout', false)
     .addOption(
@@ -95,8 +97,8 @@ export const addImageCommand = (program: Command, context: CommandContext): void
   image
     .command('diff')
     .description('compare two images: packages, options, files')
-    .argument('<before>', "Buildroot's output folder")
-    .argument('<after>', 'another one')
+    .argument('<before>', 'the output folder of Buildroot')
+    .argument('<after>', 'the output folder of the other image')
     .option('--json', 'the differences as one JSON document on stdout', false)
     .addHelpText('after', '\nExample:\n  npm run lab -- image diff ./output-before ./output-after')
     .action(diffImages);

@@ -18,8 +18,8 @@ export const addExecCommand = (program: Command, context: CommandContext): void 
   const command = program
     .command('exec')
     .description('run a program on the board of a standing lab, or on a kept machine')
-    .argument('<program>')
-    .argument('[args...]');
+    .argument('<program>', 'what to run, found on the PATH of the board')
+    .argument('[args...]', 'its arguments, handed on as they are');
   addBoardOptions(command)
     .option('--instance <task>', "inside an instance's network namespace")
     .passThroughOptions()

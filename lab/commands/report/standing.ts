@@ -69,8 +69,9 @@ export const addStandingReport = (report: Command, context: CommandContext): voi
   report
     .option('--lab <name>', 'of which standing lab (default: the only one)')
     .option('--json', 'as one JSON document on stdout', false)
-    .argument('[none]')
     .usage('[options] [command]')
+    // a word that is no command comes to the action, which knows what was meant
+    .allowExcessArguments()
     .addHelpText(
       'after',
       `
@@ -81,7 +82,7 @@ Examples:
   npm run lab -- report --lab other --json
   npm run lab -- report show latest`,
     )
-    .action((word: string | undefined, flags: StandingFlags) => {
+    .action((flags: StandingFlags, { args: [word] }: Command) => {
       const names = report.commands.map((command) => command.name());
       if (word !== undefined) throw usageFault(`no command 'report ${word}'${nearest(word, names)}`);
       return tell(flags, context);

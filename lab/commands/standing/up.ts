@@ -57,7 +57,11 @@ export const addUpCommand = (program: Command, context: CommandContext): void =>
   program
     .command('up')
     .description('start a board with a worker and a cluster, and leave them standing to deploy into')
-    .addArgument(new Argument('[topology]').choices(['bridged', 'veth']).default('bridged'))
+    .addArgument(
+      new Argument('[topology]', 'how instances are joined to the board')
+        .choices(['bridged', 'veth'])
+        .default('bridged'),
+    )
     .option('--machine <name>', `where: ${machineNames.join(', ')} (default: local, and virt with --join)`)
     .option('--join <host[:port]>', 'serve an Oakestra cluster that exists already, in place of one of its own')
     .option('--public-address <address>', 'with --join: the address by which its other workers reach this computer')
