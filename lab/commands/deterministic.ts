@@ -28,6 +28,7 @@ const contrary = [
   'pause',
   'image',
   'boot',
+  'fresh',
   'netManager',
 ];
 

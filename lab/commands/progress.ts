@@ -19,7 +19,7 @@ export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly e
   const chalk = new Chalk({ level: coloursOf(out) });
   const live = out.isTTY === true;
   // boards that are started at once have a step each
-  const current = new Map<string, { readonly began: number; detail: string }>();
+  const current = new Map<string, { readonly began: number; detail: string; start?: string }>();
   const line = () =>
     [...current]
       .map(
@@ -42,10 +42,13 @@ export const showProgress = (out: NodeJS.WriteStream): Disposable & { readonly e
       else if (event.kind === 'step-started') current.set(event.step, { began: performance.now(), detail: '' });
       else if (event.kind === 'progress') {
         for (const [name, step] of current) if ((event.step ?? name) === name) step.detail = event.text;
+      } else if (event.kind === 'board-started') {
+        const step = current.get(event.step);
+        if (step) step.start = `, ${event.start}`;
       } else if (event.kind === 'step-ended') {
         clear();
         out.write(
-          `${chalk[verdictColours[event.verdict]](verdictSigns[event.verdict])} ${event.step} ${chalk.dim(seconds(event.tookMs))}\n`,
+          `${chalk[verdictColours[event.verdict]](verdictSigns[event.verdict])} ${event.step} ${chalk.dim(seconds(event.tookMs) + (current.get(event.step)?.start ?? ''))}\n`,
         );
         current.delete(event.step);
       }

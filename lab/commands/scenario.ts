@@ -42,6 +42,7 @@ type ScenarioFlags = AnswerFlags &
     readonly image: ImageKind;
     readonly boot: BootSource;
     readonly qemu?: string;
+    readonly fresh: boolean;
     readonly until?: string;
     readonly pause?: string;
     readonly reports: string;
@@ -66,10 +67,10 @@ const list = async (json: boolean): Promise<void> => {
 };
 
 /** What the user chose about the machine. Throws a usage fault where it has no image to choose. */
-const machineOptions = ({ wasmtime, qemu, image, boot }: ScenarioFlags, kind: MachineKind): MachineOptions => {
-  if (kind.bootsImages) return { wasmtime, qemu, image, boot };
-  if (qemu !== undefined || image !== 'debian' || boot !== 'direct')
-    throw usageFault(`${kind.name} is not emulated: leave out --image, --boot and --qemu`);
+const machineOptions = ({ wasmtime, qemu, image, boot, fresh }: ScenarioFlags, kind: MachineKind): MachineOptions => {
+  if (kind.bootsImages) return { wasmtime, qemu, image, boot, ...(fresh ? { fresh } : {}) };
+  if (qemu !== undefined || image !== 'debian' || boot !== 'direct' || fresh)
+    throw usageFault(`${kind.name} is not emulated: leave out --image, --boot, --qemu and --fresh`);
   return { wasmtime };
 };
 
@@ -185,6 +186,7 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     )
     .option('--net-manager <file>', 'the NetManager of the second board, for a scenario that takes another one')
     .option('--qemu <path>', 'use this QEMU in place of the pinned one')
+    .option('--fresh', 'boot the emulated board, even where it could be restored from a saved boot', false)
     .option(
       '--deterministic',
       'count instructions, the same ones each time, instead of running against the clock',
@@ -204,6 +206,7 @@ Exit codes: 0 passed, 1 an expectation failed, 2 incomplete, 3 the lab failed, 6
 
 Examples:
   npm run lab -- scenario bridged
+  npm run lab -- scenario bridged --fresh
   npm run lab -- scenario bridged --connections 16 --duration 30
   npm run lab -- scenario bridged --machine local --rate 500 --connections 64
   npm run lab -- scenario bridged --deterministic --seeds 5

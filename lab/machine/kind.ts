@@ -24,6 +24,8 @@ export type MachineOptions = {
   readonly image?: ImageKind | undefined;
   /** How it gets at the image: kernel and layers are handed to it, or it has an SD card as the real board does. */
   readonly boot?: BootSource | undefined;
+  /** Boots it even where it could be restored from a saved boot. */
+  readonly fresh?: boolean | undefined;
 };
 
 /** A machine whose parts are all there: it can be started. */

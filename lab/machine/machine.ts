@@ -36,6 +36,9 @@ export type Endpoint = { readonly host: string; readonly port: number };
 /** A port of the board, which has the same number on this computer, on one of its addresses. */
 export type ExposedPort = { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' };
 
+/** How an emulated board came to run: from power-on, or from a saved boot. */
+export type MachineStart = 'booted' | 'restored';
+
 /** A text that a machine leaves behind, such as its console. */
 export type MachineLog = { readonly name: string; readonly read: () => Promise<string> };
 
@@ -56,6 +59,8 @@ export type Machine = AsyncDisposable & {
   readonly inputs: readonly Input[];
   /** The version of the wasmtime that the worker starts. */
   readonly wasmtimeVersion: string;
+  /** How it came to run, where that is not always the same. */
+  readonly start?: MachineStart;
   /** The emulator's command line, where there is one. */
   readonly command?: readonly string[];
   /** Digests of the components that lie on it compiled ahead of time, where no further one can be put there. */

@@ -186,6 +186,8 @@ export type Scenario = {
   readonly machines?: number;
   /** Its second board has another NetManager, which the user names: it cannot run without. */
   readonly otherNetManager?: true;
+  /** It asks about the boot itself: its boards are booted, never restored from a saved boot. */
+  readonly fresh?: true;
   /** It runs only when it is named, not as a part of a suite of all. */
   readonly onRequest?: boolean;
   /** What its steps make on the board beside what the worker makes: it is refused where that stands already. */

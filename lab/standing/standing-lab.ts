@@ -59,7 +59,7 @@ const start = async (
   const steps = new Steps(emit, performance.now(), (from, to) => stalls.between(from, to));
   const note = (text: string) => emit({ kind: 'note', text });
   const boards = stack.use(new RunBoards());
-  await boot({ run, steps, emit, note, options: { kind, machine: {}, signal, scenario: {} } }, boards);
+  await boot({ run, steps, emit, note, options: { kind, machine: { fresh: true }, signal, scenario: {} } }, boards);
   const [board] = boards.booted;
   if (board === undefined) throw new Error('the board has not booted');
   const parts = { board, steps, network: networkOf(topology), signal: AbortSignal.any([signal, board.lost]) };

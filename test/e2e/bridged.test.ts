@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { compareReproduction } from '../../lab/report/compare/reproduction.ts';
 import { readResults } from '../../lab/report/read.ts';
 import { fileDigest, sha256 } from '../../lab/system/files/digest.ts';
 import { labWorld } from '../support/lab.ts';
@@ -110,5 +111,18 @@ t.test('bridged runs from nothing to a report, beside another run that deploys a
       },
     );
     t.not(others.run.id, results.run.id);
+  });
+
+  await t.test('the next run restores the board from what these saved, and finds the same', async (t) => {
+    t.equal(results.run.emulator?.start, 'booted');
+    t.match(own.stderr, /boot the board .* s, booted/);
+    const next = await world.run(scenario);
+    t.equal(next.code, 0, { stderr: next.stderr });
+    t.match(next.stderr, /boot the board .* s, restored/);
+    const { results: restored } = printedResults(next.stdout);
+    t.equal(restored.run.emulator?.start, 'restored');
+    t.strictSame(compareReproduction(results, restored), { inputs: [], outcome: [] });
+    t.strictSame(await world.processes(), []);
+    t.strictSame(await world.leftovers(), []);
   });
 });

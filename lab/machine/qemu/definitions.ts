@@ -20,6 +20,8 @@ const MachineDefinition = Type.Object({
   clock: Type.Boolean(),
   /** How much longer than on native hardware things may take. */
   slowness: Type.Number({ minimum: 1 }),
+  /** Whether QEMU can save and restore all its devices; usb-net has no saved form. */
+  savable: Type.Boolean(),
   /** What is different when instructions are counted: one processor, and no devices. */
   counted: Type.Object({
     processor: Type.Array(Type.String()),

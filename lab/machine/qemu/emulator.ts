@@ -19,6 +19,9 @@ export type Emulator = AsyncDisposable & {
   readonly release: () => void;
 };
 
+/** What the emulator calls the open file that it was started with. */
+export const stateFile = '/proc/self/fd/4';
+
 const connect = (folder: string, name: string, ends: AbortSignal): Promise<JsonChannel> =>
   until(() => JsonChannel.open(path.join(folder, name)).catch(() => undefined), ends);
 
@@ -32,6 +35,8 @@ export const startEmulator = async (
   args: readonly string[],
   run: Pick<RunFolder, 'folder' | 'env' | 'lock'>,
   signal: AbortSignal,
+  /** An open file that it can read, by the name of {@link stateFile}. */
+  state: number | 'ignore' = 'ignore',
 ): Promise<Emulator> => {
   const { folder } = run;
   const lost = new AbortController();
@@ -42,7 +47,7 @@ export const startEmulator = async (
     env: { ...process.env, ...run.env },
     detached: true,
     // it keeps the run's lock for as long as it goes on
-    stdio: ['ignore', output.fd, output.fd, run.lock],
+    stdio: ['ignore', output.fd, output.fd, run.lock, state],
   });
   const exit = Promise.withResolvers<string>();
   child.once('error', (error) => exit.resolve(`could not be started: ${error.message}`));

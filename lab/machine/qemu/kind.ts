@@ -9,6 +9,7 @@ import { prepareCounted } from './counted-guest.ts';
 import type { MachineDefinition } from './definitions.ts';
 import { keptEmulator } from './kept.ts';
 import { emulatedCapabilities, emulatorProgram, startEmulated } from './qemu.ts';
+import { savedBootKey } from './saved/restore.ts';
 
 /** The image that the user chose for a board, built or opened. */
 const imageFor = (
@@ -40,13 +41,20 @@ export const emulatedKind = (definition: MachineDefinition, board: BoardName): M
   prepareCounted: (options, entries, folder, say, signal) =>
     prepareCounted({ definition, board, options, entries, folder, say, signal }),
   prepare: async (options, say, signal) => {
-    const { qemu } = options;
+    const { qemu, fresh } = options;
     const image = await imageFor(board, options, say, signal);
     const emulator = await emulatorProgram({ qemu, signal });
+    // an emulator of the user's own has libraries and firmware that no digest tells of
+    const isSavable = fresh !== true && qemu === undefined;
+    const key = isSavable ? savedBootKey(definition, image, emulator.inputs[0]?.sha256) : undefined;
     return {
       unlocked: [...image.unlocked, ...emulator.unlocked],
       inputs: [...image.inputs, ...emulator.inputs],
-      start: (run, started, _note, port) => startEmulated({ definition, image, run, qemu, port, signal: started }),
+      start: (run, started, note, port) => {
+        // one of several has a host name of its own, and a link to the others
+        const saving = key === undefined || port !== undefined ? undefined : { key, note };
+        return startEmulated({ definition, image, run, qemu, port, saving, signal: started });
+      },
     };
   },
 });

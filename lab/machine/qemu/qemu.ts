@@ -1,24 +1,19 @@
 import path from 'node:path';
 import type { BootImage } from '../../image/image.ts';
-import { labFault, messageOf, usageFault } from '../../system/errors.ts';
+import type { Input } from '../../report/model/results.ts';
+import { messageOf, usageFault } from '../../system/errors.ts';
 import { fileDigest } from '../../system/files/digest.ts';
-import { fetchTools } from '../../system/packages/tools.ts';
-import { tail } from '../../system/process.ts';
+import { fetchTools, type Program } from '../../system/packages/tools.ts';
 import type { RunFolder } from '../../system/runs.ts';
-import { deadline, until } from '../../system/wait.ts';
 import { type Capability, execOk, type Machine, networkCapabilities } from '../machine.ts';
 import type { SegmentPort } from '../segment/segment.ts';
 import { userNetwork } from '../user-network.ts';
-import { GuestAgent } from './agent.ts';
+import { type BootedEmulator, bootEmulator } from './boot.ts';
 import { emulatorArguments } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
-import { startEmulator } from './emulator.ts';
 import { exposePort, forwardPort, type TellMonitor } from './forward.ts';
-import { ChannelClosed } from './json-channel.ts';
+import { restoreOrBoot, type Saving } from './saved/restore.ts';
 
-/** How long a boot may take on native hardware; it is multiplied by the machine's slowness. */
-const bootDeadlineMs = 12_000;
-const exitMs = 10_000;
 /** What an emulated board can do. */
 export const emulatedCapabilities: ReadonlySet<Capability> = new Set(networkCapabilities);
 
@@ -30,6 +25,8 @@ export type EmulatedOptions = {
   readonly qemu?: string | undefined;
   /** Its place on a segment with other boards. */
   readonly port?: SegmentPort | undefined;
+  /** Has it restored from its saved boot, or saved where there is none; it is always booted when left out. */
+  readonly saving?: Saving | undefined;
   readonly signal: AbortSignal;
 };
 
@@ -56,37 +53,13 @@ export const emulatorProgram = async ({ qemu, signal }: Pick<EmulatedOptions, 'q
   };
 };
 
-/**
- * Boots a machine of QEMU's (aarch64, pure emulation) and resolves when it runs commands. Throws a lab fault with
- * the console's last lines when it panics, ends, or is not ready in time.
- */
-export const startEmulated = async (options: EmulatedOptions): Promise<Machine> => {
-  const { definition, image, run, port } = options;
-  const { program, firmware, inputs } = await emulatorProgram(options);
-  const args = emulatorArguments(definition, image, { firmware, name: `lab-${run.id}`, port });
-  await using stack = new AsyncDisposableStack();
-  const booting = deadline(bootDeadlineMs * definition.slowness, 'boot', options.signal);
-  const emulator = stack.use(await startEmulator(program, args, run, booting));
-  const agent = new GuestAgent(emulator.agent);
-  // a closed channel is only the first sign of an emulator that ended: its reason follows
-  const orLost = <T>(work: Promise<T>): Promise<T> =>
-    work.catch(async (error: unknown) => {
-      if (!(error instanceof ChannelClosed)) throw error;
-      await until(() => emulator.lost.aborted || undefined, deadline(exitMs, "the emulator's end"));
-      throw emulator.lost.reason;
-    });
-  try {
-    await orLost(agent.ready(AbortSignal.any([booting, emulator.lost])));
-  } catch (error) {
-    options.signal.throwIfAborted();
-    if (emulator.lost.aborted) throw emulator.lost.reason;
-    throw labFault(`the machine did not finish booting: ${messageOf(error)}\n${tail(await emulator.consoleText())}`);
-  }
-  if (!definition.clock) {
-    const now = `@${(Date.now() / 1000).toFixed()}`;
-    await orLost(agent.exec(['date', '-s', now], { signal: AbortSignal.any([options.signal, emulator.lost]) }));
-  }
-  const resources = stack.move();
+/** A machine as others see it, over an emulator whose guest runs commands. It ends with the machine. */
+const machineOf = (
+  { definition, image }: EmulatedOptions,
+  program: Program,
+  inputs: readonly Input[],
+  { emulator, agent, orLost, start, args, ...resources }: BootedEmulator,
+): Machine => {
   const withGone = (signal: AbortSignal | undefined): AbortSignal =>
     signal ? AbortSignal.any([emulator.lost, signal]) : emulator.lost;
   const tellMonitor: TellMonitor = (command, signal) =>
@@ -101,6 +74,7 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     timeoutFactor: definition.slowness,
     inputs: [...image.inputs, ...inputs],
     wasmtimeVersion: image.wasmtimeVersion,
+    start,
     command: [path.basename(program.args.at(-1) ?? program.file), ...args],
     logs: [{ name: 'console', read: emulator.consoleText }],
     lost: emulator.lost,
@@ -115,7 +89,20 @@ export const startEmulated = async (options: EmulatedOptions): Promise<Machine> 
     release: emulator.release,
     forward: (boardPort, signal) => forwardPort(tellMonitor, boardPort, signal),
     expose: (port) => exposePort(tellMonitor, port),
-    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    [Symbol.asyncDispose]: resources[Symbol.asyncDispose],
   };
   return machine;
+};
+
+/**
+ * Starts a machine of QEMU's (aarch64, pure emulation) and resolves when it runs commands. Throws a lab fault with
+ * the console's last lines when it panics, ends, or is not ready in time.
+ */
+export const startEmulated = async (options: EmulatedOptions): Promise<Machine> => {
+  const { definition, image, run, port, saving, signal } = options;
+  const { program, firmware, inputs } = await emulatorProgram(options);
+  const args = emulatorArguments(definition, image, { firmware, name: `lab-${run.id}`, port });
+  const boot = { definition, program, args, run, signal };
+  const booted = await (saving === undefined ? bootEmulator(boot) : restoreOrBoot(boot, saving));
+  return machineOf(options, program, inputs, booted);
 };

@@ -67,11 +67,16 @@ export const suiteCounts = (entries: readonly SuiteEntry[]): string =>
     .map(([verdict, some]) => `${some.length} ${verdictWords[verdict as Verdict]}`)
     .join(', ');
 
-/** How the figures of a run may not be read; undefined when they are what they seem. */
-export const warningOf = ({ machine }: Results): string | undefined => {
+const startWords = {
+  booted: ' The board was booted.',
+  restored: ' The board was restored from a saved boot.',
+} as const;
+
+/** How the figures of a run may not be read, and how its board came to run; undefined when they are what they seem. */
+export const warningOf = ({ machine, run }: Results): string | undefined => {
   if (machine.accelerator === notStarted) return undefined;
   if (machine.fidelity === 'emulated')
-    return `This ran on an emulator (${machine.accelerator}): its timings are not performance measurements; counts are valid.`;
+    return `This ran on an emulator (${machine.accelerator}): its timings are not performance measurements; counts are valid.${run.emulator?.start ? startWords[run.emulator.start] : ''}`;
   if (machine.fidelity === 'counted')
     return 'Times are instructions counted by the emulator: reproducible, but not performance measurements.';
   return undefined;

@@ -111,7 +111,11 @@ const Topology = Type.Object({
 });
 export type Topology = Static<typeof Topology>;
 
-const Emulator = Type.Object({ arguments: Type.Array(Type.String()) });
+const Emulator = Type.Object({
+  arguments: Type.Array(Type.String()),
+  /** How the board came to run: from power-on, or from a saved boot. */
+  start: Type.Optional(Type.Enum(['booted', 'restored'])),
+});
 
 const Timing = Type.Object({ name: Type.String(), startMs: Type.Number(), ms: Type.Number() });
 export type Timing = Static<typeof Timing>;

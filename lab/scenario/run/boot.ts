@@ -17,7 +17,9 @@ const progressMs = 250;
 
 /** What booting takes of a run: which boards, and who is told of it. */
 export type Booting = Pick<RunContext, 'run' | 'steps' | 'emit' | 'note'> & {
-  readonly options: Pick<RunOptions, 'kind' | 'machine' | 'signal'> & { readonly scenario: Pick<Scenario, 'machines'> };
+  readonly options: Pick<RunOptions, 'kind' | 'machine' | 'signal'> & {
+    readonly scenario: Pick<Scenario, 'machines' | 'fresh'>;
+  };
 };
 
 /** Before there is a worker, whatever goes wrong is the lab's own fault. */
@@ -38,7 +40,8 @@ const seldom = (say: (text: string) => void): ((text: string) => void) => {
 
 /** Makes or fetches the parts of the machine, as a step. */
 const prepare = ({ options, steps, emit }: Booting): Promise<Prepared> => {
-  const { kind, machine } = options;
+  const { kind, scenario } = options;
+  const machine = { ...options.machine, ...(scenario.fresh ? { fresh: true } : {}) };
   const say = seldom((text) => emit({ kind: 'progress', text }));
   return steps.run('prepare the machine', { place: 'lab' }, options.signal, ({ signal }) =>
     asLabFault('prepared', kind.prepare(machine, say, signal)),
@@ -47,7 +50,7 @@ const prepare = ({ options, steps, emit }: Booting): Promise<Prepared> => {
 
 /** Boots one board as a step of its own, and has it join the segment. */
 const bootBoard = async (
-  { run, options, steps, note }: Booting,
+  { run, options, steps, note, emit }: Booting,
   boards: RunBoards,
   prepared: Prepared,
   name: string | undefined,
@@ -56,7 +59,8 @@ const bootBoard = async (
   const port = name === undefined ? undefined : boards.segment?.portOf(name);
   const folder = name === undefined ? run.folder : path.join(run.folder, name);
   const place = { place: 'board', board: name } as const;
-  const machine = await steps.run(name === undefined ? 'boot the board' : `boot ${name}`, place, ends, async () => {
+  const step = name === undefined ? 'boot the board' : `boot ${name}`;
+  const machine = await steps.run(step, place, ends, async () => {
     if (name !== undefined) {
       await fs.mkdir(folder);
       // interrupted meanwhile: nobody would end what began now
@@ -69,6 +73,7 @@ const bootBoard = async (
       await started?.[Symbol.asyncDispose]();
     });
     const started = await starting;
+    if (started.start !== undefined) emit({ kind: 'board-started', step, start: started.start });
     if (port !== undefined && name !== undefined)
       await asLabFault('joined with the others', joinSegment(started, port, name, ends));
     return started;

@@ -65,7 +65,9 @@ const failureOf = ({ failure, logs, recordings, boards }: RunEnd, options: RunOp
 
 /** What stands under `run` of a board that is alone, and in its own entry of one of several. */
 const boardFacts = ({ machine, topology, condition }: RunBoard): Pick<Run, 'emulator' | 'topology' | 'condition'> => ({
-  ...(machine.command ? { emulator: { arguments: [...machine.command] } } : {}),
+  ...(machine.command
+    ? { emulator: { arguments: [...machine.command], ...(machine.start ? { start: machine.start } : {}) } }
+    : {}),
   ...(topology ? { topology } : {}),
   ...(condition ? { condition } : {}),
 });

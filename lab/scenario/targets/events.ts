@@ -1,4 +1,5 @@
 import type { ClusterMessage, Violation } from '../../cluster/messages.ts';
+import type { MachineStart } from '../../machine/machine.ts';
 import type { Expectation, Place, Verdict } from '../../report/model/results.ts';
 import type { CommandRecord } from './shell.ts';
 
@@ -8,6 +9,8 @@ export type LabEvent = { readonly ms: number } & (
   | { readonly kind: 'step-started'; readonly step: string; readonly place: Place; readonly board?: string }
   /** How far a step has come; every one that is under way, where none is named. */
   | { readonly kind: 'progress'; readonly text: string; readonly step?: string }
+  /** How the board that a step starts came to run, where that is not always the same. */
+  | { readonly kind: 'board-started'; readonly step: string; readonly start: MachineStart }
   | { readonly kind: 'command'; readonly place: Place; readonly board?: string; readonly typed: CommandRecord }
   | { readonly kind: 'expectation'; readonly step: string; readonly expectation: Expectation }
   | { readonly kind: 'step-ended'; readonly step: string; readonly verdict: Verdict; readonly tookMs: number }

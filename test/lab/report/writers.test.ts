@@ -40,6 +40,22 @@ print(json.dumps({**suite.attrib, 'cases': cases}))`;
 
 const noPython = spawnSync('python3', ['--version']).status === 0 ? false : 'no python3 to parse XML with';
 
+t.test('a report says whether its board was booted or restored, as far as it knows', async (t) => {
+  const { run } = examples.passed;
+  for (const [start, said] of [
+    ['booted', /The board was booted\./],
+    ['restored', /The board was restored from a saved boot\./],
+    [undefined, undefined],
+  ] as const) {
+    const emulator = { arguments: [], ...(start === undefined ? {} : { start }) };
+    const results = { ...examples.passed, run: { ...run, emulator } };
+    t.strictSame(problemsOf(Results, results), []);
+    for (const text of [terminal(results, { colours: 0 }), summary(results), htmlReport(results, [])])
+      if (said) t.match(text, said);
+      else t.notMatch(text, /The board was/);
+  }
+});
+
 t.test('junit tells a failure of the product from an error of the lab', { skip: noPython }, async (t) => {
   t.match(parseXml(junit(examples.passed)), { tests: '3', failures: '0', errors: '0', time: '32.5' });
   const failed = parseXml(junit(examples.failed));
