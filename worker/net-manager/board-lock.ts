@@ -15,8 +15,8 @@ export class InUse extends Error {
   override readonly name = 'InUse';
 }
 
-/** What the holder of the board says of itself, or undefined when nobody answers. */
-const holder = async (): Promise<string | undefined> => {
+/** What the net manager that has this board says of itself, or undefined when nobody answers. */
+export const boardHolder = async (): Promise<string | undefined> => {
   const socket = connect({ ...place, timeout: 1_000 });
   socket.on('timeout', () => socket.destroy());
   try {
@@ -45,7 +45,7 @@ export const lockBoard = async (state: string): Promise<Disposable> => {
       throw new Error(`this board can't be kept from a second NetManager: ${message}; it needs root and lo up`, {
         cause: error,
       });
-    const who = (await holder()) ?? `whoever holds ${place.host}:${place.port}`;
+    const who = (await boardHolder()) ?? `whoever holds ${place.host}:${place.port}`;
     throw new InUse(`another NetManager runs on this board (${who}); stop that one first, or do not start this one`, {
       cause: error,
     });

@@ -1,15 +1,44 @@
 import { formatPorts } from '../contract/ports.ts';
 import { run } from '../system/run.ts';
+import { boardHolder } from './board-lock.ts';
 import type { Contents } from './journal.ts';
 import { packetsTo } from './kernel/hold.ts';
 import { standingInstances } from './kernel/node.ts';
 import { desiredByJournal, isOverlaid } from './kernel/overlay.ts';
+import { tableNames } from './kernel/rules.ts';
 import { addressAt, parseSubnet } from './plan/addresses.ts';
 import type { Instance } from './plan/instance.ts';
 import { objects, packetsIn } from './plan/json.ts';
 import { overlayTable, wireTable } from './plan/overlay/names.ts';
 import { calledBy, type Service } from './plan/overlay/rows.ts';
 import type { Settings } from './plan/settings.ts';
+
+const overlayStands = async (): Promise<boolean> => {
+  const tables = await tableNames();
+  return [overlayTable, wireTable].every((table) => tables.has(table));
+};
+
+/** What a look at the overlay's rules finds; undefined while they are not there, also when they go meanwhile. */
+const whileOverlayStands = async <T>(look: () => Promise<T>): Promise<T | undefined> => {
+  if (!(await overlayStands())) return undefined;
+  try {
+    return await look();
+  } catch (error) {
+    if (await overlayStands()) throw error;
+    return undefined;
+  }
+};
+
+/** Why a node whose journal has an overlay has none in the kernel: it is written down before it is made. */
+const absence = async () => {
+  const who = await boardHolder();
+  return who === undefined
+    ? {
+        state: 'stopped',
+        reason: 'the rules of the overlay are not there, and no NetManager runs that would make them',
+      }
+    : { state: 'starting', reason: `NetManager (${who}) has not made the rules of the overlay yet` };
+};
 
 /** Packets by the names of the counters of both tables; those of one name are added up. */
 const countersOf = async (): Promise<ReadonlyMap<string, number>> => {
@@ -80,7 +109,7 @@ export const statusText = async (settings: Settings | undefined, contents: Conte
     })),
     overlay:
       settings && isOverlaid(contents)
-        ? await overlayOf(settings, contents, instances)
+        ? ((await whileOverlayStands(() => overlayOf(settings, contents, instances))) ?? (await absence()))
         : { state: overlay ? 'unavailable' : 'off', reason: overlay?.trouble },
   };
   return `${JSON.stringify(document, null, 2)}\n`;

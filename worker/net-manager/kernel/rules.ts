@@ -1,5 +1,6 @@
 import { batched } from '../../system/batched.ts';
 import { type RunOptions, run } from '../../system/run.ts';
+import { nftObjects, objects } from '../plan/json.ts';
 import type { Rules } from '../plan/plan.ts';
 import { remapCommands, type Target, withoutTargets, withTargets } from '../plan/port-maps.ts';
 import { table } from '../plan/ruleset.ts';
@@ -10,6 +11,13 @@ const patienceMs = 60_000;
 /** Runs commands of `nft` in one transaction. Throws `CommandFailed`; then nothing was changed. */
 export const nftBatch = (commands: readonly string[], limits: Pick<RunOptions, 'timeoutMs'> = {}): Promise<string> =>
   run(['nft', '-f', '-'], { ...limits, input: commands.map((one) => `${one}\n`).join('') });
+
+/** The tables of all programs in this network namespace, each by its family and name, as in `inet oakestra_wasm`. */
+export const tableNames = async (): Promise<ReadonlySet<string>> => {
+  const listed: unknown = JSON.parse(await run(['nft', '-j', 'list', 'tables'], { timeoutMs: patienceMs }));
+  const tables = nftObjects(listed).flatMap(({ table: one }) => objects([one]));
+  return new Set(tables.map(({ family, name }) => `${String(family)} ${String(name)}`));
+};
 
 /** A change of our table: its commands, and the targets that the port maps hold after it. */
 type Work = {
