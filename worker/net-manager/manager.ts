@@ -9,7 +9,7 @@ import { tearDownNode } from './kernel/node.ts';
 import type { Network } from './network.ts';
 import type { AddressPair } from './plan/addresses.ts';
 import { namespaceOf } from './plan/instance.ts';
-import { type Registration, registrationOf } from './registration.ts';
+import { brokerPortOf, type Registration, registrationOf } from './registration.ts';
 import { instanceSpecOf } from './request.ts';
 import { notDeployed, RequestError } from './request-error.ts';
 import { openSession, type Session } from './session.ts';
@@ -41,8 +41,8 @@ type Current = {
 };
 
 /** True when a request says nothing new. Oakestra's own engine never tells the ports of the cluster's API and broker. */
-const isKnown = (known: Registration, request: Registration): boolean =>
-  isDeepStrictEqual(known, { ...known, ...request });
+const isKnown = (known: Registration, request: Registration, { net }: Config): boolean =>
+  isDeepStrictEqual(known, { ...known, ...request }) && brokerPortOf(known, net) === brokerPortOf(request, net);
 
 /** The net manager between its two sides: requests from a node engine, messages to a cluster. */
 export const createManager = (config: Config, journal: Journal, log: Log): Manager => {
@@ -81,7 +81,7 @@ export const createManager = (config: Config, journal: Journal, log: Log): Manag
     if (id !== request.client_id && !replaceable && id !== former)
       throw new RequestError(400, `registered as ${id} already`);
     if (id !== request.client_id) log.info(`registered as ${request.client_id} in the place of ${id}`);
-    if (current && !isKnown(current.registration, request))
+    if (current && !isKnown(current.registration, request, config))
       current = begin(request, true, replace(current, request.client_id));
     current ??= begin(request, true);
     current.confirmed = true;

@@ -26,6 +26,10 @@ export const registrationOf = (request: RegisterRequest, net: NetConfig): Regist
   };
 };
 
+/** Where the broker is: as the cluster said, if the node engine tells; Oakestra's own does not, and netcfg.json has it. */
+export const brokerPortOf = ({ broker_port }: Registration, { ClusterMqttPort }: NetConfig): number =>
+  broker_port ?? Number(ClusterMqttPort);
+
 /** The ports of the cluster's that a registration told. */
 export const portsOf = ({ cluster_port, broker_port }: Registration): readonly number[] =>
   [cluster_port, broker_port].filter((port) => port !== undefined);

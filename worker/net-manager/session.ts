@@ -16,7 +16,7 @@ import { type Overlay, openOverlay } from './overlay/overlay.ts';
 import { networkOf, parseSubnet } from './plan/addresses.ts';
 import { bridge } from './plan/instance.ts';
 import { type Settings, settingsOf } from './plan/settings.ts';
-import { portsOf, type Registration } from './registration.ts';
+import { brokerPortOf, portsOf, type Registration } from './registration.ts';
 import { RequestError } from './request-error.ts';
 
 /** A registration with a cluster, and the network that its addresses made possible. */
@@ -42,9 +42,14 @@ export const openSession = async (
   const closing = new AbortController();
   const broker = {
     host: registration.cluster_address,
-    port: Number(config.net.ClusterMqttPort),
+    port: brokerPortOf(registration, config.net),
     tls: brokerTls(config.net),
   };
+  if (broker.port !== Number(config.net.ClusterMqttPort))
+    log.info(
+      `the broker is at port ${broker.port}, as the cluster says; ClusterMqttPort of netcfg.json, ` +
+        `${config.net.ClusterMqttPort}, is for a node engine that does not tell it`,
+    );
   await journal.update((contents) => ({ ...contents, registration }));
   const link = await openClusterLink(broker, registration.client_id, log);
   let network: Network | undefined;

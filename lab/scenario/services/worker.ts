@@ -101,19 +101,6 @@ export const startWorker = async (
   await networkStands(machine, cluster, signal, name);
 };
 
-/** Gives NetManager another configuration, and starts it again. */
-export const restartNetManager = async (
-  { machine, address }: Pick<WorkerBoard, 'machine' | 'address'>,
-  cluster: ClusterPlace,
-  network: NetworkSpec,
-  signal: AbortSignal,
-): Promise<void> => {
-  const [{ script }] = daemons;
-  for (const [file, text] of Object.entries(workerFiles(cluster, network, address)))
-    if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
-  await execOk(machine, [script, 'restart'], { signal });
-};
-
 /** Gives the worker another network, starts NetManager again and waits until that network stands. */
 export const reconfigure = async (
   board: WorkerBoard,
@@ -121,8 +108,12 @@ export const reconfigure = async (
   network: NetworkSpec,
   signal: AbortSignal,
 ): Promise<void> => {
-  await restartNetManager(board, cluster, network, signal);
-  await networkStands(board.machine, cluster, signal, board.name);
+  const { machine, address, name } = board;
+  const [{ script }] = daemons;
+  for (const [file, text] of Object.entries(workerFiles(cluster, network, address)))
+    if (file.endsWith('/netcfg.json')) await machine.writeFile(file, text);
+  await execOk(machine, [script, 'restart'], { signal });
+  await networkStands(machine, cluster, signal, name);
 };
 
 /** What the daemons and the instances wrote, by name. */

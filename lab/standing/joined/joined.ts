@@ -6,7 +6,7 @@ import { execOk, type Machine } from '../../machine/machine.ts';
 import type { RunBoard } from '../../scenario/board/run-board.ts';
 import type { Steps } from '../../scenario/run/steps.ts';
 import type { NetworkSpec } from '../../scenario/scenario.ts';
-import { launchWorker, restartNetManager } from '../../scenario/services/worker.ts';
+import { launchWorker } from '../../scenario/services/worker.ts';
 import { labFault, messageOf, usageFault } from '../../system/errors.ts';
 import { deadline, until } from '../../system/wait.ts';
 import { memoryOf } from '../memory.ts';
@@ -23,7 +23,7 @@ const againMs = 3000;
 const launchMs = 60_000;
 /** How long a worker may be refused, or have no answer: it tries both dialects within some seconds. */
 const patienceMs = 20_000;
-/** How long a subnet may take, in ms: NetManager may have to start again first, and is told of the cluster every 20 s. */
+/** How long a subnet may take, in ms: NetManager is told of the cluster every 20 s. */
 const subnetMs = 120_000;
 /** So much of the log's end is read each time. */
 const logBytes = 32_768;
@@ -31,7 +31,7 @@ const engineLog = '/var/log/oakestra/NodeEngine.log';
 
 /** The port by which the overlay of other workers reaches this one (contract, section 7). */
 const overlayPort = { port: 50_103, protocol: 'udp' } as const;
-/** Where a broker is until the cluster says where (contract, section 3). */
+/** What is in the configuration that is shipped (contract, section 3): where the broker is the cluster says. */
 const usualBrokerPort = 10_003;
 
 /** A name of its own in the cluster, where a worker is its host's name (contract, section 1). */
@@ -65,7 +65,6 @@ class JoinedWorker {
     const isDue = tasks !== this.#tasks || performance.now() - this.#asked > againMs;
     this.#tasks = tasks;
     if (!isKnown && isDue) {
-      // while it makes its tables there is none
       this.network = await networkStatus(this.#machine, signal).catch((error: unknown) => {
         signal.throwIfAborted();
         this.trouble = messageOf(error);
@@ -129,12 +128,7 @@ const notTaken = ({ where }: ClusterTarget, { talk, trouble: status }: JoinedWor
 };
 
 /** Waits until the cluster has registered the worker and given it a subnet. Throws a lab fault with the reason when not. */
-const joined = async (
-  worker: JoinedWorker,
-  target: ClusterTarget,
-  onBroker: (port: number) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> => {
+const joined = async (worker: JoinedWorker, target: ClusterTarget, signal: AbortSignal): Promise<void> => {
   let troubledSince: number | undefined;
   let connectedSince: number | undefined;
   await until(async () => {
@@ -142,8 +136,6 @@ const joined = async (
     const { broker, trouble } = worker.talk;
     if (broker !== undefined && worker.network?.subnet !== undefined) return true;
     const now = performance.now();
-    if (broker !== undefined && connectedSince === undefined)
-      await onBroker(Number(broker.slice(broker.lastIndexOf(':') + 1)));
     troubledSince = trouble === undefined ? undefined : (troubledSince ?? now);
     connectedSince = broker === undefined ? undefined : (connectedSince ?? now);
     const isTooLong = now - (troubledSince ?? now) > patienceMs || now - (connectedSince ?? now) > subnetMs;
@@ -185,14 +177,8 @@ export const joinCluster = async (
       address: address === '127.0.0.1' ? machine.uplink.lab : address,
       ...{ registrationPort: port, brokerPort: usualBrokerPort },
     };
-    const started = { machine, address: publicAddress };
-    await launchWorker(started, place, network, launching);
-    /** The cluster tells NodeEngine where its broker is; NetManager has that in its configuration. */
-    const follow = async (brokerPort: number): Promise<void> => {
-      if (brokerPort === place.brokerPort) return;
-      await restartNetManager(started, { ...place, brokerPort }, network, launching);
-    };
-    await joined(worker, target, follow, launching);
+    await launchWorker({ machine, address: publicAddress }, place, network, launching);
+    await joined(worker, target, launching);
   });
   const over = new AbortController();
   const following = worker.follow(AbortSignal.any([signal, over.signal]));

@@ -71,6 +71,38 @@ inSandbox(import.meta.url, () => {
     t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
   });
 
+  t.test(
+    'the broker is where the cluster says, and where netcfg.json says for an engine that does not tell',
+    async (t) => {
+      await using configured = await startNetCluster({ address: '10.10.1.0', addressv6: 'fc00::200' });
+      await using announced = await startNetCluster();
+      await using daemon = await createDaemon({ ClusterMqttPort: String(configured.port) });
+      const deploy = async (instanceNumber: number): Promise<unknown> =>
+        (await daemon.post('/wasm/deploy', { serviceName: service, instanceNumber, portMappings: '' })).json()[
+          'nsAddress'
+        ];
+      const isSubnet = ({ topic }: { readonly topic: string }) => topic === 'nodes/node1/net/subnet';
+      const told = { ...registration, broker_port: announced.port };
+      t.equal((await daemon.post('/register', told)).status, 200);
+      t.equal(await deploy(0), '10.10.0.2', 'the addresses are those of the broker that was told');
+      t.notOk(configured.messages.some(isSubnet), 'nobody spoke to the other one');
+      t.match(daemon.log(), new RegExp(`broker is at port ${announced.port}.*ClusterMqttPort.*${configured.port}`));
+
+      await daemon.end('SIGKILL');
+      await daemon.start();
+      t.equal((await daemon.post('/register', told)).status, 200);
+      t.equal(await deploy(1), '10.10.0.3');
+      t.notOk(configured.messages.length > 0, 'nor after a restart, by the journal');
+
+      t.equal((await daemon.post('/register', registration)).status, 200);
+      const moved = await configured.message(({ topic }) => topic === 'nodes/node1/net/service/deployed');
+      t.match(moved.body, { appname: service, nsip: '10.10.0.2' }, 'the cluster there learns what runs');
+      for (const instanceNumber of [0, 1])
+        t.equal((await daemon.post('/wasm/undeploy', { serviceName: service, instanceNumber })).status, 200);
+      t.equal(await daemon.end('SIGTERM'), 0, daemon.log());
+    },
+  );
+
   t.test('what others break is made whole again', async (t) => {
     await using cluster = await startNetCluster();
     await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port), Egress: 'off' });
