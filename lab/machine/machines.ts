@@ -5,10 +5,15 @@ import { hardwareKind } from './hardware/kind.ts';
 import type { KeptMachine } from './kept.ts';
 import type { MachineKind } from './kind.ts';
 import { localKind } from './local/kind.ts';
-import { raspi4b, virt } from './qemu/definitions.ts';
+import { raspi4b, virt, virtX86 } from './qemu/definitions.ts';
 import { emulatedKind } from './qemu/kind.ts';
 
-const kinds: readonly MachineKind[] = [emulatedKind(virt, 'virt'), emulatedKind(raspi4b, 'raspi4'), localKind];
+const kinds: readonly MachineKind[] = [
+  emulatedKind(virt, 'virt'),
+  emulatedKind(virtX86, 'virt-x86_64'),
+  emulatedKind(raspi4b, 'raspi4'),
+  localKind,
+];
 
 /** Names of the machines that need no machine file. */
 export const machineNames: readonly string[] = kinds.map(({ name }) => name);

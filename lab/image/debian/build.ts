@@ -32,7 +32,11 @@ export type ImageOptions = {
 };
 
 /** Where a board's kernel finds the layers. */
-const layerDisks: Readonly<Record<BoardName, string>> = { virt: '/dev/vd?', raspi4: '/dev/mmcblk?p?' };
+const layerDisks: Readonly<Record<BoardName, string>> = {
+  virt: '/dev/vd?',
+  'virt-x86_64': '/dev/vd?',
+  raspi4: '/dev/mmcblk?p?',
+};
 
 /** Writes an initramfs into the cache under its own digest. */
 export const cacheInitramfs = async (bytes: Buffer, signal: AbortSignal | undefined) => {
@@ -81,11 +85,12 @@ export const buildDebianImage = async (options: ImageOptions): Promise<BootImage
   const { tools, kernel, wasmtime } = parts;
 
   const recipes: readonly LayerRecipe[] = [
-    systemLayer(parts.userland, parts.node, tools),
+    systemLayer(parts),
     ...(systemd === undefined ? [] : [await systemdLayer(systemd)]),
     kernelLayer(kernel, parts.load),
-    wasmtimeLayer(wasmtime, tools),
-    await workerLayer(workspace, `oakestra-${board}`),
+    wasmtimeLayer(parts),
+    // a host name has no underscore (RFC 1123, section 2.1)
+    await workerLayer(workspace, `oakestra-${board.replaceAll('_', '-')}`),
     ...(options.files === undefined ? [] : [filesLayer(options.files)]),
     ...(archive === undefined ? [] : [entriesLayer('lab', archive.entries)]),
   ];

@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import type { Architecture } from '../../system/elf.ts';
 import { sha256 } from '../../system/files/digest.ts';
 import { packageTree, type TreeEntry } from '../../system/packages/deb.ts';
 import type { FetchedSet } from '../../system/packages/fetch.ts';
-import type { Tools } from '../../system/packages/tools.ts';
-import type { Wasmtime } from '../../wasm/wasmtime.ts';
 import { fileEntry, folderEntry, folderTree, linkEntry } from '../entries.ts';
 import type { LayerRecipe } from '../layer.ts';
 import { nodeIntegrity } from '../node-program.ts';
@@ -11,6 +10,7 @@ import { strip } from '../strip.ts';
 import { workerEntries } from '../worker-entries.ts';
 import applets from './busybox.json' with { type: 'json' };
 import type { Kernel } from './modules.ts';
+import type { Parts } from './parts.ts';
 
 const here = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -18,12 +18,14 @@ const isOfNoUse =
   /^(etc\/(init\.d|default|systemd|apparmor\.d|pam\.d|security|ld\.so\.conf\.d|ldap|X11|cron[^/]*)|usr\/share(?!\/iproute2)|usr\/lib\/(systemd|udev|tmpfiles\.d|sysusers\.d|[^/]+\/(gconv|ossl-modules|engines-3))|usr\/include|var)(\/|$)/;
 
 /** Folders, and the links that maintainer scripts would make: none of them is ever run. */
-const skeleton = (): readonly TreeEntry[] => [
+const skeleton = (architecture: Architecture): readonly TreeEntry[] => [
   ...['dev', 'proc', 'sys', 'run', 'mnt', 'var/log', 'var/lib', 'var/cache'].map((name) => folderEntry(name)),
   folderEntry('root', 0o700),
   ...['tmp', 'var/tmp'].map((name) => folderEntry(name, 0o1777)),
   linkEntry('var/run', '/run'),
   ...['bin', 'sbin', 'lib'].map((name) => linkEntry(name, `usr/${name}`)),
+  // where programs for x86-64 have their loader
+  ...(architecture === 'x86_64' ? [linkEntry('lib64', 'usr/lib64')] : []),
   ...applets.map((name) => linkEntry(`usr/bin/${name}`, '/usr/bin/busybox')),
   linkEntry('usr/sbin/init', '/usr/bin/busybox'),
   // Debian's busybox shell runs its own applets before PATH, and its `ip` knows no namespaces
@@ -39,13 +41,16 @@ export async function* packageEntries(
 }
 
 /** Userland and Node. Packages win over busybox where both have a program. */
-export const systemLayer = (userland: FetchedSet, node: string, tools: Tools): LayerRecipe => ({
+export const systemLayer = ({ architecture, userland, node, binutils }: Parts): LayerRecipe => ({
   name: 'system',
-  key: [...userland.packages.map(({ sha256 }) => sha256), nodeIntegrity, sha256(JSON.stringify(skeleton()))],
+  key: [
+    ...userland.packages.map(({ sha256 }) => sha256),
+    ...[nodeIntegrity(architecture), sha256(JSON.stringify(skeleton(architecture))), binutils.digest],
+  ],
   entries: async function* () {
-    yield* skeleton();
+    yield* skeleton(architecture);
     yield* packageEntries(userland);
-    yield fileEntry('usr/bin/node', await strip(node, tools), 0o755);
+    yield fileEntry('usr/bin/node', await strip(node, binutils), 0o755);
   },
 });
 
@@ -60,11 +65,11 @@ export const kernelLayer = (kernel: Kernel, load: readonly string[]): LayerRecip
 });
 
 /** wasmtime as it is started on the board. */
-export const wasmtimeLayer = (wasmtime: Wasmtime, tools: Tools): LayerRecipe => ({
+export const wasmtimeLayer = ({ wasmtime, binutils }: Parts): LayerRecipe => ({
   name: 'wasmtime',
-  key: [wasmtime.sha256],
+  key: [wasmtime.sha256, binutils.digest],
   entries: async function* () {
-    yield fileEntry('usr/bin/wasmtime', await strip(wasmtime.file, tools), 0o755);
+    yield fileEntry('usr/bin/wasmtime', await strip(wasmtime.file, binutils), 0o755);
   },
 });
 

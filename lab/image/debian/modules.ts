@@ -47,7 +47,7 @@ export const moduleClosure = (
 /** A kernel package's parts in a folder of the cache. */
 export type Kernel = {
   readonly version: string;
-  /** The kernel, gzip-compressed: QEMU unpacks that itself. */
+  /** The kernel as QEMU boots it: one that does not unpack itself is compressed by gzip, which QEMU undoes. */
   readonly image: string;
   /** A tree with `usr/lib/modules/<version>`: the wanted modules, decompressed, and indexes for modprobe. */
   readonly modules: string;
@@ -70,6 +70,8 @@ const depmod = async (root: string, version: string, tools: Tools, signal: Abort
   await execa(program.file, args, signal ? { cancelSignal: signal } : {});
 };
 
+const kernelFile = ({ unpacksItself }: KernelSelection): string => (unpacksItself ? 'kernel' : 'kernel.gz');
+
 const unpack = async (
   file: string,
   wanted: KernelSelection,
@@ -84,7 +86,8 @@ const unpack = async (
     (wanted.deviceTree !== undefined && name.endsWith(wanted.deviceTree));
   for await (const entry of packageTree(file, isPart)) {
     if (entry.path.startsWith('boot/vmlinuz-')) {
-      await fs.writeFile(path.join(target, 'kernel.gz'), gzipSync(entry.content, { level: 9 }));
+      const bytes = wanted.unpacksItself ? entry.content : gzipSync(entry.content, { level: 9 });
+      await fs.writeFile(path.join(target, kernelFile(wanted)), bytes);
       version = entry.path.slice('boot/vmlinuz-'.length);
     } else if (/\.dtb$/.test(entry.path)) await fs.writeFile(path.join(target, 'board.dtb'), entry.content);
     else await write(all, entry);
@@ -118,6 +121,8 @@ export type KernelSelection = {
   readonly modules: readonly string[];
   /** How the path of the board's device tree ends in the package. */
   readonly deviceTree?: string;
+  /** Set where the package's kernel is a program that unpacks itself, as on x86: it is taken as it is. */
+  readonly unpacksItself?: true;
 };
 
 const About = Type.Object({ version: Type.String(), early: Type.Array(Type.String()) });
@@ -141,7 +146,7 @@ export const unpackKernel = async (
   const about = parseJson(About, await fs.readFile(path.join(folder, 'kernel.json'), 'utf8'), 'kernel.json');
   return {
     ...about,
-    image: path.join(folder, 'kernel.gz'),
+    image: path.join(folder, kernelFile(wanted)),
     modules: path.join(folder, 'modules'),
     ...(wanted.deviceTree === undefined ? {} : { deviceTree: path.join(folder, 'board.dtb') }),
   };

@@ -96,9 +96,9 @@ export const buildBoardCard = async (options: {
   ]);
   const worker = path.join(workspace, 'worker');
   const recipes = [
-    systemLayer(parts.userland, parts.node, parts.tools),
+    systemLayer(parts),
     kernelLayer(parts.kernel, [...parts.load, ...modules.raspi4.hardware]),
-    wasmtimeLayer(parts.wasmtime, parts.tools),
+    wasmtimeLayer(parts),
     await workerLayer(worker, 'oakestra-raspi4'),
   ];
   const own: readonly TreeEntry[] = [

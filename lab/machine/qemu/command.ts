@@ -55,13 +55,14 @@ const segmentDevice = (bus: Bus, port: SegmentPort | undefined): readonly string
 export const emulatorArguments = (
   definition: MachineDefinition,
   image: BootImage,
-  options: { readonly firmware: string; readonly name: string; readonly port?: SegmentPort | undefined },
+  options: { readonly firmware: readonly string[]; readonly name: string; readonly port?: SegmentPort | undefined },
 ): readonly string[] => {
   const { board, lab, prefix } = userNetwork;
   const own = image.commandLine === undefined ? '' : `${image.commandLine} `;
   const append = `${own}${definition.append} lab.address=${board}/${prefix} lab.gateway=${lab}`;
   return [
-    ...['-L', options.firmware, '-name', options.name],
+    ...options.firmware.flatMap((folder) => ['-L', folder]),
+    ...['-name', options.name],
     ...['-M', definition.machine, ...definition.processor, '-m', definition.memory],
     ...['-accel', definition.accelerator, '-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-kernel', image.kernel, '-append', append],

@@ -10,12 +10,12 @@ import { layoutEntries } from '../deterministic/layout.ts';
 import type { CountedGuest, MachineOptions } from '../kind.ts';
 import { runFiles } from './command.ts';
 import { allowedProcessors, countedArguments, runCounted } from './counted.ts';
-import type { MachineDefinition } from './definitions.ts';
+import type { CountedDefinition } from './definitions.ts';
 import { emulatorProgram } from './qemu.ts';
 
 /** Makes a machine of QEMU's with a quick image that has the lab's half in it, everything in one initramfs. */
 export const prepareCounted = async (wanted: {
-  readonly definition: MachineDefinition;
+  readonly definition: CountedDefinition;
   readonly board: BoardName;
   readonly options: MachineOptions;
   readonly entries: readonly TreeEntry[];
@@ -35,7 +35,7 @@ export const prepareCounted = async (wanted: {
   const archive = { file: path.join(folder, 'initramfs.cpio'), entries };
   const [image, emulator] = await Promise.all([
     buildDebianImage({ board, wasmtime, archive, say, signal }),
-    emulatorProgram({ qemu, signal }),
+    emulatorProgram({ definition, qemu, signal }),
   ]);
   const { program, firmware } = emulator;
   const args = (seed: number) => countedArguments(definition, image, { firmware, seed });

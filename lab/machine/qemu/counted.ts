@@ -9,7 +9,7 @@ import type { RunFolder } from '../../system/runs.ts';
 import { until } from '../../system/wait.ts';
 import { recordsIn } from '../deterministic/records.ts';
 import { runFiles } from './command.ts';
-import type { MachineDefinition } from './definitions.ts';
+import type { CountedDefinition } from './definitions.ts';
 
 const resultFile = 'result.log';
 
@@ -20,11 +20,12 @@ const resultFile = 'result.log';
  * of. Relative paths are in the folder that it is started in.
  */
 export const countedArguments = (
-  { machine, memory, counted }: MachineDefinition,
+  { machine, memory, counted }: CountedDefinition,
   { kernel, initramfs, deviceTree }: Pick<BootImage, 'kernel' | 'initramfs' | 'deviceTree'>,
-  { firmware, seed }: { readonly firmware: string; readonly seed: number },
+  { firmware, seed }: { readonly firmware: readonly string[]; readonly seed: number },
 ): readonly string[] => [
-  ...['-L', firmware, '-M', machine, ...counted.processor, '-m', memory],
+  ...firmware.flatMap((folder) => ['-L', folder]),
+  ...['-M', machine, ...counted.processor, '-m', memory],
   ...['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off'],
   ...['-rtc', 'base=2026-01-01T00:00:00,clock=vm', '-seed', `${seed}`],
   ...['-nodefaults', '-display', 'none', '-no-reboot'],
@@ -59,7 +60,7 @@ const onProcessor = (processor: number): readonly string[] => ['taskset', '--cpu
  */
 export const runCounted = async (
   program: Program,
-  definition: MachineDefinition,
+  definition: CountedDefinition,
   args: readonly string[],
   processor: number,
   { folder, env, lock }: Pick<RunFolder, 'folder' | 'env' | 'lock'>,

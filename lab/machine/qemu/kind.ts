@@ -20,6 +20,8 @@ const imageFor = (
 ): Promise<BootImage> => {
   const fromCard = boot === 'sd';
   if (fromCard && board !== 'raspi4') throw usageFault('only the machine raspi4b boots from an SD card');
+  if (image === 'buildroot' && board === 'virt-x86_64')
+    throw usageFault('there is a Buildroot image for virt and raspi4b alone: leave out --image');
   if (image === 'buildroot' && wasmtime !== undefined)
     throw usageFault('the Buildroot image has the wasmtime that it was built with: leave out --wasmtime');
   if (image === 'buildroot') return openBuildrootImage({ board, fromCard, signal });
@@ -27,23 +29,31 @@ const imageFor = (
   return buildEmulatedCard({ wasmtime, say, signal });
 };
 
+const countedPart = (definition: MachineDefinition, board: BoardName): Pick<MachineKind, 'prepareCounted'> => {
+  const { counted } = definition;
+  if (counted === undefined) return {};
+  return {
+    prepareCounted: (options, entries, folder, say, signal) =>
+      prepareCounted({ definition: { ...definition, counted }, board, options, entries, folder, say, signal }),
+  };
+};
+
 /** A machine of QEMU's that boots a board's quick image. */
 export const emulatedKind = (definition: MachineDefinition, board: BoardName): MachineKind => ({
-  name: definition.machine,
-  description: `QEMU, machine ${definition.machine}, aarch64, emulated`,
-  architecture: 'aarch64',
+  name: definition.name,
+  description: `QEMU, machine ${definition.machine}, ${definition.architecture}, emulated`,
+  architecture: definition.architecture,
   fidelity: 'emulated',
   capabilities: emulatedCapabilities,
   requires: ['mirror'],
   bootsImages: true,
   reachesOutside: true,
   openKept: keptEmulator,
-  prepareCounted: (options, entries, folder, say, signal) =>
-    prepareCounted({ definition, board, options, entries, folder, say, signal }),
+  ...countedPart(definition, board),
   prepare: async (options, say, signal) => {
     const { qemu, fresh } = options;
     const image = await imageFor(board, options, say, signal);
-    const emulator = await emulatorProgram({ qemu, signal });
+    const emulator = await emulatorProgram({ definition, qemu, signal });
     // an emulator of the user's own has libraries and firmware that no digest tells of
     const isSavable = fresh !== true && qemu === undefined;
     const key = isSavable ? savedBootKey(definition, image, emulator.inputs[0]?.sha256) : undefined;

@@ -35,21 +35,32 @@ const digestOf = (qemu: string): Promise<string> =>
     throw usageFault(`--qemu ${qemu} cannot be read: ${messageOf(error)}`);
   });
 
+/** Where the pinned emulators are, by the architecture that they emulate. */
+const emulators = {
+  aarch64: { set: 'qemu', name: 'qemu-system-arm', firmware: ['usr/share/qemu'] },
+  x86_64: { set: 'qemu-x86', name: 'qemu-system-x86', firmware: ['usr/share/qemu', 'usr/share/seabios'] },
+} as const;
+
 /** The emulator: the pinned one from its own package set, or the one that the user named. */
-export const emulatorProgram = async ({ qemu, signal }: Pick<EmulatedOptions, 'qemu' | 'signal'>) => {
+export const emulatorProgram = async ({
+  definition: { architecture },
+  qemu,
+  signal,
+}: Pick<EmulatedOptions, 'definition' | 'qemu' | 'signal'>) => {
+  const { set, name, firmware } = emulators[architecture];
   if (qemu !== undefined)
     return {
       program: { file: path.resolve(qemu), args: [] },
-      firmware: '/usr/share/qemu',
+      firmware: firmware.map((folder) => `/${folder}`),
       unlocked: [],
       inputs: [{ name: 'qemu', detail: path.basename(qemu), sha256: await digestOf(qemu) }],
     };
-  const tools = await fetchTools('qemu', undefined, signal);
+  const tools = await fetchTools(set, undefined, signal);
   return {
-    program: tools.program('usr/bin/qemu-system-aarch64'),
-    firmware: path.join(tools.root, 'usr/share/qemu'),
+    program: tools.program(`usr/bin/qemu-system-${architecture}`),
+    firmware: firmware.map((folder) => path.join(tools.root, folder)),
     unlocked: tools.unlocked,
-    inputs: [{ name: 'qemu', version: tools.version('qemu-system-arm'), sha256: tools.digest }],
+    inputs: [{ name: 'qemu', version: tools.version(name), sha256: tools.digest }],
   };
 };
 
@@ -65,8 +76,8 @@ const machineOf = (
   const tellMonitor: TellMonitor = (command, signal) =>
     orLost(emulator.monitor.request('human-monitor-command', { 'command-line': command }, withGone(signal)));
   const machine: Machine = {
-    name: definition.machine,
-    architecture: 'aarch64',
+    name: definition.name,
+    architecture: definition.architecture,
     accelerator: 'tcg',
     fidelity: 'emulated',
     capabilities: emulatedCapabilities,
@@ -95,7 +106,7 @@ const machineOf = (
 };
 
 /**
- * Starts a machine of QEMU's (aarch64, pure emulation) and resolves when it runs commands. Throws a lab fault with
+ * Starts a machine of QEMU's and resolves when it runs commands. Throws a lab fault with
  * the console's last lines when it panics, ends, or is not ready in time.
  */
 export const startEmulated = async (options: EmulatedOptions): Promise<Machine> => {

@@ -3,7 +3,7 @@ import { labFault } from '../errors.ts';
 import { cachePath } from '../files/cache.ts';
 import { download, NotFound } from '../internet/download.ts';
 import { packageIndex } from './index.ts';
-import { hostArchitecture, type LockedPackage, lockedSet } from './lock.ts';
+import { type DebianArchitecture, debianNames, hostArchitecture, type LockedPackage, lockedSet } from './lock.ts';
 import { debianMirror } from './mirror.ts';
 import wanted from './packages.json' with { type: 'json' };
 
@@ -18,9 +18,22 @@ export type FetchProgress = (done: number, total: number) => void;
 
 const parallel = limit(8);
 
-/** The architecture that a set's packages are for: the board's, or this computer's for tools that run here. */
-export const architectureOf = (set: SetName): 'amd64' | 'arm64' =>
-  wanted.sets[set].architecture === 'host' ? hostArchitecture() : 'arm64';
+/** What `packages.json` says of the architecture that a set is for: one, or any that this computer or a board may have. */
+const wantedFor = (set: SetName): 'host' | 'board' | DebianArchitecture =>
+  wanted.sets[set].architecture as 'host' | 'board' | DebianArchitecture;
+
+/** The architectures that a set's packages are locked for. */
+export const architecturesOf = (set: SetName): readonly DebianArchitecture[] => {
+  const architecture = wantedFor(set);
+  return architecture === 'host' || architecture === 'board' ? Object.values(debianNames) : [architecture];
+};
+
+/** The architecture that a set's packages are for: this computer's for tools that run here, or the board's. */
+export const architectureOf = (set: SetName, board: DebianArchitecture = 'arm64'): DebianArchitecture => {
+  const architecture = wantedFor(set);
+  if (architecture === 'host') return hostArchitecture();
+  return architecture === 'board' ? board : architecture;
+};
 
 /** The archive's component that a set's packages are in. */
 export const componentOf = (set: SetName): string => {
@@ -45,10 +58,15 @@ export const fetchKeyring = async (signal?: AbortSignal): Promise<string> => {
   return fetchPackage(keyring, signal);
 };
 
-const newestOf = async (pinned: LockedPackage, set: SetName, signal: AbortSignal | undefined) => {
+const newestOf = async (
+  pinned: LockedPackage,
+  set: SetName,
+  architecture: DebianArchitecture,
+  signal: AbortSignal | undefined,
+) => {
   const index = await packageIndex(
     debianMirror(),
-    { suite: wanted.suite, component: componentOf(set), architecture: architectureOf(set) },
+    { suite: wanted.suite, component: componentOf(set), architecture },
     await fetchKeyring(signal),
     signal,
   );
@@ -62,14 +80,17 @@ const newestOf = async (pinned: LockedPackage, set: SetName, signal: AbortSignal
 
 /**
  * A set's packages, downloaded several at once and checked by SHA-256. A version that the mirror dropped is replaced
- * by the one that its signed index offers now, and said so in `unlocked`.
+ * by the one that its signed index offers now, and said so in `unlocked`. Of a set that any board has, those are fetched
+ * that are for the architecture `board`.
  */
 export const fetchSet = async (
   set: SetName,
   progress: FetchProgress = () => {},
   signal?: AbortSignal,
+  board?: DebianArchitecture,
 ): Promise<FetchedSet> => {
-  const pinned = lockedSet(`${set}/${architectureOf(set)}`);
+  const architecture = architectureOf(set, board);
+  const pinned = lockedSet(`${set}/${architecture}`);
   const total = pinned.reduce((sum, { size }) => sum + size, 0);
   const unlocked: string[] = [];
   let done = 0;
@@ -81,7 +102,7 @@ export const fetchSet = async (
         file = await fetchPackage(entry, signal);
       } catch (error) {
         if (!(error instanceof NotFound)) throw error;
-        used = await newestOf(entry, set, signal);
+        used = await newestOf(entry, set, architecture, signal);
         file = await fetchPackage(used, signal);
         unlocked.push(`${entry.name} ${entry.version} -> ${used.version}`);
       }

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { parse } from '../../../worker/contract/check.ts';
+import { type Architecture, hostMachine } from '../elf.ts';
 import locked from './packages.lock.json' with { type: 'json' };
 
 /** One Debian package, pinned: its file's place below a mirror and its digest. */
@@ -19,8 +20,14 @@ export const PackageLock = Type.Object({
 });
 export type PackageLock = Static<typeof PackageLock>;
 
+/** Debian's names of architectures. */
+export const debianNames = { aarch64: 'arm64', x86_64: 'amd64' } as const satisfies Readonly<
+  Record<Architecture, string>
+>;
+export type DebianArchitecture = (typeof debianNames)[Architecture];
+
 /** Debian's name of this computer's architecture. */
-export const hostArchitecture = (): 'amd64' | 'arm64' => (process.arch === 'arm64' ? 'arm64' : 'amd64');
+export const hostArchitecture = (): DebianArchitecture => debianNames[hostMachine()];
 
 /** The committed lock's packages of a set such as `qemu/amd64`. */
 export const lockedSet = (set: string): readonly LockedPackage[] => {

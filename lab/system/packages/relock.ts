@@ -4,14 +4,13 @@ import { execa } from 'execa';
 import { labFault } from '../errors.ts';
 import { proxyVariables } from '../internet/internet.ts';
 import { openRun } from '../runs.ts';
-import { componentOf, fetchKeyring, type SetName } from './fetch.ts';
+import { architecturesOf, componentOf, fetchKeyring, type SetName } from './fetch.ts';
 import { packageIndex } from './index.ts';
-import type { PackageLock } from './lock.ts';
+import { debianNames, type PackageLock } from './lock.ts';
 import { debianMirror } from './mirror.ts';
 import wanted from './packages.json' with { type: 'json' };
 
 type WantedSet = {
-  readonly architecture: string;
   readonly packages: readonly string[];
   readonly without?: readonly string[];
   readonly only?: string;
@@ -76,12 +75,12 @@ export const relock = async (signal?: AbortSignal): Promise<PackageLock> => {
   await using stack = new AsyncDisposableStack();
   const sets: Record<string, PackageLock['sets'][string]> = {};
   const keyring = await fetchKeyring(signal);
-  for (const architecture of ['amd64', 'arm64'] as const) {
+  for (const architecture of Object.values(debianNames).toSorted()) {
     const { folder } = stack.use(await openRun(`the package lists of ${architecture}`));
     await aptWorld(folder, architecture, signal);
     for (const name of setNames) {
       const set: WantedSet = wanted.sets[name];
-      if (set.architecture !== 'host' && set.architecture !== architecture) continue;
+      if (!architecturesOf(name).includes(architecture)) continue;
       const part = { suite: wanted.suite, component: componentOf(name), architecture };
       const index = await packageIndex(debianMirror(), part, keyring, signal);
       const only = set.only === undefined ? undefined : new RegExp(set.only);

@@ -16,7 +16,7 @@ const image: BootImage = {
   ...{ name: 'x', digest: '', kernel: '/k', initramfs: '/i', bytes: 0, wasmtimeVersion: '1' },
   ...{ layers: [{ name: 'system', file: '/l,0', sha256: '' }], inputs: [], unlocked: [] },
 };
-const options = { firmware: '/f', name: 'n' };
+const options = { firmware: ['/f'], name: 'n' };
 
 t.test('a board with a card has its disks there, and one without has each layer as a disk', async (t) => {
   const pi = emulatorArguments(raspi4b, { ...image, card: '/c', deviceTree: '/d', commandLine: 'own' }, options);

@@ -37,7 +37,7 @@ export const savedBootKey = (
     initramfs: image.initramfs && 'initramfs',
     layers: image.layers.map((layer) => ({ ...layer, file: layer.name })),
   };
-  const args = emulatorArguments(definition, named, { firmware: 'firmware', name: 'lab' });
+  const args = emulatorArguments(definition, named, { firmware: ['firmware'], name: 'lab' });
   return sha256(JSON.stringify([format, emulatorDigest, image.digest, args]));
 };
 

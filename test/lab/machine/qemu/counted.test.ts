@@ -8,7 +8,7 @@ const image = { kernel: '/cache/kernel.gz', initramfs: '/run/initramfs.cpio' };
 const after = (args: readonly string[], option: string) => args[args.indexOf(option) + 1];
 
 t.test('a guest whose instructions are counted has no device that time could come in by', async (t) => {
-  const args = countedArguments(virt, image, { firmware: '/firmware', seed: 7 });
+  const args = countedArguments(virt, image, { firmware: ['/firmware'], seed: 7 });
   t.equal(after(args, '-icount'), 'shift=0,sleep=off');
   t.equal(after(args, '-accel'), 'tcg,thread=single');
   t.equal(after(args, '-seed'), '7');
@@ -21,7 +21,7 @@ t.test('a guest whose instructions are counted has no device that time could com
 });
 
 t.test('two seeds differ in the seed alone', async (t) => {
-  const [one, two] = [1, 2].map((seed) => countedArguments(virt, image, { firmware: '/firmware', seed }));
+  const [one, two] = [1, 2].map((seed) => countedArguments(virt, image, { firmware: ['/firmware'], seed }));
   t.strictSame(
     one?.map((arg, n) => (arg === two?.[n] ? [] : [arg, two?.[n]])).filter((pair) => pair.length > 0),
     [['1', '2']],
@@ -29,7 +29,7 @@ t.test('two seeds differ in the seed alone', async (t) => {
 });
 
 t.test('a board with one serial line has its result on the console', async (t) => {
-  const args = countedArguments(raspi4b, { ...image, deviceTree: '/board.dtb' }, { firmware: '/firmware', seed: 1 });
+  const args = countedArguments(raspi4b, { ...image, deviceTree: '/board.dtb' }, { firmware: ['/firmware'], seed: 1 });
   t.equal(args.filter((arg) => arg === '-serial').length, 1);
   t.equal(after(args, '-dtb'), '/board.dtb');
   for (const processor of [1, 2, 3])
