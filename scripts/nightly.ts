@@ -93,6 +93,7 @@ const trend: Job = {
 };
 
 const raspi4b = ['--machine', 'raspi4b'];
+const virtX86 = ['--machine', 'virt-x86_64', '--accel', 'tcg'];
 const buildroot = ['--image', 'buildroot'];
 const fromCard = ['--boot', 'sd'];
 
@@ -105,6 +106,7 @@ type Options = Sources & { readonly list: boolean };
 const jobsWith = ({ tree, standIns }: Sources): readonly Job[] => [
   suite('virt'),
   suite('raspi4b'),
+  ...['bridged', 'overlay'].map((name) => scenario(name, 'virt-x86_64', ...virtX86)),
   bridged('raspi4b from its SD card', ...raspi4b, ...fromCard),
   ...['overlay', 'overlay-failover', 'overlay-conditions'].map((name) => scenario(name, 'raspi4b', ...raspi4b)),
   {

@@ -36,6 +36,8 @@ const isTyped = (command: Command, key: string): boolean => command.getOptionVal
 
 /** Throws a usage fault where options do not go together. */
 export const checkDeterministicFlags = ({ deterministic }: DeterministicFlags, command: Command): void => {
+  if (deterministic && command.getOptionValue('accel') === 'kvm')
+    throw usageFault('a deterministic run counts instructions, which TCG alone can: leave out --accel kvm');
   const typed = (keys: readonly string[]) =>
     command.options
       .filter((option) => keys.includes(option.attributeName()) && isTyped(command, option.attributeName()))

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import {
+  type AcceleratorChoice,
   type BootSource,
   bootSources,
   type ImageKind,
@@ -20,6 +21,7 @@ import { type OtherNetManager, openNetManager } from '../scenario/services/net-m
 import { usageFault } from '../system/errors.ts';
 import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
+import { accelOption } from './accel-option.ts';
 import { type AnswerFlags, addAnswerOptions, readExpectedAnswer } from './answer.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { checkDeterministicFlags, type DeterministicFlags, runDeterministic } from './deterministic.ts';
@@ -43,6 +45,7 @@ type ScenarioFlags = AnswerFlags &
     readonly boot: BootSource;
     readonly qemu?: string;
     readonly fresh: boolean;
+    readonly accel: AcceleratorChoice;
     readonly until?: string;
     readonly pause?: string;
     readonly reports: string;
@@ -67,10 +70,13 @@ const list = async (json: boolean): Promise<void> => {
 };
 
 /** What the user chose about the machine. Throws a usage fault where it has no image to choose. */
-const machineOptions = ({ wasmtime, qemu, image, boot, fresh }: ScenarioFlags, kind: MachineKind): MachineOptions => {
-  if (kind.bootsImages) return { wasmtime, qemu, image, boot, ...(fresh ? { fresh } : {}) };
-  if (qemu !== undefined || image !== 'debian' || boot !== 'direct' || fresh)
-    throw usageFault(`${kind.name} is not emulated: leave out --image, --boot, --qemu and --fresh`);
+const machineOptions = (flags: ScenarioFlags, kind: MachineKind): MachineOptions => {
+  const { wasmtime, qemu, image, boot, fresh, accel } = flags;
+  if (kind.bootsImages)
+    // which one ran is said of the machine: it is an option of the run where somebody chose it
+    return { wasmtime, qemu, image, boot, ...(accel === 'auto' ? {} : { accel }), ...(fresh ? { fresh } : {}) };
+  if (qemu !== undefined || image !== 'debian' || boot !== 'direct' || fresh || accel !== 'auto')
+    throw usageFault(`${kind.name} is not emulated: leave out --image, --boot, --qemu, --accel and --fresh`);
   return { wasmtime };
 };
 
@@ -186,6 +192,7 @@ export const addScenarioCommand = (program: Command, context: CommandContext): v
     )
     .option('--net-manager <file>', 'the NetManager of the second board, for a scenario that takes another one')
     .option('--qemu <path>', 'use this QEMU in place of the pinned one')
+    .addOption(accelOption())
     .option('--fresh', 'boot the emulated board, even where it could be restored from a saved boot', false)
     .option(
       '--deterministic',
@@ -207,6 +214,7 @@ Exit codes: 0 passed, 1 an expectation failed, 2 incomplete, 3 the lab failed, 6
 Examples:
   npm run lab -- scenario bridged
   npm run lab -- scenario bridged --fresh
+  npm run lab -- scenario bridged --machine virt-x86_64 --accel kvm
   npm run lab -- scenario bridged --connections 16 --duration 30
   npm run lab -- scenario bridged --machine local --rate 500 --connections 64
   npm run lab -- scenario bridged --deterministic --seeds 5

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { execa } from 'execa';
 import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
-import { type ImageKind, imageKinds, type MachineKind } from '../machine/kind.ts';
+import { type AcceleratorChoice, type ImageKind, imageKinds, type MachineKind } from '../machine/kind.ts';
 import { machineKind, machineNames } from '../machine/machines.ts';
 import { writeSuite } from '../report/folder.ts';
 import { suiteOnGithub } from '../report/formats/github.ts';
@@ -17,6 +17,7 @@ import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { reasonNotRunnable } from '../scenario/run/run.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { entryMark, newId, reapRuns } from '../system/runs.ts';
+import { accelOption } from './accel-option.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { preflight } from './preflight/preflight.ts';
 import { coloursOf } from './progress.ts';
@@ -30,6 +31,7 @@ const ScenarioOutput = Type.Object({ folder: Type.Optional(Type.String()), resul
 type SuiteFlags = {
   readonly machine: readonly string[];
   readonly image: ImageKind;
+  readonly accel: AcceleratorChoice;
   readonly duration: number;
   readonly replicates: number;
   readonly limit: number;
@@ -49,7 +51,7 @@ const runOne = async (
 ): Promise<SuiteEntry> => {
   const began = performance.now();
   const options = ['--machine', kind.name, '--duration', `${flags.duration}`, '--replicates', `${flags.replicates}`];
-  if (kind.bootsImages) options.push('--image', flags.image);
+  if (kind.bootsImages) options.push('--image', flags.image, '--accel', flags.accel);
   const mark = newId();
   const child = await execa(
     process.execPath,
@@ -87,8 +89,8 @@ const runOne = async (
 
 const suite = async (requested: readonly string[], flags: SuiteFlags, context: CommandContext): Promise<void> => {
   const kinds = flags.machine.map(machineKind);
-  if (flags.image !== 'debian' && !kinds.some(({ bootsImages }) => bootsImages))
-    throw usageFault('no machine here is emulated: leave out --image');
+  if ((flags.image !== 'debian' || flags.accel !== 'auto') && !kinds.some(({ bootsImages }) => bootsImages))
+    throw usageFault('no machine here is emulated: leave out --image and --accel');
   const names = requested.length > 0 ? requested : await scenarioNames();
   const found = await Promise.all(names.map(async (name) => ({ name, ...(await findScenario(name)).scenario })));
   const scenarios = found.filter(({ onRequest }) => requested.length > 0 || !onRequest);
@@ -157,6 +159,7 @@ export const addSuiteCommand = (program: Command, context: CommandContext): void
         .default([], 'local'),
     )
     .addOption(new Option('--image <kind>', 'what emulated boards boot').choices(imageKinds).default('debian'))
+    .addOption(accelOption())
     .option('--duration <s>', 'seconds of load', wholeNumber(1, 3600), 10)
     .option('--replicates <n>', 'how often each scenario runs', wholeNumber(1, 100), 1)
     .option('--limit <s>', 'seconds after which a scenario is ended', wholeNumber(1, 86_400), 1800)

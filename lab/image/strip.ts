@@ -15,10 +15,7 @@ export type StripTools = {
 const sets = { aarch64: 'image-tools', x86_64: 'image-tools-x86' } as const;
 
 /** Gets what takes the symbols out of programs for an architecture. */
-export const stripTools = async (
-  architecture: Architecture,
-  signal: AbortSignal | undefined,
-): Promise<StripTools> => {
+export const stripTools = async (architecture: Architecture, signal: AbortSignal | undefined): Promise<StripTools> => {
   const { program, digest, unlocked } = await fetchTools(sets[architecture], undefined, signal);
   return { program: program(`usr/bin/${architecture}-linux-gnu-strip`), digest, unlocked };
 };

@@ -14,6 +14,10 @@ export type ImageKind = (typeof imageKinds)[number];
 export const bootSources = ['direct', 'sd'] as const;
 export type BootSource = (typeof bootSources)[number];
 
+/** What runs an emulated board's instructions: KVM where it is usable and TCG elsewhere, or one of them. */
+export const acceleratorChoices = ['auto', 'tcg', 'kvm'] as const;
+export type AcceleratorChoice = (typeof acceleratorChoices)[number];
+
 /** What the user chose about a machine. */
 export type MachineOptions = {
   /** A wasmtime version or path; the pinned version when left out. */
@@ -24,6 +28,8 @@ export type MachineOptions = {
   readonly image?: ImageKind | undefined;
   /** How it gets at the image: kernel and layers are handed to it, or it has an SD card as the real board does. */
   readonly boot?: BootSource | undefined;
+  /** What runs its instructions; `auto` when left out. */
+  readonly accel?: AcceleratorChoice | undefined;
   /** Boots it even where it could be restored from a saved boot. */
   readonly fresh?: boolean | undefined;
 };

@@ -4,6 +4,7 @@ import fs from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { parseJson } from '../../worker/contract/check.ts';
+import type { AcceleratorChoice } from '../machine/kind.ts';
 import { labFault } from '../system/errors.ts';
 import { tail } from '../system/process.ts';
 import { newId, runMark } from '../system/runs.ts';
@@ -21,6 +22,7 @@ export type Launch = {
   readonly name: string;
   readonly topology: string;
   readonly machine: string;
+  readonly accel: AcceleratorChoice;
   readonly join?: Join | undefined;
 };
 
@@ -29,14 +31,15 @@ export type Launch = {
  * Throws what it failed of. Aborted, it ends the process and waits for its clean-up.
  */
 export const launchLab = async (
-  { name, topology, machine, join }: Launch,
+  { name, topology, machine, accel, join }: Launch,
   tell: (line: StartLine) => void,
   signal: AbortSignal,
 ): Promise<void> => {
   await openRegistry();
   const id = newId();
   const log = await fs.open(logFile(id), 'w', 0o600);
-  const words = [processCommand, topology, '--machine', machine, '--lab', name, '--id', id, ...joinWords(join)];
+  const board = ['--machine', machine, '--accel', accel];
+  const words = [processCommand, topology, ...board, '--lab', name, '--id', id, ...joinWords(join)];
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...words], {
     cwd: '/',
     env: { ...process.env, [runMark]: id },

@@ -1,4 +1,4 @@
-import type { MachineKind } from '../machine/kind.ts';
+import type { AcceleratorChoice, MachineKind } from '../machine/kind.ts';
 import type { RunBoard } from '../scenario/board/run-board.ts';
 import { RunBoards } from '../scenario/run/boards.ts';
 import { boot } from '../scenario/run/boot.ts';
@@ -31,6 +31,7 @@ export type StandingOptions = {
   readonly id: string;
   readonly topology: NetworkSpec['topology'];
   readonly kind: MachineKind;
+  readonly accel: AcceleratorChoice;
   /** A cluster that exists already, which its worker serves; one of its own when left out. */
   readonly join?: Join;
   /** Ends it as `down` does. */
@@ -50,7 +51,7 @@ const namedByStep = (error: unknown): unknown => {
 
 /** Boots the board, and starts the worker with a cluster of the lab's own or for one that exists. */
 const start = async (
-  { name, id, topology, kind, join, signal, emit }: StandingOptions,
+  { name, id, topology, kind, accel, join, signal, emit }: StandingOptions,
   stack: AsyncDisposableStack,
 ): Promise<{ readonly folder: string; readonly board: RunBoard; readonly standing: Standing }> => {
   const target = join && (await findCluster(join.cluster, join.publicAddress, signal));
@@ -59,7 +60,10 @@ const start = async (
   const steps = new Steps(emit, performance.now(), (from, to) => stalls.between(from, to));
   const note = (text: string) => emit({ kind: 'note', text });
   const boards = stack.use(new RunBoards());
-  await boot({ run, steps, emit, note, options: { kind, machine: { fresh: true }, signal, scenario: {} } }, boards);
+  await boot(
+    { run, steps, emit, note, options: { kind, machine: { fresh: true, accel }, signal, scenario: {} } },
+    boards,
+  );
   const [board] = boards.booted;
   if (board === undefined) throw new Error('the board has not booted');
   const parts = { board, steps, network: networkOf(topology), signal: AbortSignal.any([signal, board.lost]) };

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { AcceleratorChoice } from '../../machine/kind.ts';
 import { machineKind } from '../../machine/machines.ts';
 import type { NetworkSpec } from '../../scenario/scenario.ts';
 import { troubleOf } from '../../standing/channel.ts';
@@ -10,6 +11,7 @@ import { joinOf } from './join.ts';
 
 type ProcessFlags = {
   readonly machine: string;
+  readonly accel: AcceleratorChoice;
   readonly lab: string;
   readonly id: string;
   readonly join?: string;
@@ -23,7 +25,7 @@ const standing = async (topology: NetworkSpec['topology'], flags: ProcessFlags, 
     const kind = machineKind(flags.machine);
     await kind.enter?.({}, signal);
     await standLab({
-      ...{ name: flags.lab, id: flags.id, topology, kind, signal },
+      ...{ name: flags.lab, id: flags.id, topology, kind, accel: flags.accel, signal },
       ...joinOf(flags),
       emit: (event) => {
         if (event.kind === 'step-started') say({ kind: 'step-started', step: event.step });
@@ -45,6 +47,7 @@ export const addProcessCommand = (program: Command, context: CommandContext): vo
     .command(processCommand, { hidden: true })
     .argument('<topology>')
     .requiredOption('--machine <name>')
+    .requiredOption('--accel <how>')
     .requiredOption('--lab <name>')
     .requiredOption('--id <id>')
     .option('--join <cluster>')

@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import type { AcceleratorChoice } from '../../machine/kind.ts';
 import { machineKind, machineNames } from '../../machine/machines.ts';
 import { reasonNotRunnable } from '../../scenario/run/run.ts';
 import { endedFault } from '../../standing/choose.ts';
@@ -8,18 +9,20 @@ import { launchLab } from '../../standing/launch.ts';
 import { defaultLab, labName, nameTakenFault } from '../../standing/registry.ts';
 import { messageOf, usageFault } from '../../system/errors.ts';
 import { commandLine } from '../../system/quote.ts';
+import { accelOption } from '../accel-option.ts';
 import type { CommandContext } from '../context.ts';
 import { preflight } from '../preflight/preflight.ts';
 import { showProgress } from '../progress.ts';
 import { describeCluster, type JoinFlags, joinOf } from './join.ts';
 
-type UpFlags = JoinFlags & { readonly machine?: string; readonly lab: string };
+type UpFlags = JoinFlags & { readonly machine?: string; readonly accel: AcceleratorChoice; readonly lab: string };
 
 const up = async (topology: string, flags: UpFlags, { signal }: CommandContext): Promise<void> => {
   const name = labName(flags.lab);
   if (flags.publicAddress !== undefined && flags.join === undefined)
     throw usageFault('--public-address says by what other workers of a cluster reach this computer: add --join');
   const kind = machineKind(flags.machine ?? (flags.join === undefined ? 'local' : 'virt'));
+  if (flags.accel !== 'auto' && !kind.bootsImages) throw usageFault(`${kind.name} is not emulated: leave out --accel`);
   if (kind.openKept === undefined) throw usageFault(`${kind.name} cannot be left running: choose another machine`);
   if (flags.join !== undefined && !kind.reachesOutside)
     throw usageFault(`a board on ${kind.name} reaches this computer alone, and no cluster can reach it`, [
@@ -40,7 +43,7 @@ const up = async (topology: string, flags: UpFlags, { signal }: CommandContext):
       if (line.kind === 'step-started') progress.event({ ...line, ms: 0, place: 'lab' });
       else if (line.kind === 'step-ended' || line.kind === 'progress') progress.event({ ...line, ms: 0 });
     };
-    await launchLab({ name, topology, machine: kind.name, join }, tell, signal);
+    await launchLab({ name, topology, machine: kind.name, accel: flags.accel, join }, tell, signal);
   }
   const { cluster } = await statusOf(await openLab(name), signal);
   const which = name === defaultLab ? [] : ['--lab', name];
@@ -63,6 +66,7 @@ export const addUpCommand = (program: Command, context: CommandContext): void =>
         .default('bridged'),
     )
     .option('--machine <name>', `where: ${machineNames.join(', ')} (default: local, and virt with --join)`)
+    .addOption(accelOption())
     .option('--join <host[:port]>', 'serve an Oakestra cluster that exists already, in place of one of its own')
     .option('--public-address <address>', 'with --join: the address by which its other workers reach this computer')
     .option('--lab <name>', 'the name of the lab, when you start more than one', defaultLab)

@@ -17,7 +17,11 @@ export type BoardName = 'virt' | 'virt-x86_64' | 'raspi4';
 type Board = {
   readonly architecture: Architecture;
   readonly kernelSet: SetName;
-  readonly modules: { readonly early: readonly string[]; readonly modules: readonly string[]; readonly load: readonly string[] };
+  readonly modules: {
+    readonly early: readonly string[];
+    readonly modules: readonly string[];
+    readonly load: readonly string[];
+  };
   /** How the path of its device tree ends in its kernel package; others have none, or make their own. */
   readonly deviceTree?: string;
 };

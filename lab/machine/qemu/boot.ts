@@ -4,6 +4,7 @@ import { tail } from '../../system/process.ts';
 import type { RunFolder } from '../../system/runs.ts';
 import { deadline, until } from '../../system/wait.ts';
 import type { MachineStart } from '../machine.ts';
+import { isVirtualized } from './accelerator.ts';
 import { GuestAgent } from './agent.ts';
 import type { MachineDefinition } from './definitions.ts';
 import { type Emulator, startEmulator } from './emulator.ts';
@@ -60,7 +61,11 @@ export const bootEmulator = async (options: BootOptions): Promise<BootedEmulator
   } catch (error) {
     signal.throwIfAborted();
     if (emulator.lost.aborted) throw emulator.lost.reason;
-    throw labFault(`the machine did not finish booting: ${messageOf(error)}\n${tail(await emulator.consoleText())}`);
+    const next = isVirtualized(definition) ? ['--accel tcg emulates the board, in case KVM is at fault'] : [];
+    throw labFault(
+      `the machine did not finish booting: ${messageOf(error)}\n${tail(await emulator.consoleText())}`,
+      next,
+    );
   }
   if (!definition.clock) {
     const now = `@${(Date.now() / 1000).toFixed()}`;

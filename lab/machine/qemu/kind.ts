@@ -3,11 +3,14 @@ import { buildDebianImage } from '../../image/debian/build.ts';
 import type { BoardName } from '../../image/debian/parts.ts';
 import type { BootImage } from '../../image/image.ts';
 import { buildEmulatedCard } from '../../image/sd/emulated.ts';
+import { hostMachine } from '../../system/elf.ts';
 import { usageFault } from '../../system/errors.ts';
 import type { MachineKind, MachineOptions } from '../kind.ts';
+import { accelerate, isVirtualized } from './accelerator.ts';
 import { prepareCounted } from './counted-guest.ts';
 import type { MachineDefinition } from './definitions.ts';
 import { keptEmulator } from './kept.ts';
+import { kvmObstacle } from './kvm.ts';
 import { emulatedCapabilities, emulatorProgram, startEmulated } from './qemu.ts';
 import { savedBootKey } from './saved/restore.ts';
 
@@ -41,7 +44,7 @@ const countedPart = (definition: MachineDefinition, board: BoardName): Pick<Mach
 /** A machine of QEMU's that boots a board's quick image. */
 export const emulatedKind = (definition: MachineDefinition, board: BoardName): MachineKind => ({
   name: definition.name,
-  description: `QEMU, machine ${definition.machine}, ${definition.architecture}, emulated`,
+  description: `QEMU, machine ${definition.machine}, ${definition.architecture}, emulated${definition.virtualized ? ' or virtualized' : ''}`,
   architecture: definition.architecture,
   fidelity: 'emulated',
   capabilities: emulatedCapabilities,
@@ -51,19 +54,26 @@ export const emulatedKind = (definition: MachineDefinition, board: BoardName): M
   openKept: keptEmulator,
   ...countedPart(definition, board),
   prepare: async (options, say, signal) => {
-    const { qemu, fresh } = options;
-    const image = await imageFor(board, options, say, signal);
+    const { qemu, fresh, accel = 'auto' } = options;
     const emulator = await emulatorProgram({ definition, qemu, signal });
-    // an emulator of the user's own has libraries and firmware that no digest tells of
-    const isSavable = fresh !== true && qemu === undefined;
+    const { definition: started, note: emulatedNote } = await accelerate(
+      accel,
+      definition,
+      hostMachine(),
+      (virtualized) => kvmObstacle(virtualized, emulator, signal),
+    );
+    const image = await imageFor(board, options, say, signal);
+    // an emulator of the user's own has libraries and firmware that no digest tells of, and a processor is this computer's
+    const isSavable = fresh !== true && qemu === undefined && !isVirtualized(started);
     const key = isSavable ? savedBootKey(definition, image, emulator.inputs[0]?.sha256) : undefined;
     return {
       unlocked: [...image.unlocked, ...emulator.unlocked],
       inputs: [...image.inputs, ...emulator.inputs],
-      start: (run, started, note, port) => {
+      start: (run, ends, note, port) => {
+        if (emulatedNote !== undefined) note(emulatedNote);
         // one of several has a host name of its own, and a link to the others
         const saving = key === undefined || port !== undefined ? undefined : { key, note };
-        return startEmulated({ definition, image, run, qemu, port, saving, signal: started });
+        return startEmulated({ definition: started, image, run, qemu, port, saving, signal: ends });
       },
     };
   },

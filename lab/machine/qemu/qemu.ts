@@ -8,6 +8,7 @@ import type { RunFolder } from '../../system/runs.ts';
 import { type Capability, execOk, type Machine, networkCapabilities } from '../machine.ts';
 import type { SegmentPort } from '../segment/segment.ts';
 import { userNetwork } from '../user-network.ts';
+import { isVirtualized } from './accelerator.ts';
 import { type BootedEmulator, bootEmulator } from './boot.ts';
 import { emulatorArguments } from './command.ts';
 import type { MachineDefinition } from './definitions.ts';
@@ -16,6 +17,7 @@ import { restoreOrBoot, type Saving } from './saved/restore.ts';
 
 /** What an emulated board can do. */
 export const emulatedCapabilities: ReadonlySet<Capability> = new Set(networkCapabilities);
+const virtualizedCapabilities: ReadonlySet<Capability> = new Set([...networkCapabilities, 'performance']);
 
 export type EmulatedOptions = {
   readonly definition: MachineDefinition;
@@ -78,9 +80,9 @@ const machineOf = (
   const machine: Machine = {
     name: definition.name,
     architecture: definition.architecture,
-    accelerator: 'tcg',
-    fidelity: 'emulated',
-    capabilities: emulatedCapabilities,
+    ...(isVirtualized(definition)
+      ? { accelerator: 'kvm', fidelity: 'virtualized', capabilities: virtualizedCapabilities }
+      : { accelerator: 'tcg', fidelity: 'emulated', capabilities: emulatedCapabilities }),
     uplink: { board: userNetwork.board, lab: userNetwork.lab, bind: '127.0.0.1' },
     timeoutFactor: definition.slowness,
     inputs: [...image.inputs, ...inputs],

@@ -35,7 +35,7 @@ export const reasonsNotComparable = (before: Results, after: Results): readonly 
     const [a, b] = [JSON.stringify(of(before)), JSON.stringify(of(after))];
     return a === b ? [] : [`${what}: ${a} and ${b}`];
   };
-  const native = (results: Results) => ['native', 'hardware'].includes(results.machine.fidelity);
+  const native = (results: Results) => ['virtualized', 'native', 'hardware'].includes(results.machine.fidelity);
   const finished = (which: string, { verdict }: Results, allowed: readonly string[]) =>
     allowed.includes(verdict) ? [] : [`${which} run: ${verdict}`];
   const throttled = (which: string, { run }: Results) => {

@@ -1,4 +1,4 @@
-import type { Results } from '../model/results.ts';
+import type { Fidelity, Results } from '../model/results.ts';
 import type { SuiteEntry } from '../model/suite.ts';
 import { placeOf } from '../model/text.ts';
 import { cell, fenced, table } from './markdown.ts';
@@ -58,6 +58,13 @@ const failureLines = ({ run: { failure } }: Results): readonly string[] => {
   return [...end, ...links, ...(next.length > 0 ? ['To look further:', '', ...fenced(next.join('\n'))] : [])];
 };
 
+/** What a reader must know of the latencies before any of them is read. */
+const latencyTitles: Readonly<Partial<Record<Fidelity, string>>> = {
+  emulated: 'Latency (emulated, not performance)',
+  counted: 'Latency (counted, not performance)',
+  virtualized: 'Latency (virtualized)',
+};
+
 /** `summary.md`: the outcome first, then steps, load counts and figures, and what the run was made of. */
 export const summary = (results: Results): string => {
   const { run, machine, inputs } = results;
@@ -74,10 +81,7 @@ export const summary = (results: Results): string => {
     ...section('Steps', table(['step', 'where', 'outcome', 'expected', 'actual'], stepRows(results))),
     ...section('Load', drawn(countTable(results))),
     ...section('Rates and CPU time', drawn(loadFigureTable(results))),
-    ...section(
-      warning === undefined ? 'Latency' : `Latency (${machine.fidelity}, not performance)`,
-      drawn(latencyTable(results)),
-    ),
+    ...section(latencyTitles[machine.fidelity] ?? 'Latency', drawn(latencyTable(results))),
     ...section('Figures', drawn(figureTable(results))),
     ...section(
       'First answer',

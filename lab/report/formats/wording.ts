@@ -77,6 +77,8 @@ export const warningOf = ({ machine, run }: Results): string | undefined => {
   if (machine.accelerator === notStarted) return undefined;
   if (machine.fidelity === 'emulated')
     return `This ran on an emulator (${machine.accelerator}): its timings are not performance measurements; counts are valid.${run.emulator?.start ? startWords[run.emulator.start] : ''}`;
+  if (machine.fidelity === 'virtualized')
+    return `This ran in a virtual machine (${machine.accelerator}): its figures are to be compared with others of the same virtual machine on the same computer, not with those of a board.`;
   if (machine.fidelity === 'counted')
     return 'Times are instructions counted by the emulator: reproducible, but not performance measurements.';
   return undefined;

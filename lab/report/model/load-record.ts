@@ -16,7 +16,7 @@ export type LoadRecord = {
 
 /** Times are performance only where no emulator made them. */
 export const timeKind = (fidelity: Fidelity): 'performance' | 'emulated' =>
-  fidelity === 'native' || fidelity === 'hardware' ? 'performance' : 'emulated';
+  fidelity === 'emulated' || fidelity === 'counted' ? 'emulated' : 'performance';
 
 /** The counts of a load in the order a table shows them, with the words for its head. */
 export const loadCounts = {

@@ -21,8 +21,11 @@ export type Verdict = Static<typeof Verdict>;
 export const Place = Type.Enum(['board', 'instance', 'lab']);
 export type Place = Static<typeof Place>;
 
-/** What kind of figures a machine can give: `counted` is instructions of a deterministic emulation. */
-export const Fidelity = Type.Enum(['emulated', 'counted', 'native', 'hardware']);
+/**
+ * What kind of figures a machine can give: `counted` is instructions of a deterministic emulation, `virtualized` is this
+ * computer's processor in a virtual machine.
+ */
+export const Fidelity = Type.Enum(['emulated', 'counted', 'virtualized', 'native', 'hardware']);
 export type Fidelity = Static<typeof Fidelity>;
 
 const Expectation = Type.Object({
@@ -54,7 +57,7 @@ export type Input = Static<typeof Input>;
 
 /**
  * One measured quantity with one sample a replicate (a boot or a fresh deployment). `count` means the same on every
- * machine; `performance` is only reported where the fidelity is native or hardware; `counted` is instructions of a
+ * machine; `performance` is only reported where the fidelity is virtualized, native or hardware; `counted` is instructions of a
  * deterministic run, the same for the same inputs; `emulated` is a time seen under emulation: fit for noticing that
  * something hangs, never for comparing.
  */

@@ -1,12 +1,11 @@
 import fs from 'node:fs/promises';
-import http from 'node:http';
 import fc from 'fast-check';
 import t from 'tap';
 import { execOk } from '../../../../lab/machine/machine.ts';
 import { bindShell } from '../../../../lab/scenario/targets/shell.ts';
 import { until } from '../../../../lab/system/wait.ts';
 import { privateCache } from '../../../support/files/private.ts';
-import { boot, noMachine } from './boot.ts';
+import { askFromBoard, boot, noMachine } from './boot.ts';
 
 const reason = await noMachine();
 
@@ -116,12 +115,7 @@ t.test('a board in QEMU', { skip: reason }, async (t) => {
     t.equal(await (await fetch(`http://${host}:${port}/`)).text(), 'yes');
     await serve;
 
-    const server = http.createServer((_request, response) => response.end('hello board'));
-    await new Promise<void>((resolve) => server.listen(0, machine.uplink.bind, resolve));
-    t.teardown(() => server.close());
-    const address = server.address();
-    if (address === null || typeof address === 'string') return t.fail('no TCP address');
-    t.equal(await execOk(machine, ['curl', '-s', `http://${machine.uplink.lab}:${address.port}/`]), 'hello board');
+    t.equal(await askFromBoard(machine, 'hello board'), 'hello board');
   });
 
   await t.test('when it is killed, whoever waits for it learns that at once, and why', async (t) => {
