@@ -41,7 +41,9 @@ export const openMqtt = async (
     return stream;
   };
   // Without a URL: the client would parse one with an outdated function and warn on every start.
-  const client = new MqttClient(open, { clean: true, protocolVersion: 4, protocolId: 'MQTT', ...options });
+  // Without its cache of all 65,536 numbers as bytes, which takes 7 MB and most of the time that a start takes.
+  const fixed = { clean: true, protocolVersion: 4, protocolId: 'MQTT', writeCache: false } as const;
+  const client = new MqttClient(open, { ...fixed, ...options });
   // What TLS needs may have changed: a renewed certificate, an authority put into the system's store.
   if (tls)
     client.on('reconnect', () => {
