@@ -1,9 +1,10 @@
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { namespaceTrouble } from '../../machine/local/namespaces.ts';
+import { openObstacle } from '../../machine/qemu/kvm.ts';
 import { installTrouble } from '../../system/files/installation.mjs';
 import { findProgram } from '../../system/programs.ts';
-import { bad, type Check, good } from './check.ts';
+import { bad, type Check, good, remark } from './check.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const minNode = 24;
@@ -73,5 +74,16 @@ const namespaces: Check = {
   },
 };
 
+const kvm: Check = {
+  name: 'KVM',
+  need: 'doctor', // a run that could use it tries more than this
+  look: async () => {
+    const obstacle = await openObstacle();
+    if (obstacle === undefined) return good('/dev/kvm opens; whether it runs a board is tried when one is started');
+    const { why, next } = obstacle;
+    return remark(`${why}: boards in QEMU are emulated`, next.join('\n    ') || 'nothing else depends on it');
+  },
+};
+
 /** What this computer and its user have to be. */
-export const computerChecks: readonly Check[] = [system, packages, namespaces, user, ssh];
+export const computerChecks: readonly Check[] = [system, packages, namespaces, kvm, user, ssh];

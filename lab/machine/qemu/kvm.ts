@@ -22,7 +22,12 @@ export const deviceObstacle = (device: string, code: string | undefined, owner: 
         "switch on virtualization in the firmware's settings, or nested virtualization where this is a virtual machine",
       ],
     };
-  if ((code === 'EACCES' || code === 'EPERM') && owner !== undefined) {
+  if (code === 'EPERM')
+    return {
+      why: `${device} is forbidden here`,
+      next: ['give the container the device: docker run --device /dev/kvm'],
+    };
+  if (code === 'EACCES' && owner !== undefined) {
     const { group, mode } = owner;
     const isForGroup = (mode & groupReadsAndWrites) === groupReadsAndWrites;
     return {
@@ -49,8 +54,8 @@ const ownerOf = async (device: string): Promise<DeviceOwner | undefined> => {
   return found && { group: await groupName(found.gid), mode: found.mode };
 };
 
-/** What stands between this process and a device that it has to read and write. */
-const openObstacle = async (device: string): Promise<Obstacle | undefined> => {
+/** What stands between this process and KVM's device, which it has to read and write; undefined where nothing does. */
+export const openObstacle = async (device: string = kvmDevice): Promise<Obstacle | undefined> => {
   try {
     await using _ = await fs.open(device, 'r+');
     return undefined;

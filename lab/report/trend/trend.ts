@@ -2,7 +2,7 @@ import { centreOf, changedInputs, judgeFigure, reasonsNotApplicable } from '../c
 import { machineOf } from '../formats/wording.ts';
 import { type Baseline, decisiveInputs } from '../model/baseline.ts';
 import { betterWhen, metricKey, metricsOf } from '../model/metrics.ts';
-import type { Metric, Results } from '../model/results.ts';
+import type { Fidelity, Metric, Results } from '../model/results.ts';
 
 /** A report and where it lies. */
 export type PastRun = { readonly folder: string; readonly results: Results };
@@ -46,12 +46,17 @@ export type Trend = {
   readonly faults: readonly TrendFault[];
 };
 
+const fidelityMarks: Readonly<Partial<Record<Fidelity, string>>> = {
+  counted: ', instructions counted',
+  virtualized: ', virtualized',
+};
+
 /** What runs must have in common for their figures to stand in one row. */
 const kindOf = (results: Results): string => {
   const { scenario, machine, options } = results;
   const { image, boot } = options;
   const special = [image, boot].filter((option) => option !== undefined).join(', ');
-  const how = machine.fidelity === 'counted' ? ', instructions counted' : '';
+  const how = fidelityMarks[machine.fidelity] ?? '';
   return `${scenario.name} on ${machineOf(results)}${special === '' ? '' : ` (${special})`}${how}`;
 };
 

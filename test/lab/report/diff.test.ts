@@ -63,6 +63,11 @@ t.test('only the same thing is compared', async (t) => {
   refused({ ...one, machine: { ...one.machine, fidelity: 'emulated' } }, /machine/);
   refused({ ...one, options: { connections: 8, duration: 4 } }, /options/);
   refused({ ...one, run: { ...one.run, host: { ...one.run.host, cpus: 64 } } }, /host/);
+  const virtualized = { ...one, machine: { ...one.machine, fidelity: 'virtualized' as const } };
+  refused(virtualized, /machine/);
+  const { host } = one.run;
+  const elsewhere = { ...virtualized, run: { ...one.run, host: { ...host, cpus: 64 } } };
+  t.throws(() => diff(virtualized, elsewhere), { message: /host/ }, 'nor on another computer by KVM');
   t.throws(() => diff(failedResults(), failedResults()), /first run: failed/);
   t.equal(diff(one, { ...one, verdict: 'failed' }).regression, true);
 });

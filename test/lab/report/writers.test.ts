@@ -56,6 +56,18 @@ t.test('a report says whether its board was booted or restored, as far as it kno
   }
 });
 
+t.test('figures of a virtual machine are shown, and marked as those in every form', async (t) => {
+  const { machine, ...rest } = passedResults('virtualized');
+  const results = { ...rest, machine: { ...machine, accelerator: 'kvm' } };
+  t.strictSame(problemsOf(Results, results), []);
+  for (const text of [terminal(results, { colours: 0 }), summary(results), htmlReport(results, [])]) {
+    t.match(text, /This ran in a virtual machine \(kvm\): .*not with those of a board/);
+    t.match(text, /responses per second/);
+    t.notMatch(text, /not performance/);
+  }
+  t.match(summary(results), /> \*\*VIRTUALIZED\.\*\* [\s\S]*## Latency \(virtualized\)/);
+});
+
 t.test('junit tells a failure of the product from an error of the lab', { skip: noPython }, async (t) => {
   t.match(parseXml(junit(examples.passed)), { tests: '3', failures: '0', errors: '0', time: '32.5' });
   const failed = parseXml(junit(examples.failed));

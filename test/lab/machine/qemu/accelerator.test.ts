@@ -65,6 +65,7 @@ t.test('what is in the way of the device is said, with what to do', async (t) =>
   t.match(deviceObstacle('/dev/kvm', 'EACCES', { group: 'root', mode: 0o20600 }), {
     why: 'no permission to open /dev/kvm, which is for the administrator alone',
   });
+  t.match(deviceObstacle('/dev/kvm', 'EPERM', { group: 'kvm', mode: 0o20666 }), { why: '/dev/kvm is forbidden here' });
   t.match(deviceObstacle('/dev/kvm', 'ENODEV', { group: 'kvm', mode: 0o20666 }), {
     why: /cannot be opened \(ENODEV\)/,
   });
