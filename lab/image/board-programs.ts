@@ -1,10 +1,11 @@
 import fs from 'node:fs/promises';
 import { type Architecture, hostMachine } from '../system/elf.ts';
+import { fetchBinutils } from '../system/packages/binutils.ts';
 import type { TreeEntry } from '../system/packages/deb.ts';
 import { provideWasmtime, type Wasmtime } from '../wasm/wasmtime.ts';
 import { fileEntry } from './entries.ts';
 import { boardNode } from './node-program.ts';
-import { strip, stripTools } from './strip.ts';
+import { strip } from './strip.ts';
 
 /** The programs that the worker needs, for one architecture. `node` is a path. */
 export type BoardPrograms = {
@@ -38,7 +39,7 @@ export const programEntries = async (
   folder: string,
   signal: AbortSignal,
 ): Promise<readonly TreeEntry[]> => {
-  const tools = architecture === 'aarch64' ? await stripTools(architecture, signal) : undefined;
+  const tools = architecture === 'aarch64' ? await fetchBinutils(architecture, signal) : undefined;
   const bytes = (program: string) => (tools ? strip(program, tools, signal) : fs.readFile(program));
   return [
     fileEntry(`${folder}/node`, await bytes(node), 0o755),

@@ -1,12 +1,12 @@
 import type { Architecture } from '../../system/elf.ts';
 import { labFault } from '../../system/errors.ts';
+import { type Binutils, fetchBinutils } from '../../system/packages/binutils.ts';
 import { packageTree } from '../../system/packages/deb.ts';
 import { type FetchedSet, fetchSet, type SetName } from '../../system/packages/fetch.ts';
 import { debianNames } from '../../system/packages/lock.ts';
 import { fetchTools, type Tools } from '../../system/packages/tools.ts';
 import { provideWasmtime, type Wasmtime } from '../../wasm/wasmtime.ts';
 import { boardNode } from '../node-program.ts';
-import { type StripTools, stripTools } from '../strip.ts';
 import modules from './modules.json' with { type: 'json' };
 import { type Kernel, unpackKernel } from './modules.ts';
 
@@ -41,7 +41,7 @@ const boards: Readonly<Record<BoardName, Board>> = {
 export type Parts = {
   readonly architecture: Architecture;
   readonly tools: Tools;
-  readonly binutils: StripTools;
+  readonly binutils: Binutils;
   readonly userland: FetchedSet;
   readonly kernel: Kernel;
   /** Modules that are loaded at boot. */
@@ -74,7 +74,7 @@ export const gatherParts = async (
   const progress = (done: number, total: number) => say(`packages ${percent(done, total)}`);
   const [tools, binutils, userland, kernelSet, node, wasmtime] = await Promise.all([
     fetchTools('image-tools', undefined, signal),
-    stripTools(architecture, signal),
+    fetchBinutils(architecture, signal),
     fetchSet('userland', progress, signal, debianNames[architecture]),
     fetchSet(kernelSetName, undefined, signal),
     boardNode(architecture, signal),

@@ -3,20 +3,21 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { fetchTools } from '../../../system/packages/tools.ts';
+import type { Architecture } from '../../../system/elf.ts';
+import { fetchBinutils } from '../../../system/packages/binutils.ts';
 import type { ExecOptions } from '../../machine.ts';
 import type { GuestAgent } from '../agent.ts';
 
-const source = fileURLToPath(new URL('reseed.s', import.meta.url));
 /** Where the program lies in a guest from before it is saved until it goes on. */
 const program = '/run/reseed';
 const seedBytes = 64;
 
 /** Assembles the program that makes the kernel use new entropy at once, which no program of the image can. */
-const assembleReseed = async (folder: string, signal: AbortSignal): Promise<Buffer> => {
-  const tools = await fetchTools('image-tools', undefined, signal);
-  const run = (name: string, args: readonly string[]) => {
-    const tool = tools.program(`usr/bin/aarch64-linux-gnu-${name}`);
+const assembleReseed = async (architecture: Architecture, folder: string, signal: AbortSignal): Promise<Buffer> => {
+  const source = fileURLToPath(new URL(`reseed-${architecture}.s`, import.meta.url));
+  const { program: toolFor } = await fetchBinutils(architecture, signal);
+  const run = (name: 'as' | 'ld', args: readonly string[]) => {
+    const tool = toolFor(name);
     return execa(tool.file, [...tool.args, ...args], { cancelSignal: signal });
   };
   const [object, linked] = [path.join(folder, 'reseed.o'), path.join(folder, 'reseed')];
@@ -32,8 +33,13 @@ const runScript = async (agent: GuestAgent, script: string, options: ExecOptions
 };
 
 /** Puts into a guest what {@link refresh} needs. `folder` is for temporary files. */
-export const prepareRefresh = async (agent: GuestAgent, folder: string, signal: AbortSignal): Promise<void> => {
-  await agent.writeFile(program, await assembleReseed(folder, signal));
+export const prepareRefresh = async (
+  agent: GuestAgent,
+  architecture: Architecture,
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  await agent.writeFile(program, await assembleReseed(architecture, folder, signal));
   await runScript(agent, `chmod 755 ${program}`, { signal });
 };
 

@@ -82,7 +82,7 @@ const save = async ({ emulator, agent, orLost }: BootedEmulator, options: BootOp
   await keepSavedBoot(
     key,
     async (file) => {
-      await orLost(prepareRefresh(agent, run.folder, saving));
+      await orLost(prepareRefresh(agent, definition.architecture, run.folder, saving));
       try {
         await orLost(saveState(emulator.monitor, file, saving));
       } finally {

@@ -1,29 +1,12 @@
 import fs from 'node:fs/promises';
-import t, { type Test } from 'tap';
-import { execOk, type Machine } from '../../../../lab/machine/machine.ts';
+import t from 'tap';
 import { cachePath } from '../../../../lab/system/files/cache.ts';
 import { privateCache } from '../../../support/files/private.ts';
 import { boot, noMachine } from './boot.ts';
+import { goesOn, ownThings, sh } from './saved.ts';
 
 const reason = await noMachine();
-const sh = (machine: Machine, script: string): Promise<string> => execOk(machine, ['sh', '-c', script]);
 const savedFiles = () => fs.readdir(cachePath('saved-boots'));
-
-/** What a board that goes on after it was saved or restored has to be. */
-const goesOn = async (t: Test, machine: Machine): Promise<void> => {
-  const clock = Number(await sh(machine, 'date +%s'));
-  t.ok(Math.abs(Date.now() / 1000 - clock) < 30, `its clock is right: ${clock}`);
-  await sh(machine, `ping -c 1 -W 10 ${machine.uplink.lab}`);
-  await t.rejects(machine.readFile('/run/reseed'), 'what had to be run first is gone');
-};
-
-/** What no two boards may have in common. */
-const ownThings = async (machine: Machine): Promise<readonly string[]> => [
-  await sh(machine, 'head -c 32 /dev/urandom | base64'),
-  await sh(machine, 'cat /proc/sys/kernel/random/uuid'),
-  await sh(machine, 'cat /proc/sys/kernel/random/boot_id'),
-  await sh(machine, 'node -p "crypto.randomUUID()"'),
-];
 
 t.test('a board that was booted once is restored', { skip: reason }, async (t) => {
   await using _ = await privateCache();

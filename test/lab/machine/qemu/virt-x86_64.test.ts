@@ -2,13 +2,15 @@ import t from 'tap';
 import { execOk } from '../../../../lab/machine/machine.ts';
 import { privateCache } from '../../../support/files/private.ts';
 import { askFromBoard, boot, noMachine } from './boot.ts';
+import { goesOn, ownThings } from './saved.ts';
 
 const reason = await noMachine('virt-x86_64');
 
 t.test('an x86-64 board in QEMU, by KVM where that is usable', { skip: reason }, async (t) => {
   await using _ = await privateCache();
   const notes: string[] = [];
-  await using board = await boot({ machine: 'virt-x86_64', accel: 'auto', note: (text) => void notes.push(text) });
+  const asAUser = { machine: 'virt-x86_64', accel: 'auto', fresh: false } as const;
+  await using board = await boot({ ...asAUser, note: (text) => void notes.push(text) });
   const { machine } = board;
 
   await t.test('is what it says it is', async (t) => {
@@ -35,5 +37,13 @@ t.test('an x86-64 board in QEMU, by KVM where that is usable', { skip: reason },
 
   await t.test('the board and this computer reach each other', async (t) => {
     t.equal(await askFromBoard(machine, 'hello board'), 'hello board');
+  });
+
+  await t.test('an emulated one was saved, and the next is restored from it', async (t) => {
+    await using next = await boot(asAUser);
+    t.equal(next.machine.start, machine.accelerator === 'kvm' ? 'booted' : 'restored');
+    await goesOn(t, next.machine);
+    const things = [...(await ownThings(machine)), ...(await ownThings(next.machine))];
+    t.equal(new Set(things).size, things.length, things.join(''));
   });
 });
