@@ -1,10 +1,11 @@
 import fs from 'node:fs/promises';
 import type { Command } from 'commander';
+import { reap } from '../machine/reap.ts';
 import { endedFault } from '../standing/choose.ts';
 import { endLab, findLabs } from '../standing/client.ts';
 import { messageOf } from '../system/errors.ts';
 import { cacheRoot } from '../system/files/cache.ts';
-import { keptRuns, listRuns, reapRuns, removeRun } from '../system/runs.ts';
+import { keptRuns, listRuns, removeRun } from '../system/runs.ts';
 import type { CommandContext } from './context.ts';
 
 /** Removes what killed runs left, and on request kept machines and the cache. Never what a living run uses. */
@@ -13,7 +14,7 @@ const clean = async (
   { signal }: CommandContext,
 ): Promise<void> => {
   const say = (text: string) => process.stdout.write(`${text}\n`);
-  const dead = await reapRuns();
+  const { runs: dead, claims } = await reap(say);
   for (const { id, what } of dead) say(`removed ${id} (${what}), whose lab had ended`);
   const { living, ended } = await findLabs();
   for (const one of ended) say(messageOf(endedFault(one)));
@@ -32,13 +33,15 @@ const clean = async (
   if (flags.cache) {
     if (left.length > 0)
       say(`the cache stays: ${left.length} machine(s) use it (${left.map(({ id }) => id).join(', ')})`);
+    else if (claims.some(({ problem }) => problem !== undefined))
+      say('the cache stays: it says which labgrid places have to be given back');
     else {
       await fs.rm(cacheRoot(), { recursive: true, force: true });
       say(`removed ${cacheRoot()}`);
     }
   }
-  if (dead.length + ended.length + kept.length + (flags.kept ? living.length : 0) === 0 && !flags.cache)
-    say('nothing to remove');
+  const removed = [dead, ended, kept, claims, flags.kept ? living : []].flat();
+  if (removed.length === 0 && !flags.cache) say('nothing to remove');
 };
 
 export const addCleanCommand = (program: Command, context: CommandContext): void => {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { ownMachines } from '../machine/hardware/definition.ts';
 import { findMachineKind } from '../machine/machines.ts';
+import { reap } from '../machine/reap.ts';
 import { examine } from '../machine/troubles.ts';
 import { remarkSign, verdictSigns } from '../report/formats/verdict.ts';
 import type { CheckResult } from '../system/check-result.ts';
@@ -30,7 +31,9 @@ const checkMachine = async (id: string | undefined, signal: AbortSignal): Promis
   if (kind?.examine) {
     const needed: ReadonlySet<Need> = new Set(['every run', ...kind.requires]);
     const fatal = (await examineComputer(needed, { reports: defaultReports, signal })).filter((one) => one.fatal);
-    return fatal.length > 0 ? fatal : await kind.examine(signal);
+    if (fatal.length > 0) return fatal;
+    await reap();
+    return await kind.examine(signal);
   }
   if (id !== undefined && !/^\d{8}T/.test(id)) throw usageFault(`no machine '${id}'${nearest(id, ownMachines())}`);
   const { id: run, description, machine } = await openBoard(id === undefined ? {} : { id });

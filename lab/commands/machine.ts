@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import {
-  type HardwareDefinition,
+  type MachineDefinition,
   machineFile,
   ownMachines,
   readMachine,
   removeMachine,
   saveMachine,
 } from '../machine/hardware/definition.ts';
+import { placeOf } from '../machine/hardware/resolve.ts';
 import { machineNames } from '../machine/machines.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
 import { nearest } from '../system/nearest.ts';
@@ -14,22 +15,38 @@ import { type CommandContext, printJson, wholeNumber } from './context.ts';
 
 const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
 
-const add = (name: string, flags: HardwareDefinition): void => {
+type AddFlags = Omit<MachineDefinition, 'labgrid'> & { readonly labgrid?: string };
+
+/** A place by its name, or any that has some tags, as labgrid's own client writes them. */
+const labgridOf = (text: string): NonNullable<MachineDefinition['labgrid']> => {
+  const tags = words(text).map((word) => /^([^=]+)=(.+)$/.exec(word)?.slice(1) ?? []);
+  if (tags.some(({ length }) => length === 0) || tags.length === 0) return text;
+  return { tags: Object.fromEntries(tags) };
+};
+
+const add = (name: string, { labgrid, ...flags }: AddFlags): void => {
   if (machineNames.includes(name)) throw usageFault(`${name} is a machine of the lab's own: take another name`);
   if (readMachine(name))
     throw usageFault(`there is a machine ${name} already: ${machineFile(name)}`, [
       `npm run lab -- machine remove ${name}`,
     ]);
-  const file = saveMachine(name, { ...flags });
+  if (flags.ssh === undefined && labgrid === undefined)
+    throw usageFault(`say how ${name} is reached: --ssh USER@HOST or --labgrid PLACE`);
+  const file = saveMachine(name, { ...flags, ...(labgrid === undefined ? {} : { labgrid: labgridOf(labgrid) }) });
   process.stdout.write(
     `${name}: ${file}\n  npm run lab -- doctor --machine ${name}\n  npm run lab -- scenario bridged --machine ${name}\n`,
   );
 };
 
-const line = ({ ssh, serial, powerCycle }: HardwareDefinition): string =>
-  [ssh, ...(serial === undefined ? [] : [`serial ${serial}`]), ...(powerCycle ? [`power ${powerCycle[0]}`] : [])].join(
-    ', ',
-  );
+const line = (machine: MachineDefinition): string => {
+  const { ssh, labgrid, serial, powerCycle } = machine;
+  return [
+    ...(ssh === undefined ? [] : [ssh]),
+    ...(labgrid === undefined ? [] : [`labgrid ${placeOf(machine)}`]),
+    ...(serial === undefined ? [] : [`serial ${serial}`]),
+    ...(powerCycle ? [`power ${powerCycle[0]}`] : []),
+  ].join(', ');
+};
 
 /** A bad machine file is said in its line: the others are listed all the same. */
 const list = ({ json }: { readonly json: boolean }): void => {
@@ -55,12 +72,15 @@ const remove = (name: string): void => {
 };
 
 export const addMachineCommand = (program: Command, _context: CommandContext): void => {
-  const machine = program.command('machine').description('add, list and remove boards of your own that ssh reaches');
+  const machine = program
+    .command('machine')
+    .description('add, list and remove boards of your own that ssh or labgrid reaches');
   machine
     .command('add')
     .description('register a board, so that --machine takes its name')
     .argument('<name>', 'what you call it')
-    .requiredOption('--ssh <user@host>', 'how ssh reaches it, as root or as a user with passwordless sudo')
+    .option('--ssh <user@host>', 'how ssh reaches it, as root or as a user with passwordless sudo')
+    .option('--labgrid <place>', 'the labgrid place that it belongs to, or tags of one as KEY=VALUE, by spaces')
     .option('--port <n>', "ssh's port there", wholeNumber(1, 65_535))
     .option('--identity <file>', 'the private key, if ssh does not find it')
     .option('--architecture <name>', 'processor architecture: aarch64 or x86_64 (default: aarch64)')
@@ -76,7 +96,9 @@ export const addMachineCommand = (program: Command, _context: CommandContext): v
 Examples:
   npm run lab -- machine add pi4 --ssh root@oakestra-raspi4.local
   npm run lab -- machine add pi4 --ssh 'pi@[fe80::1%eth0]:2222'
-  npm run lab -- machine add pi4 --ssh root@192.168.1.40 --serial /dev/ttyUSB0 --power-cycle 'uhubctl -l 1-1 -p 2 -a cycle'`,
+  npm run lab -- machine add pi4 --ssh root@192.168.1.40 --serial /dev/ttyUSB0 --power-cycle 'uhubctl -l 1-1 -p 2 -a cycle'
+  npm run lab -- machine add pi4 --labgrid pi4-1
+  npm run lab -- machine add any-pi4 --labgrid 'board=raspi4 site=lab1'`,
     )
     .action(add);
   machine

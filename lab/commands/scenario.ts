@@ -10,6 +10,7 @@ import {
   type MachineOptions,
 } from '../machine/kind.ts';
 import { machineKind, machineNames } from '../machine/machines.ts';
+import { reap } from '../machine/reap.ts';
 import { writeReport } from '../report/folder.ts';
 import { columns } from '../report/formats/columns.ts';
 import { terminal } from '../report/formats/terminal.ts';
@@ -19,7 +20,6 @@ import { type Outcome, runScenario } from '../scenario/run/run.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type OtherNetManager, openNetManager } from '../scenario/services/net-manager.ts';
 import { usageFault } from '../system/errors.ts';
-import { reapRuns } from '../system/runs.ts';
 import { helloApp, openApp } from '../wasm/app.ts';
 import { accelOption } from './accel-option.ts';
 import { type AnswerFlags, addAnswerOptions, readExpectedAnswer } from './answer.ts';
@@ -124,7 +124,7 @@ const run = async (name: string, flags: ScenarioFlags, command: Command, context
     );
   await preflight({ kinds: [kind], reports: flags.reports, wasmtime: flags.wasmtime }, context.signal);
   await kind.enter?.(machine, context.signal);
-  await reapRuns();
+  await reap();
   using progress = showProgress(process.stderr);
   const once = () =>
     runScenario({

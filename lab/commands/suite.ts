@@ -5,6 +5,7 @@ import Type from 'typebox';
 import { parseJson } from '../../worker/contract/check.ts';
 import { type AcceleratorChoice, type ImageKind, imageKinds, type MachineKind } from '../machine/kind.ts';
 import { machineKind, machineNames } from '../machine/machines.ts';
+import { reap } from '../machine/reap.ts';
 import { writeSuite } from '../report/folder.ts';
 import { suiteOnGithub } from '../report/formats/github.ts';
 import { suiteTerminal } from '../report/formats/terminal.ts';
@@ -16,7 +17,7 @@ import { countedEntries, type SuiteEntry, suiteVerdict } from '../report/model/s
 import { findScenario, scenarioNames } from '../scenario/find.ts';
 import { reasonNotRunnable } from '../scenario/run/run.ts';
 import { messageOf, usageFault } from '../system/errors.ts';
-import { entryMark, newId, reapRuns } from '../system/runs.ts';
+import { entryMark, newId } from '../system/runs.ts';
 import { accelOption } from './accel-option.ts';
 import { type CommandContext, defaultReports, exitWith, printJson, wholeNumber } from './context.ts';
 import { preflight } from './preflight/preflight.ts';
@@ -67,7 +68,7 @@ const runOne = async (
     },
   );
   // what a lab beside this one left is removed as well, but is not this scenario's doing
-  const left = (await reapRuns()).filter(({ entry }) => entry === mark);
+  const left = (await reap()).runs.filter(({ entry }) => entry === mark);
   const entry = { ...entryOf(name, kind), seconds: (performance.now() - began) / 1000 };
   const cut = child.timedOut ? `it timed out after ${flags.limit} s` : signal.aborted ? 'interrupted' : undefined;
   try {
@@ -96,7 +97,7 @@ const suite = async (requested: readonly string[], flags: SuiteFlags, context: C
   const scenarios = found.filter(({ onRequest }) => requested.length > 0 || !onRequest);
   const folder = path.join(flags.reports, `${newId()}-suite`);
   await preflight({ kinds, reports: flags.reports }, context.signal);
-  await reapRuns();
+  await reap();
   const pairs = kinds.flatMap((kind) =>
     scenarios.map((scenario) => ({ kind, ...scenario, ...entryOf(scenario.name, kind) })),
   );

@@ -123,6 +123,12 @@ const isLiving = async ({ id, boot, host, kept }: RunRecord): Promise<boolean> =
   return isLocked(kept ? machineFile(id) : ownerFile(id));
 };
 
+/** True while somebody may use the run with this id. */
+export const isRunLiving = async (id: string): Promise<boolean> => {
+  const record = (await listRuns()).find((one) => one.id === id);
+  return record !== undefined && (await isLiving(record));
+};
+
 /** The kept machines that still run, oldest first. */
 export const keptRuns = async (): Promise<readonly RunRecord[]> => {
   const kept = (await listRuns()).filter((record) => record.kept);

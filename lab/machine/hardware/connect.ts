@@ -13,9 +13,11 @@ const powerMs = 60_000;
 const bootMs = 180_000;
 const directMs = 2_000;
 
-/** Takes the board's power away and gives it back, by the user's own command. */
-const cyclePower = async ([file = '', ...args]: readonly string[], signal: AbortSignal): Promise<void> => {
+/** Takes the board's power away and gives it back, by the user's own command or what the board's place has for it. */
+const cyclePower = async (power: NonNullable<HardwareDefinition['powerCycle']>, signal: AbortSignal): Promise<void> => {
   const cancelSignal = deadline(powerMs, 'the power command', signal);
+  if ('cycle' in power) return await power.cycle(cancelSignal);
+  const [file = '', ...args] = power;
   await execa(file, args, { stdin: 'ignore', cancelSignal }).catch((error: unknown) => {
     signal.throwIfAborted();
     // without its arguments: one may be a switch's password

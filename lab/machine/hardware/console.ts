@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
-import { SerialPort } from 'serialport';
 import { type LabError, labFault } from '../../system/errors.ts';
 import type { MachineLog } from '../machine.ts';
-
-const baudRate = 115_200;
+import { openDevice } from './serial/device.ts';
+import type { NetworkSerial } from './serial/line.ts';
+import { openNetworkSerial } from './serial/network.ts';
 
 /** Lines that a person has to know of, and what they say. Each is told once. */
 const alarms: readonly (readonly [RegExp, string])[] = [
@@ -27,55 +26,40 @@ export type SerialConsole = AsyncDisposable & { readonly log: MachineLog };
 const textOf = (line: string): string => stripVTControlCharacters(line).replace(/\p{Cc}/gu, '');
 
 /**
- * Reads a board's serial console until it is disposed of; `note` is told what its lines warn of. Throws a lab fault when
- * the device cannot be opened; `lost` gets one when it goes away meanwhile.
+ * Reads a board's serial console, at a device of this computer or at another one, until it is disposed of; `note` is
+ * told what its lines warn of. Throws a lab fault when it cannot be opened; `lost` gets one when it goes away meanwhile.
  */
 export const openConsole = async (
-  device: string,
+  source: string | NetworkSerial,
   note: (text: string) => void,
   lost: (reason: LabError) => void,
 ): Promise<SerialConsole> => {
-  const port = new SerialPort({ path: device, baudRate, autoOpen: false });
-  await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve()))).catch(
-    (error: unknown) => {
-      throw labFault(
-        `the serial console ${device} cannot be opened`,
-        [
-          'ls -l /dev/serial/by-id/',
-          'sudo usermod -aG dialout $USER, and log in again, where it says "permission denied"',
-          'wait until what else reads it has ended, where it says "cannot lock port"',
-        ],
-        error,
-      );
-    },
-  );
+  const line = typeof source === 'string' ? await openDevice(source) : await openNetworkSerial(source);
+  const name = typeof source === 'string' ? source : `${source.host}:${source.port}`;
   const lines: string[] = [];
   const told = new Set<string>();
   let closing = false;
-  createInterface({ input: port, crlfDelay: Number.POSITIVE_INFINITY })
+  createInterface({ input: line.input, crlfDelay: Number.POSITIVE_INFINITY })
     .on('line', (raw) => {
-      const line = textOf(raw);
-      lines.push(`${new Date().toISOString()} ${line}`);
-      const alarm = warningIn(line);
+      const text = textOf(raw);
+      lines.push(`${new Date().toISOString()} ${text}`);
+      const alarm = warningIn(text);
       if (alarm === undefined || told.has(alarm)) return;
       told.add(alarm);
-      note(`${alarm} (console: ${line.trim()})`);
+      note(`${alarm} (console: ${text.trim()})`);
     })
     .on('error', () => {
       // the port tells its own errors
     });
-  port.on('error', (error) => lost(labFault(`the serial console ${device} fails`, [], error)));
-  port.on('close', () => {
-    if (!closing) lost(labFault(`the serial console ${device} went away`, ['look at the adapter and its cable']));
+  line.input.on('error', (error) => lost(labFault(`the serial console ${name} fails`, [], error)));
+  line.input.on('close', () => {
+    if (!closing) lost(labFault(`the serial console ${name} went away`, ['look at the adapter and its cable']));
   });
   return {
-    log: { name: 'console', read: async () => lines.map((line) => `${line}\n`).join('') },
+    log: { name: 'console', read: async () => lines.map((one) => `${one}\n`).join('') },
     [Symbol.asyncDispose]: async () => {
       closing = true;
-      if (!port.isOpen) return;
-      const closed = once(port, 'close');
-      port.close();
-      await closed;
+      await line.close();
     },
   };
 };

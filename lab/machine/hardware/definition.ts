@@ -5,16 +5,55 @@ import { InvalidData, parse } from '../../../worker/contract/check.ts';
 import { messageOf, usageFault } from '../../system/errors.ts';
 import { configHome } from '../../system/files/user-folders.ts';
 import { refuseUnknown } from '../../system/nearest.ts';
+import type { NetworkSerial } from './serial/line.ts';
+
+const Labgrid = Type.Union(
+  [
+    Type.String({ minLength: 1, description: 'The name or alias of a place.' }),
+    Type.Object(
+      {
+        place: Type.Optional(Type.String({ minLength: 1, description: 'The name or alias of a place.' })),
+        tags: Type.Optional(
+          Type.Record(Type.String(), Type.String({ minLength: 1 }), {
+            minProperties: 1,
+            description: 'Any place that has all these tags, instead of one by its name.',
+          }),
+        ),
+        coordinator: Type.Optional(
+          Type.String({
+            pattern: '^(\\[[^\\s\\]]+\\]|[^\\s:/-][^\\s:/]*)(:\\d+)?$',
+            description: 'The coordinator as HOST or HOST:PORT; LG_COORDINATOR, or 127.0.0.1:20408, when left out.',
+          }),
+        ),
+        wait: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            maximum: 86_400,
+            description: 'How many seconds to wait for a place that somebody else has; none when left out.',
+          }),
+        ),
+      },
+      { additionalProperties: false },
+    ),
+  ],
+  {
+    description:
+      'The place of a labgrid coordinator that the board belongs to. Address, serial console and power come from it as far as they are not in this file.',
+  },
+);
 
 /** A machine file: how a board on the bench is reached. It holds no secret: keys stay where ssh has them. */
 export const MachineFile = Type.Object(
   {
     $schema: Type.Optional(Type.String({ description: 'Where an editor finds what a machine file may hold.' })),
-    ssh: Type.String({
-      pattern: '^[^\\s@-][^\\s@]*(@[^\\s@-][^\\s@]*)?$',
-      description:
-        'user@host, user@host:port, user@[IPv6 address]:port, or a name of your ssh configuration. The user is root on the board, or becomes it by sudo without a password.',
-    }),
+    ssh: Type.Optional(
+      Type.String({
+        pattern: '^[^\\s@-][^\\s@]*(@[^\\s@-][^\\s@]*)?$',
+        description:
+          'user@host, user@host:port, user@[IPv6 address]:port, or a name of your ssh configuration. The user is root on the board, or becomes it by sudo without a password.',
+      }),
+    ),
+    labgrid: Type.Optional(Labgrid),
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535, description: "The port of the board's sshd." })),
     identity: Type.Optional(
       Type.String({ minLength: 1, description: "The private key's file, where ssh would not find it by itself." }),
@@ -38,9 +77,25 @@ export const MachineFile = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false, title: 'A machine file of the lab' },
+  {
+    additionalProperties: false,
+    title: 'A machine file of the lab',
+    anyOf: [{ required: ['ssh'] }, { required: ['labgrid'] }],
+  },
 );
-export type HardwareDefinition = Omit<Static<typeof MachineFile>, '$schema'>;
+export type MachineDefinition = Omit<Static<typeof MachineFile>, '$schema'>;
+
+/** What takes a board's power away and gives it back, where that is not a program of the user's. */
+export type PowerPort = { readonly name: string; readonly cycle: (signal: AbortSignal) => Promise<void> };
+
+/** How a board is reached: as the machine file says, or the place that was acquired. */
+export type HardwareDefinition = Pick<MachineDefinition, 'port' | 'identity' | 'architecture'> & {
+  readonly ssh: string;
+  readonly serial?: string | NetworkSerial;
+  readonly powerCycle?: readonly string[] | PowerPort;
+  /** The place whose board it is: behind one machine file there may be several boards. */
+  readonly place?: string;
+};
 
 /** How ssh is told where a board is: words that name a port, and the host as ssh itself takes it, without brackets. */
 export const destinationOf = ({
@@ -69,15 +124,31 @@ export const machineFile = (name: string): string => path.join(folder(), `${name
 /** The file that a machine's ssh host key is pinned in. */
 export const hostKeyFile = (name: string): string => path.join(folder(), `${name}.known_hosts`);
 
+/** Throws a usage fault for what a schema does not say. */
+const requireConsistent = ({ ssh, port, labgrid }: MachineDefinition, what: string): void => {
+  const [, written] = ssh === undefined ? [] : destinationOf({ ssh }).port;
+  if (written !== undefined && port !== undefined && Number(written) !== port)
+    throw usageFault(`${what}: ssh says port ${written}, port says ${port}: leave out one`);
+  if (ssh === undefined && port !== undefined)
+    throw usageFault(`${what}: the port belongs to ssh, which is missing: a place says its own port`);
+  if (typeof labgrid === 'object' && (labgrid.place === undefined) === (labgrid.tags === undefined))
+    throw usageFault(`${what}: labgrid needs either "place" or "tags"`);
+};
+
 /** A machine file's document, checked. Throws a usage fault that names the nearest key for one that does not exist. */
-export const parseDefinition = (document: unknown, what: string): HardwareDefinition => {
+export const parseDefinition = (document: unknown, what: string): MachineDefinition => {
   refuseUnknown(document, Object.keys(MachineFile.properties), what);
+  const { ssh, labgrid } = Object(document) as Readonly<Record<string, unknown>>;
+  if (ssh === undefined && labgrid === undefined)
+    throw usageFault(`${what}: it has neither "ssh" nor "labgrid", by which the board would be reached`);
+  refuseUnknown(
+    typeof labgrid === 'object' ? labgrid : {},
+    Object.keys(Labgrid.anyOf[1].properties),
+    `${what}, labgrid`,
+  );
   try {
     const { $schema: _, ...definition } = parse(MachineFile, document, what);
-    const { ssh, port } = definition;
-    const [, written] = destinationOf({ ssh }).port;
-    if (written !== undefined && port !== undefined && Number(written) !== port)
-      throw usageFault(`${what}: ssh says port ${written}, port says ${port}: leave out one`);
+    requireConsistent(definition, what);
     return definition;
   } catch (error) {
     if (error instanceof InvalidData) throw usageFault(messageOf(error));
@@ -86,7 +157,7 @@ export const parseDefinition = (document: unknown, what: string): HardwareDefini
 };
 
 /** The machine of the user's own with a name; undefined when there is none. Throws a usage fault for a bad file. */
-export const readMachine = (name: string): HardwareDefinition | undefined => {
+export const readMachine = (name: string): MachineDefinition | undefined => {
   const file = machineFile(name);
   if (!namePattern.test(name) || !fs.existsSync(file)) return undefined;
   let document: unknown;
@@ -106,7 +177,7 @@ export const ownMachines = (): readonly string[] =>
     .toSorted();
 
 /** Writes a new machine's file and returns its path. Throws a usage fault for a name that cannot be one. */
-export const saveMachine = (name: string, definition: HardwareDefinition): string => {
+export const saveMachine = (name: string, definition: MachineDefinition): string => {
   if (!namePattern.test(name)) throw usageFault(`'${name}' is no name for a machine: use a-z, 0-9 and -`);
   const file = machineFile(name);
   fs.mkdirSync(folder(), { recursive: true });

@@ -1,10 +1,11 @@
 import type { CheckResult } from '../../system/check-result.ts';
 import { LabError, messageOf } from '../../system/errors.ts';
-import { openRun } from '../../system/runs.ts';
+import { openRun, type RunFolder } from '../../system/runs.ts';
 import { checksOf } from './checks.ts';
 import { openConsole } from './console.ts';
-import type { HardwareDefinition } from './definition.ts';
+import type { HardwareDefinition, MachineDefinition } from './definition.ts';
 import { probeBoard } from './hardware.ts';
+import { placeOf, resolveBoard } from './resolve.ts';
 import { BoardShell } from './ssh/board-shell.ts';
 import { Connection } from './ssh/connection.ts';
 import { tryConnection } from './trial.ts';
@@ -19,10 +20,11 @@ const unmet = (name: string, error: unknown): CheckResult => {
   };
 };
 
-const checkSerial = async (device: string): Promise<CheckResult> => {
+const checkSerial = async (source: NonNullable<HardwareDefinition['serial']>): Promise<CheckResult> => {
+  const device = typeof source === 'string' ? source : `${source.host}:${source.port}`;
   try {
     await using _ = await openConsole(
-      device,
+      source,
       () => {},
       () => {},
     );
@@ -32,14 +34,14 @@ const checkSerial = async (device: string): Promise<CheckResult> => {
   }
 };
 
-/** What there is to say about a board before anything is run on it. Nothing is changed there. */
-export const examineHardware = async (
+/** What a board shows that ssh reaches. */
+const examineReached = async (
   name: string,
   definition: HardwareDefinition,
+  run: RunFolder,
   signal: AbortSignal,
 ): Promise<readonly CheckResult[]> => {
   const serial = definition.serial === undefined ? [] : [await checkSerial(definition.serial)];
-  await using run = await openRun(`a look at ${name}`);
   try {
     await using connection = await Connection.open({ name, definition, run }, signal);
     const board = new BoardShell(connection, run);
@@ -50,5 +52,30 @@ export const examineHardware = async (
   } catch (error) {
     signal.throwIfAborted();
     return [unmet('ssh', error), ...serial];
+  }
+};
+
+/** What there is to say about a board before anything is run on it. Nothing is changed there. */
+export const examineHardware = async (
+  name: string,
+  machine: MachineDefinition,
+  signal: AbortSignal,
+): Promise<readonly CheckResult[]> => {
+  await using run = await openRun(`a look at ${name}`);
+  const remarks: string[] = [];
+  const note = (text: string) => void remarks.push(text);
+  const gone = new AbortController();
+  const lost = (reason: Error) => gone.abort(reason);
+  try {
+    const place = await resolveBoard({ definition: machine, run, say: () => {}, note, lost, signal });
+    await using _ = place;
+    const { definition } = place;
+    const found = await examineReached(name, definition, run, AbortSignal.any([signal, gone.signal]));
+    if (definition.place === undefined) return found;
+    const detail = `${placeOf(machine)} is free: ${[`it is ${definition.place}`, ...remarks].join('; ')}`;
+    return [{ name: 'labgrid', ok: true, detail }, ...found];
+  } catch (error) {
+    signal.throwIfAborted();
+    return [unmet('labgrid', error)];
   }
 };

@@ -7,8 +7,9 @@ import { lockBoard, ownerOf } from './board-lock.ts';
 import { checksOf, hasWorker } from './checks.ts';
 import { connectTo, listens } from './connect.ts';
 import { openConsole } from './console.ts';
-import type { HardwareDefinition } from './definition.ts';
+import type { MachineDefinition } from './definition.ts';
 import { type BoardProbe, conditionOf, isEmulated, parseProbe, probeScript, throttling } from './probe.ts';
+import { resolveBoard } from './resolve.ts';
 import { BoardShell } from './ssh/board-shell.ts';
 import { tryConnection } from './trial.ts';
 import { restoreInstalled } from './worker/installed.ts';
@@ -23,7 +24,7 @@ export const hardwareCapabilities: ReadonlySet<Capability> = new Set([...network
 
 export type HardwareOptions = {
   readonly name: string;
-  readonly definition: HardwareDefinition;
+  readonly definition: MachineDefinition;
   readonly run: RunFolder;
   /** A wasmtime for a board that has no worker of its own. */
   readonly wasmtime?: string | undefined;
@@ -58,12 +59,13 @@ export const startHardware = (options: HardwareOptions): Promise<Machine> =>
   });
 
 const start = async (options: HardwareOptions): Promise<Machine> => {
-  const { name, definition, run, say, note, signal } = options;
+  const { name, run, say, note, signal } = options;
   await using stack = new AsyncDisposableStack();
   const lost = new AbortController();
   const lose = (reason: Error) => lost.abort(reason);
-  const { serial: device } = definition;
-  const serial = device === undefined ? undefined : stack.use(await openConsole(device, note, lose));
+  const { definition } = stack.use(await resolveBoard({ ...options, lost: lose }));
+  const { serial: source } = definition;
+  const serial = source === undefined ? undefined : stack.use(await openConsole(source, note, lose));
   const connection = stack.use(await connectTo(name, definition, run, note, signal));
   connection.lost.addEventListener('abort', () => lose(connection.lost.reason), { once: true });
   const board = new BoardShell(connection, run);
@@ -119,7 +121,7 @@ const start = async (options: HardwareOptions): Promise<Machine> => {
       const fresh = throttling(now).filter((words) => !throttling(before).includes(words));
       if (fresh.length > 0) note(`this run was throttled, and its figures do not count: ${fresh.join(', ')}`);
       before = now;
-      return conditionOf(now);
+      return { ...conditionOf(now), ...(definition.place === undefined ? {} : { place: definition.place }) };
     },
     [Symbol.asyncDispose]: async () => {
       try {

@@ -2,6 +2,7 @@ import type { MachineKind } from '../kind.ts';
 import { readMachine } from './definition.ts';
 import { examineHardware } from './examine.ts';
 import { hardwareCapabilities, startHardware } from './hardware.ts';
+import { placeOf } from './resolve.ts';
 
 /** A board of the user's own, by its machine file; undefined when there is none of that name. */
 export const hardwareKind = (name: string): MachineKind | undefined => {
@@ -9,7 +10,7 @@ export const hardwareKind = (name: string): MachineKind | undefined => {
   if (!definition) return undefined;
   return {
     name,
-    description: `a board reached by ssh: ${definition.ssh}`,
+    description: `a board reached by ssh: ${definition.ssh ?? `the one of ${placeOf(definition)}`}`,
     architecture: definition.architecture ?? 'aarch64',
     fidelity: 'hardware',
     capabilities: hardwareCapabilities,

@@ -9,7 +9,7 @@ const option = (name: string, value: string): readonly string[] => ['-o', `${nam
 
 /**
  * Arguments of the one connection that everything else goes through (ssh(1), ssh_config(5)). The host's key is taken
- * on first use, pinned under the machine's name, and never taken again. Nothing is ever asked.
+ * on first use, pinned under the name of the machine or its place, and never taken again. Nothing is ever asked.
  */
 export const masterArguments = (name: string, definition: HardwareDefinition, control: string): readonly string[] => [
   ...option('ControlMaster', 'yes'),
@@ -20,7 +20,7 @@ export const masterArguments = (name: string, definition: HardwareDefinition, co
   ...option('UserKnownHostsFile', configured(hostKeyFile(name))),
   ...option('GlobalKnownHostsFile', '/dev/null'),
   ...option('HashKnownHosts', 'no'),
-  ...option('HostKeyAlias', name),
+  ...option('HostKeyAlias', definition.place === undefined ? name : encodeURIComponent(definition.place)),
   ...option('UpdateHostKeys', 'no'),
   ...option('ConnectTimeout', '10'),
   ...option('ServerAliveInterval', '5'),

@@ -4,7 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { HardwareDefinition } from '../../../../lab/machine/hardware/definition.ts';
+import type { MachineDefinition } from '../../../../lab/machine/hardware/definition.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
 import { cachePath } from '../../../../lab/system/files/cache.ts';
 import { networkCommands } from '../../../../lab/system/packages/network-tools.ts';
@@ -53,7 +53,7 @@ wait $!
  * A computer in namespaces that can be reached by ssh only, through a network that can be cut: it stands for a board.
  */
 export type Computer = AsyncDisposable & {
-  readonly definition: HardwareDefinition;
+  readonly definition: MachineDefinition & { readonly ssh: string };
   /** Runs a program there, past ssh, and returns what it prints. */
   readonly look: (...argv: readonly string[]) => Promise<string>;
   /** Ends every connection; new ones are answered unless the network is cut. */

@@ -21,7 +21,11 @@ t.test('a board is added, listed and removed', async (t) => {
   t.equal(added.code, 0, { stderr: added.stderr });
   t.match(added.stdout, /doctor --machine pi4/);
   const { $schema, ...written } = JSON.parse(await fs.readFile(file, 'utf8')) as Readonly<Record<string, unknown>>;
-  t.match(JSON.parse(await fs.readFile(new URL(String($schema)), 'utf8')), { required: ['ssh'] }, 'editors check it');
+  t.match(
+    JSON.parse(await fs.readFile(new URL(String($schema)), 'utf8')),
+    { anyOf: [{ required: ['ssh'] }, { required: ['labgrid'] }] },
+    'editors check it',
+  );
   t.strictSame(written, {
     ...{ ssh: 'root@192.168.1.40', serial: '/dev/ttyUSB0', powerCycle: ['uhubctl', '-l', '1-1', '-a', 'cycle'] },
   });
@@ -46,6 +50,26 @@ t.test('a board is added, listed and removed', async (t) => {
   t.equal((await world.run(['machine', 'remove', 'pi4'])).code, 64);
 });
 
+t.test('a board of a labgrid place is added by the name of the place or by tags', async (t) => {
+  await using world = await labWorld();
+  const cases: readonly (readonly [given: string, written: object | string, listed: RegExp])[] = [
+    ['pi4-1', 'pi4-1', /^pi4 +labgrid place pi4-1$/m],
+    [
+      'board=raspi4 site=lab1',
+      { tags: { board: 'raspi4', site: 'lab1' } },
+      /labgrid a place with board=raspi4 site=lab1$/m,
+    ],
+  ];
+  for (const [given, written, listed] of cases) {
+    const { code, stderr } = await world.run(['machine', 'add', 'pi4', '--labgrid', given]);
+    t.equal(code, 0, stderr);
+    const { $schema: _, ...content } = JSON.parse(await fs.readFile(file, 'utf8')) as Readonly<Record<string, unknown>>;
+    t.strictSame(content, { labgrid: written });
+    t.match((await world.run(['machine', 'list'])).stdout, listed);
+    await world.run(['machine', 'remove', 'pi4']);
+  }
+});
+
 t.test('what cannot be a machine is refused with what would be right', async (t) => {
   await using world = await labWorld();
   const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
@@ -54,7 +78,7 @@ t.test('what cannot be a machine is refused with what would be right', async (t)
     [['machine', 'add', '../x', '--ssh', 'root@x'], /is no name for a machine/],
     [['machine', 'add', 'pi4', '--ssh', '-oProxyCommand=x'], /ssh must match/],
     [['machine', 'add', 'pi4', '--ssh', 'root@x', '--port', '70000'], /whole number from 1 to 65535/],
-    [['machine', 'add', 'pi4'], /--ssh/],
+    [['machine', 'add', 'pi4'], /--ssh .*--labgrid/],
   ];
   for (const [args, message] of cases) {
     const { code, stderr } = await world.run(args);
@@ -69,7 +93,13 @@ t.test('a mistake in a machine file is named with the nearest key', async (t) =>
     ['{"ssh": "root@x", "serail": "/dev/ttyUSB0"}', /pi4\.json: no key 'serail' \(did you mean 'serial'\?/],
     ['{"ssh": "root@x", "password": "secret"}', /no key 'password'/],
     ['{"ssh": 7}', /ssh must be string \(got 7\)/],
-    ['{"port": 22}', /must have required property 'ssh'/],
+    ['{"port": 22}', /pi4\.json: it has neither "ssh" nor "labgrid"/],
+    ['{"labgrid": "pi4-1", "port": 22}', /port belongs to ssh, which is missing/],
+    ['{"labgrid": {"plcae": "pi4-1"}}', /labgrid: no key 'plcae' \(did you mean 'place'\?/],
+    ['{"labgrid": {"coordinator": "farm"}}', /labgrid needs either "place" or "tags"/],
+    ['{"labgrid": {"place": "pi4-1", "wait": -1}}', /labgrid\.wait must be >= 0/],
+    ['{"labgrid": {"place": "pi4-1", "coordinator": "http://farm"}}', /labgrid\.coordinator must match/],
+    ['{"labgrid": 7}', /labgrid must be string/],
     ['{"ssh": "root@x", "powerCycle": "uhubctl"}', /powerCycle must be array/],
     ['{', /pi4\.json: .*JSON/],
   ];
@@ -127,7 +157,7 @@ t.test('ssh is told a host and a port however they are written', async (t) => {
   for (const [ssh, port, words, target] of cases) {
     const definition = port === undefined ? { ssh } : { ssh, port };
     t.strictSame(destinationOf(definition), { port: words, target }, ssh);
-    const args = masterArguments('x', parseDefinition(definition, 'x'), '/run/c');
+    const args = masterArguments('x', { ...parseDefinition(definition, 'x'), ssh }, '/run/c');
     t.strictSame(args.slice(args.indexOf('--')), ['--', target]);
   }
   t.throws(() => parseDefinition({ ssh: 'root@x:1', port: 2 }, 'x'), { fault: 'usage', message: /port 1.*port.* 2/ });

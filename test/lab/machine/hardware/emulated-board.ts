@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { packageEntries } from '../../../../lab/image/debian/layers.ts';
 import { completeTree, writeTar } from '../../../../lab/image/layer.ts';
-import type { HardwareDefinition } from '../../../../lab/machine/hardware/definition.ts';
+import type { MachineDefinition } from '../../../../lab/machine/hardware/definition.ts';
 import { execOk, type Machine } from '../../../../lab/machine/machine.ts';
 import { fetchSet } from '../../../../lab/system/packages/fetch.ts';
 import { boot } from '../qemu/boot.ts';
@@ -10,7 +10,7 @@ import { makeKey } from './keys.ts';
 
 /** An emulated board that stands for a real one: the lab under test reaches it by ssh only. */
 export type EmulatedBoard = AsyncDisposable & {
-  readonly definition: HardwareDefinition;
+  readonly definition: MachineDefinition & { readonly ssh: string };
   /** Past ssh, for whoever wants to look or to make trouble. */
   readonly machine: Machine;
   readonly id: string;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
-import type { HardwareDefinition } from '../../../../lab/machine/hardware/definition.ts';
+import type { MachineDefinition } from '../../../../lab/machine/hardware/definition.ts';
 import { hostMachine } from '../../../../lab/system/elf.ts';
 import { messageOf } from '../../../../lab/system/errors.ts';
 import { fetchTools, type Tools } from '../../../../lab/system/packages/tools.ts';
@@ -60,7 +60,7 @@ export const startSshd = async (
   tools: Tools,
   folder: string,
   setup: SshdSetup,
-): Promise<AsyncDisposable & { readonly definition: HardwareDefinition }> => {
+): Promise<AsyncDisposable & { readonly definition: MachineDefinition & { readonly ssh: string } }> => {
   const { config = [], key = '', greeting = '', address = '127.0.0.1' } = setup;
   const file = (name: string) => path.join(folder, name);
   const [identity, host] = [await makeKey(file('identity')), await makeKey(file('host'))];
