@@ -60,8 +60,8 @@ export const bootEmulator = async (options: BootOptions): Promise<BootedEmulator
     await orLost(agent.ready(AbortSignal.any([booting, emulator.lost])));
   } catch (error) {
     signal.throwIfAborted();
-    if (emulator.lost.aborted) throw emulator.lost.reason;
     const next = isVirtualized(definition) ? ['--accel tcg emulates the board, in case KVM is at fault'] : [];
+    if (emulator.lost.aborted) throw labFault(messageOf(emulator.lost.reason), next, emulator.lost.reason);
     throw labFault(
       `the machine did not finish booting: ${messageOf(error)}\n${tail(await emulator.consoleText())}`,
       next,

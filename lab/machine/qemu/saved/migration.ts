@@ -1,10 +1,10 @@
 import Type from 'typebox';
 import { parse } from '../../../../worker/contract/check.ts';
 import { until } from '../../../system/wait.ts';
+import { runState } from '../emulator.ts';
 import type { JsonChannel } from '../json-channel.ts';
 
 const Progress = Type.Object({ status: Type.Optional(Type.String()), 'error-desc': Type.Optional(Type.String()) });
-const RunState = Type.Object({ status: Type.String() });
 
 /** Bytes a second, so that nothing is held back: what is written goes to a file, not to a network. */
 const bandwidth = 1e11;
@@ -47,7 +47,6 @@ export const saveState = async (monitor: JsonChannel, file: string, signal: Abor
 /** Loads a guest's state into an emulator that was started with `-incoming defer`, and lets it go on. */
 export const loadState = async (monitor: JsonChannel, file: string, signal: AbortSignal): Promise<void> => {
   await migrate(monitor, 'migrate-incoming', file, signal);
-  const { status } = parse(RunState, await monitor.request('query-status', {}, signal), "answer to 'query-status'");
   // it stood still when it was saved
-  if (status !== 'running') await monitor.request('cont', {}, signal);
+  if ((await runState(monitor, signal)) !== 'running') await monitor.request('cont', {}, signal);
 };

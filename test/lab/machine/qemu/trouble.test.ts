@@ -53,6 +53,20 @@ t.test('a boot that comes to nothing', { skip: reason }, async (t) => {
     t.match(await said({ qemu: '/bin/true' }), /the emulator ended with 0/);
   });
 
+  await t.test('an emulator that gives its guest up, as one does whose KVM fails', async (t) => {
+    const failing = path.join(place.folder, 'failing.cjs');
+    const answers = `{ const { execute, id } = JSON.parse(line);
+      socket.write(JSON.stringify({ id, return: execute === 'query-status' ? { status: 'internal-error' } : {} }) + '\\n');
+      if (execute === 'qmp_capabilities') socket.write('{"event":"STOP"}\\n'); }`;
+    const script = `#!${process.execPath}
+      const [net, { createInterface }] = [require('node:net'), require('node:readline')];
+      process.stderr.write('KVM internal error. Suberror: 1\\nRAX=0\\n');
+      net.createServer(() => {}).listen('agent.sock');
+      net.createServer((socket) => createInterface({ input: socket }).on('line', (line) => ${answers})).listen('monitor.sock');`;
+    await fs.writeFile(failing, script, { mode: 0o755 });
+    t.equal(await said({ qemu: failing }), 'the emulator gave the guest up (KVM internal error. Suberror: 1)');
+  });
+
   await t.test('an emulator that cannot be started', async (t) => {
     t.match(await said({ qemu: '/nowhere/qemu' }), /\/nowhere\/qemu/);
     const odd = path.join(place.folder, 'odd');
