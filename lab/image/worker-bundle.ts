@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -12,24 +12,32 @@ const withoutOtherTransports: Plugin = {
   },
 };
 
-/**
- * Bundles both daemons into `directory` (`net-manager.cjs`, `node-engine.cjs`). CommonJS, because it starts faster
- * than the same bundle as a module, which counts under emulation.
- */
+/** CommonJS, because it starts faster than the same bundle as a module, which counts under emulation. */
+const bundle = {
+  absWorkingDir: root,
+  entryPoints: { 'net-manager': 'worker/net-manager/main.ts', 'node-engine': 'worker/node-engine/main.ts' },
+  outExtension: { '.js': '.cjs' },
+  bundle: true,
+  platform: 'node',
+  target: 'node22',
+  format: 'cjs',
+  minify: true,
+  keepNames: true,
+  legalComments: 'none',
+  plugins: [withoutOtherTransports],
+  alias: { 'readable-stream': 'node:stream' }, // Node's own streams, published for other platforms
+} as const satisfies BuildOptions;
+
+/** Bundles both daemons into `directory` (`net-manager.cjs`, `node-engine.cjs`). */
 export const buildWorker = async (directory: string): Promise<void> => {
-  await build({
-    absWorkingDir: root,
-    entryPoints: { 'net-manager': 'worker/net-manager/main.ts', 'node-engine': 'worker/node-engine/main.ts' },
-    outdir: directory,
-    outExtension: { '.js': '.cjs' },
-    bundle: true,
-    platform: 'node',
-    target: 'node22',
-    format: 'cjs',
-    minify: true,
-    keepNames: true,
-    legalComments: 'none',
-    plugins: [withoutOtherTransports],
-    alias: { 'readable-stream': 'node:stream' }, // Node's own streams, published for other platforms
-  });
+  await build({ ...bundle, outdir: directory });
+};
+
+/** The npm packages that the bundles are made of, by their places in `package-lock.json`. */
+export const bundledPackages = async (): Promise<readonly string[]> => {
+  const { metafile } = await build({ ...bundle, outdir: root, write: false, metafile: true });
+  const places = Object.keys(metafile.inputs).flatMap(
+    (file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [],
+  );
+  return [...new Set(places)].toSorted();
 };

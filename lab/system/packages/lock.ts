@@ -26,6 +26,9 @@ export const debianNames = { aarch64: 'arm64', x86_64: 'amd64' } as const satisf
 >;
 export type DebianArchitecture = (typeof debianNames)[Architecture];
 
+/** The release of Debian that the lock is of. */
+export const lockedSuite: string = locked.suite;
+
 /** Debian's name of this computer's architecture. */
 export const hostArchitecture = (): DebianArchitecture => debianNames[hostMachine()];
 
