@@ -67,12 +67,14 @@ export const examineHardware = async (
   const gone = new AbortController();
   const lost = (reason: Error) => gone.abort(reason);
   try {
-    const place = await resolveBoard({ definition: machine, run, say: () => {}, note, lost, signal });
+    const { labgrid } = machine;
+    // who looks wants to know at once that the place is in use
+    const definition = typeof labgrid === 'object' ? { ...machine, labgrid: { ...labgrid, wait: 0 } } : machine;
+    const place = await resolveBoard({ definition, run, say: () => {}, note, lost, signal });
     await using _ = place;
-    const { definition } = place;
-    const found = await examineReached(name, definition, run, AbortSignal.any([signal, gone.signal]));
-    if (definition.place === undefined) return found;
-    const detail = `${placeOf(machine)} is free: ${[`it is ${definition.place}`, ...remarks].join('; ')}`;
+    const found = await examineReached(name, place.definition, run, AbortSignal.any([signal, gone.signal]));
+    if (place.definition.place === undefined) return found;
+    const detail = `${placeOf(machine)} is free: ${[`it is ${place.definition.place}`, ...remarks].join('; ')}`;
     return [{ name: 'labgrid', ok: true, detail }, ...found];
   } catch (error) {
     signal.throwIfAborted();

@@ -64,9 +64,14 @@ t.test('a scenario runs on the board of a place, which is given back in every ca
       await world.run(scenario('bridged')),
       /a place with board=raspi4 is in use: pi4-1 is acquired by anna on desk/,
     );
+    use({ tags: { board: 'raspi4' }, wait: 600 });
     const doctor = await world.run(['doctor', '--machine', 'bench']);
-    t.equal(doctor.code, 3);
+    t.equal(doctor.code, 3, 'without waiting');
     t.match(doctor.stdout, /✗ labgrid: a place with board=raspi4 is in use: pi4-1 is acquired by anna on desk/);
+    const lab = world.start(scenario('bridged'));
+    await lab.says(/waiting: a place with board=raspi4 is in use: pi4-1 is acquired by anna on desk/);
+    lab.child.kill('SIGINT');
+    t.equal((await lab.ended).code, 130);
     await farm.client('-p', 'pi4-1', 'release');
     await nothingHeld(t);
   });

@@ -21,16 +21,16 @@ const install = async (python: string, folder: string): Promise<void> => {
 const find = async (): Promise<Labgrid | string> => {
   const python = findProgram('python3');
   if (python === undefined) return 'python3 is not installed';
-  const { stdout: version } = await execa(python, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])']);
-  const digest = createHash('sha256')
-    .update(await fs.readFile(requirements))
-    .digest('hex')
-    .slice(0, 12);
   try {
+    const { stdout: version } = await execa(python, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])']);
+    const digest = createHash('sha256')
+      .update(await fs.readFile(requirements))
+      .digest('hex')
+      .slice(0, 12);
     const folder = cachePath('labgrid', `${version}-${digest}`);
     return { python: `${await cached(folder, (temporary) => install(python, temporary))}/bin/python` };
   } catch (error) {
-    return `labgrid cannot be installed by Python ${version} and pip: ${messageOf(error)}`;
+    return `labgrid cannot be installed by ${python} and its pip: ${messageOf(error).split('\n')[0]}`;
   }
 };
 
