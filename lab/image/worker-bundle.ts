@@ -15,7 +15,11 @@ const withoutOtherTransports: Plugin = {
 /** CommonJS, because it starts faster than the same bundle as a module, which counts under emulation. */
 const bundle = {
   absWorkingDir: root,
-  entryPoints: { 'net-manager': 'worker/net-manager/main.ts', 'node-engine': 'worker/node-engine/main.ts' },
+  entryPoints: {
+    'net-manager': 'worker/net-manager/main.ts',
+    'node-engine': 'worker/node-engine/main.ts',
+    'one-process': 'worker/one-process.ts',
+  },
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
@@ -28,7 +32,7 @@ const bundle = {
   alias: { 'readable-stream': 'node:stream' }, // Node's own streams, published for other platforms
 } as const satisfies BuildOptions;
 
-/** Bundles both daemons into `directory` (`net-manager.cjs`, `node-engine.cjs`). */
+/** Bundles both daemons into `directory` (`net-manager.cjs`, `node-engine.cjs`), and both in one (`one-process.cjs`). */
 export const buildWorker = async (directory: string): Promise<void> => {
   await build({ ...bundle, outdir: directory });
 };

@@ -61,6 +61,8 @@ export const NetConfig = Type.Object({
   /** What instances may reach beside what `Egress` opens: nothing of it unless it is named. */
   InstanceAccess: Type.Optional(Type.Array(Type.Enum(['board', 'cluster', 'link-local']), refused)),
   OnStop: Type.Optional(Type.Enum(['keep', 'remove'])),
+  /** Has NodeEngine's process be NetManager, too. The start scripts read it, not NetManager. */
+  InNodeEngine: Type.Optional(Type.Boolean()),
 });
 export type NetConfig = Static<typeof NetConfig>;
 

@@ -14,7 +14,7 @@ OAKESTRA_WORKER_SOURCE = $(notdir $(OAKESTRA_WORKER_ARCHIVE))
 endif
 OAKESTRA_WORKER_BUNDLE = $(if $(OAKESTRA_WORKER_ARCHIVE),$(@D),$(OAKESTRA_WORKER_SITE))
 OAKESTRA_WORKER_LICENSE = Apache-2.0
-OAKESTRA_WORKER_PARTS = net-manager.cjs node-engine.cjs
+OAKESTRA_WORKER_PARTS = net-manager.cjs node-engine.cjs one-process.cjs
 OAKESTRA_WORKER_OVERLAY = $(BR2_EXTERNAL_OAKESTRA_PATH)/overlay
 OAKESTRA_WORKER_CONFIG_DIR = $(call qstrip,$(BR2_PACKAGE_OAKESTRA_WORKER_CONFIG_DIR))
 
@@ -46,6 +46,8 @@ define OAKESTRA_WORKER_INSTALL_TARGET_CMDS
 	)
 	$(INSTALL) -D -m 0755 -t $(TARGET_DIR)/usr/bin \
 		$(OAKESTRA_WORKER_OVERLAY)/usr/bin/*
+	$(INSTALL) -D -m 0755 $(OAKESTRA_WORKER_OVERLAY)/usr/lib/oakestra/apart \
+		$(TARGET_DIR)/usr/lib/oakestra/apart
 	mkdir -p $(TARGET_DIR)/etc/oakestra
 	cp -rT $(OAKESTRA_WORKER_OVERLAY)/etc/oakestra \
 		$(TARGET_DIR)/etc/oakestra

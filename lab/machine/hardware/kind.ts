@@ -10,10 +10,7 @@ export const hardwareKind = (name: string): MachineKind | undefined => {
   if (!definition) return undefined;
   return {
     name,
-    description:
-      definition.ssh === undefined
-        ? `the board of a labgrid farm: ${placeOf(definition)}`
-        : `a board reached by ssh: ${definition.ssh}`,
+    description: `a board reached by ssh: ${definition.ssh ?? `the one of ${placeOf(definition)}`}`,
     architecture: definition.architecture ?? 'aarch64',
     fidelity: 'hardware',
     capabilities: hardwareCapabilities,

@@ -24,14 +24,20 @@ const daemonPid = async (name: string): Promise<number> => {
   return Number(children.trim().split(' ')[0] ?? 0);
 };
 
-const configure = async (registrationPort: number, brokerPort: number): Promise<void> => {
+/** The bundles that run. */
+const daemons = async (): Promise<ReadonlySet<string>> => {
+  const { text } = await tell('ps', '-e', '-o', 'args=');
+  return new Set([...text.matchAll(/^node .*\/usr\/lib\/oakestra\/(\S+)\.cjs/gm)].map(([, name = '']) => name));
+};
+
+const configure = async (registrationPort: number, brokerPort: number, more = {}): Promise<void> => {
   const conf = {
     cluster_address: '127.0.0.1',
     cluster_port: registrationPort,
     app_logs: '/var/log/instances',
     allowed_local_hosts: ['127.0.0.1'],
   };
-  const net = { NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterMqttPort: String(brokerPort) };
+  const net = { NodePublicAddress: '0.0.0.0', NodePublicPort: '50103', ClusterMqttPort: String(brokerPort), ...more };
   await writeFile('/etc/oakestra/conf.json', JSON.stringify(conf));
   await writeFile('/etc/oakestra/netmanager/netcfg.json', JSON.stringify(net));
 };
@@ -96,10 +102,33 @@ inSandbox(import.meta.url, async () => {
     await until(async () => /is taken over/.test(await logOf('NodeEngine')), 'taking over', signal);
     await cluster.networkReady(signal);
     await serving('after a restart of both');
-    await deployment.undeploy(signal);
 
-    t.equal((await nodeEngine('stop')).code, 0);
+    await configure(cluster.registrationPort, cluster.brokerPort, { InNodeEngine: true });
+    t.match(await netManager('restart'), {
+      code: 0,
+      text: /Stopping NetManager\n.*InNodeEngine.*\n.*Stopping NodeEngine\n/s,
+    });
+    t.match(await netManager('start'), { code: 0, text: /not started by itself/ });
+    t.match(await nodeEngine('start'), { code: 0, text: /running already/ });
+    t.match(await netManager('status'), { code: 0, text: /NodeEngine is running/ });
+    await until(async () => /took over 1/.test(await logOf('NodeEngine')), 'taking over', signal);
+    t.strictSame(await daemons(), new Set(['one-process']), 'both are one process');
+    await serving('from one process');
+    const both = await daemonPid('NodeEngine');
+    process.kill(both, 'SIGKILL');
+    const since = async () => (await logOf('NodeEngine')).split('ended with 137')[1] ?? '';
+    await until(async () => /took over 1/.test(await since()), 'taking over after it was killed', signal);
+    await serving('after it was killed');
+    await until(async () => /connected to the broker at/.test(await since()), 'the engine', signal);
+    await cluster.networkReady(signal);
+    await deployment.undeploy(signal);
+    const next = cluster.deploy({ service, instance: 1, image, port: '8081:80', memory: 100 });
+    await next.status('CREATED', signal);
+    t.equal(await fetchText('http://127.0.0.1:8081/'), hello, 'deployed by it');
+    await next.undeploy(signal);
+
     t.equal((await netManager('stop')).code, 0);
+    t.equal((await nodeEngine('stop')).code, 0);
     t.same(await readdir('/run/oakestra'), []);
     t.same(await instances(), []);
     t.notMatch((await logOf('NetManager')) + (await logOf('NodeEngine')), /Warning|ERROR/);

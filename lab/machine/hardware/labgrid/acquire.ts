@@ -8,7 +8,6 @@ import { type Coordinator, coordinatorAddress, openCoordinator } from './coordin
 import { type Claim, giveBack, recordClaim } from './leftovers.ts';
 import { allocated, type Place, type Resource, waiting } from './messages.ts';
 import { openSession, type Session } from './session.ts';
-import { startWatchdog } from './watchdog.ts';
 
 /** A reservation that nobody asks for is dropped after a minute (labgrid/remote/common.py). */
 const pollMs = 2_000;
@@ -109,7 +108,10 @@ const watch = (session: Session, place: string, owner: string, { lost, note }: A
   );
 };
 
-/** Reserves and acquires a place. Throws a lab fault, with nothing left at the coordinator, where that is not possible. */
+/**
+ * Reserves and acquires a place. Throws a lab fault, with
+ * nothing left at the coordinator, when that is not possible.
+ */
 export const acquirePlace = async (options: AcquireOptions): Promise<AcquiredPlace> => {
   const { run, note, signal } = options;
   const address = coordinatorAddress(options.coordinator);
@@ -120,7 +122,6 @@ export const acquirePlace = async (options: AcquireOptions): Promise<AcquiredPla
   const coordinator = stack.use(openCoordinator(address));
   const session = await openSession(coordinator, owner, signal);
   await recordClaim(claim);
-  stack.use(startWatchdog(run));
   stack.defer(async () => {
     session[Symbol.dispose]();
     await giveBack(coordinator, claim).catch((error: unknown) => {

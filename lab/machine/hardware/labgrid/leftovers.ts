@@ -57,12 +57,6 @@ const readClaim = async (file: string): Promise<Claim | undefined> => {
   }
 };
 
-/** Gives back what a run has, without asking whether it goes on. */
-export const giveBackClaim = async (run: string): Promise<void> => {
-  const claim = await readClaim(claimFile(run));
-  if (claim !== undefined) await giveBackLeft(claim);
-};
-
 /** Gives back what runs left that were killed, or that did not reach their coordinator at their end. */
 export const giveBackLeftovers = async (): Promise<readonly Left[]> => {
   const names = (await fs.readdir(folder()).catch(() => [])).filter((name) => name.endsWith(ending));

@@ -13,6 +13,11 @@ running() {
 	pid=$(cat "$RUN/$1.pid" 2>/dev/null) && lives "$pid"
 }
 
+# Where NodeEngine's process is NetManager, too, NetManager has none of its own.
+is_part() {
+	[ "$DAEMON" = NetManager ] && ! /usr/lib/oakestra/apart
+}
+
 # Without the address of a cluster there is nothing to work for.
 names_cluster() {
 	address=$(sed -n 's/.*"cluster_address"[^"]*"\([^"]*\)".*/\1/p' /etc/oakestra/conf.json)
@@ -24,11 +29,15 @@ start() {
 		echo "$DAEMON is running already"
 		return 0
 	fi
+	if is_part; then
+		echo "NetManager is not started by itself: netcfg.json has it run in NodeEngine's process (InNodeEngine)"
+		return 0
+	fi
 	if ! names_cluster; then
 		echo "$DAEMON not started: /etc/oakestra/conf.json names no cluster"
 		return 0
 	fi
-	if [ -n "${NEEDS:-}" ] && ! running "$NEEDS"; then
+	if [ -n "${NEEDS:-}" ] && ! running "$NEEDS" && /usr/lib/oakestra/apart; then
 		echo "$DAEMON not started: it needs $NEEDS, which is not running"
 		return 1
 	fi
@@ -61,6 +70,7 @@ stop() {
 }
 
 status() {
+	is_part && ! running "$DAEMON" && exec /etc/init.d/S99nodeengine status
 	if running "$DAEMON"; then
 		echo "$DAEMON is running (supervised by $(cat "$PIDFILE"))"
 	else
@@ -73,6 +83,8 @@ case "${1:-}" in
 start | stop | status) "$1" ;;
 restart)
 	stop && start
+	# what runs the daemon has to begin anew
+	! is_part || exec /etc/init.d/S99nodeengine restart
 	;;
 *)
 	echo "usage: $0 {start|stop|restart|status}"

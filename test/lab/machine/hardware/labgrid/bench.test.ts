@@ -2,8 +2,6 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { saveMachine } from '../../../../../lab/machine/hardware/definition.ts';
-import { until } from '../../../../../lab/system/wait.ts';
-import { killAll } from '../../../../support/kill-all.ts';
 import { printedResults } from '../../../../support/report.ts';
 import { bench, failsAsLab, skip, traces, tracesAfter } from '../bench.ts';
 import { startFarm } from './farm.ts';
@@ -96,21 +94,10 @@ t.test('a scenario runs on the board of a place, which is given back in every ca
     t.equal(await tracesAfter(computer, before), before);
   });
 
-  await t.test('also when the lab is killed', async (t) => {
+  await t.test('and when the lab is killed, by the next one', async (t) => {
     const lab = world.start(scenario('bridged'));
     await lab.says(/start the worker/);
     lab.child.kill('SIGKILL');
-    await lab.ended;
-    await until(async () => (await farm.acquired()).length === 0 || undefined, AbortSignal.timeout(60_000));
-    await nothingHeld(t);
-  });
-
-  await t.test('and when everything of a run is killed, by the next lab', async (t) => {
-    const lab = world.start(scenario('bridged'));
-    await lab.says(/start the worker/);
-    const others = (await world.processes()).filter((pid) => pid !== lab.child.pid);
-    // the lab last: its end is what the watchdog waits for
-    killAll([...others, lab.child.pid].map(String));
     await lab.ended;
     t.match(await farm.acquired(), [/^pi4-1 .*\+oakestra-lab-/], 'the coordinator keeps it');
     const clean = await world.run(['clean']);

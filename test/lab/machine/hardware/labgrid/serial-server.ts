@@ -54,7 +54,7 @@ export const startSerialServer = async ({ python }: Labgrid): Promise<SerialServ
   const child = spawn(python, ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
-  const signal = () => AbortSignal.timeout(300_000);
+  const signal = () => AbortSignal.timeout(60_000);
   const port = Number(await until(() => lines[0], signal()));
   return {
     port,

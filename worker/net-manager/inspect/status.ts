@@ -1,17 +1,17 @@
-import { formatPorts } from '../contract/ports.ts';
-import { run } from '../system/run.ts';
-import { boardHolder } from './board-lock.ts';
-import type { Contents } from './journal.ts';
-import { packetsTo } from './kernel/hold.ts';
-import { standingInstances } from './kernel/node.ts';
-import { desiredByJournal, isOverlaid } from './kernel/overlay.ts';
-import { tableNames } from './kernel/rules.ts';
-import { addressAt, parseSubnet } from './plan/addresses.ts';
-import type { Instance } from './plan/instance.ts';
-import { objects, packetsIn } from './plan/json.ts';
-import { overlayTable, wireTable } from './plan/overlay/names.ts';
-import { calledBy, type Service } from './plan/overlay/rows.ts';
-import type { Settings } from './plan/settings.ts';
+import { formatPorts } from '../../contract/ports.ts';
+import { run } from '../../system/run.ts';
+import { boardHolder } from '../board-lock.ts';
+import type { Contents } from '../journal.ts';
+import { packetsTo } from '../kernel/hold.ts';
+import { standingInstances } from '../kernel/node.ts';
+import { desiredByJournal, isOverlaid } from '../kernel/overlay.ts';
+import { tableNames } from '../kernel/rules.ts';
+import { addressAt, parseSubnet } from '../plan/addresses.ts';
+import type { Instance } from '../plan/instance.ts';
+import { objects, packetsIn } from '../plan/json.ts';
+import { overlayTable, wireTable } from '../plan/overlay/names.ts';
+import { calledBy, type Service } from '../plan/overlay/rows.ts';
+import type { Settings } from '../plan/settings.ts';
 
 const overlayStands = async (): Promise<boolean> => {
   const tables = await tableNames();

@@ -1,16 +1,16 @@
-import { NetDeployRequest } from '../contract/net-http.ts';
-import { readJson, type Warn } from '../contract/read.ts';
-import type { Config } from './config.ts';
-import type { Contents } from './journal.ts';
-import { freeSlot, parseSubnet, slots } from './plan/addresses.ts';
-import type { Instance } from './plan/instance.ts';
-import { desiredOverlayOf } from './plan/overlay/desired.ts';
-import { changeOverlay, planOverlay } from './plan/overlay/plan.ts';
-import { planText } from './plan/plan.ts';
-import { planInstance, planNode } from './plan/planner.ts';
-import { targetsOf } from './plan/port-maps.ts';
-import { settingsOf } from './plan/settings.ts';
-import { instanceAt, instanceSpecOf } from './request.ts';
+import { NetDeployRequest } from '../../contract/net-http.ts';
+import { readJson, type Warn } from '../../contract/read.ts';
+import type { Config } from '../config.ts';
+import type { Contents } from '../journal.ts';
+import { freeSlot, parseSubnet, slots } from '../plan/addresses.ts';
+import type { Instance } from '../plan/instance.ts';
+import { desiredOverlayOf } from '../plan/overlay/desired.ts';
+import { changeOverlay, planOverlay } from '../plan/overlay/plan.ts';
+import { planText } from '../plan/plan.ts';
+import { planInstance, planNode } from '../plan/planner.ts';
+import { targetsOf } from '../plan/port-maps.ts';
+import { settingsOf } from '../plan/settings.ts';
+import { instanceAt, instanceSpecOf } from '../request.ts';
 
 // The first pools that a cluster gives out (contract, section 6).
 const exampleSubnet = { address: '10.18.0.0', addressv6: 'fc00::' };
