@@ -15,6 +15,8 @@ export type BootImage = {
   readonly commandLine?: string | undefined;
   /** The SD card, or the disk in its place, that the root file system is on; without one each layer is a disk. */
   readonly card?: string | undefined;
+  /** The card is one run's own: what the guest writes to it stays, instead of going with the emulator. */
+  readonly keepsWrites?: true;
   readonly layers: readonly Layer[];
   readonly bytes: number;
   readonly wasmtimeVersion: string;

@@ -35,9 +35,11 @@ const segmentCards: Readonly<Record<Bus, string>> = { virtio: 'virtio-net-pci,ro
 
 const cardSlots: Readonly<Record<Bus, string>> = { virtio: 'virtio', usb: 'sd' };
 
-const disks = (bus: Bus, { card, layers }: BootImage): readonly string[] => {
-  // what the guest writes to its card goes into a temporary file: the image is shared
-  if (card !== undefined) return ['-drive', `if=${cardSlots[bus]},format=raw,snapshot=on,file=${quoted(card)}`];
+const disks = (bus: Bus, { card, layers, keepsWrites }: BootImage): readonly string[] => {
+  // what the guest writes to a card that is shared goes into a temporary file
+  const snapshot = keepsWrites ? 'off' : 'on';
+  if (card !== undefined)
+    return ['-drive', `if=${cardSlots[bus]},format=raw,snapshot=${snapshot},file=${quoted(card)}`];
   return layers.flatMap(({ file }, index) => [
     ...['-drive', `if=none,id=layer${index},format=raw,readonly=on,file=${quoted(file)}`],
     ...['-device', `virtio-blk-pci,drive=layer${index},serial=layer${index}`],

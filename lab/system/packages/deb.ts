@@ -64,15 +64,19 @@ const typeOf = (header: Header): TreeEntry['type'] | undefined =>
 
 const relative = (name: string): string => name.replace(/^(\.?\/)+/, '').replace(/\/$/, '');
 
+/** The archives in a package: what it installs, and what says how (deb(5)). */
+type Part = 'data' | 'control';
+
 /**
- * The paths of a package's tree that `keep` accepts, as they stand in its data member. Throws when the package is
+ * The paths of a package's tree that `keep` accepts, as they stand in one of its archives. Throws when the package is
  * damaged, or when writing its files would reach outside of their tree.
  */
 export async function* packageTree(
   file: string,
   keep: (path: string) => boolean = () => true,
+  part: Part = 'data',
 ): AsyncGenerator<TreeEntry> {
-  const member = await findMember(file, (name) => name.startsWith('data.tar'));
+  const member = await findMember(file, (name) => name.startsWith(`${part}.tar`));
   const raw = createReadStream(file, { start: member.start, end: member.start + member.size - 1 });
   const entries = extract();
   // an error on the way ends `entries` too, and is thrown from there

@@ -3,7 +3,18 @@ import path from 'node:path';
 import { cachePath } from '../../../lab/system/files/cache.ts';
 
 /** Parts of the cache that hold what can be made again. Records of runs are not among them. */
-const shared = ['packages', 'indexes', 'tools', 'node', 'wasmtime', 'kernels', 'layers', 'initramfs', 'compiled'];
+const shared = [
+  'packages',
+  'indexes',
+  'tools',
+  'node',
+  'wasmtime',
+  'kernels',
+  'layers',
+  'initramfs',
+  'compiled',
+  'guests',
+];
 
 /**
  * A cache folder in `home` whose `parts` are this computer's own, by links, and where everything else is its own.
