@@ -4,7 +4,7 @@ import { consoleLog } from '../system/log.ts';
 import { stopSignal } from '../system/stopping.ts';
 import { lockBoard } from './board-lock.ts';
 import { type Config, readConfig } from './config.ts';
-import { type Contents, openJournal } from './journal.ts';
+import { type Contents, type Journal, openJournal } from './journal.ts';
 import { createManager } from './manager.ts';
 import type { Options } from './options.ts';
 import { refusalFor } from './peer.ts';
@@ -14,7 +14,11 @@ import { reconcile } from './reconcile/restart.ts';
 import { portsOf } from './registration.ts';
 import { answerOnSocket, closed, createApi, listenOnPort, refuseSecond } from './server.ts';
 
-/** The longest that the net manager takes to end, in ms, and to remove its instances first where that is configured. */
+/**
+ * The longest that the net manager takes to end, in ms, and to give the board back first: after the last instance, or
+ * with all of them where that is configured. A slow board is not left half given back, for nobody may start this program
+ * again.
+ */
 const stopMs = 2500;
 const removeMs = 60_000;
 /** The longest that requests under way may take then, in ms. */
@@ -34,12 +38,15 @@ export const recordedSettings = (
 export const serve = async (options: Options): Promise<void> => {
   const config = await readConfig(options.config, consoleLog(false).warn);
   const log = consoleLog(config.net.Debug ?? false);
-  const stop = stopSignal(log, config.net.OnStop === 'remove' ? removeMs : stopMs);
+  let opened: Journal | undefined;
+  const givesBack = () => config.net.OnStop === 'remove' || opened?.contents.entries.length === 0;
+  const stop = stopSignal(log, () => (givesBack() ? removeMs : stopMs));
 
   using _board = await lockBoard(options.state);
   await using _state = await lockState(options.state, 'NetManager');
   await refuseSecond(options.socket);
   const journal = await openJournal(options.state, log);
+  opened = journal;
   const settings = recordedSettings(config, journal.contents);
   if (settings) await reconcile(settings, journal, log);
   const manager = createManager(config, journal, log);

@@ -12,7 +12,12 @@ const stopMs = 2500;
 const main = async (): Promise<void> => {
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) process.stdout.write(usage);
-  else await run(options, stopSignal(log, stopMs), log);
+  else
+    await run(
+      options,
+      stopSignal(log, () => stopMs),
+      log,
+    );
 };
 
 main().then(

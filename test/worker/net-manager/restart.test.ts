@@ -165,6 +165,26 @@ inSandbox(import.meta.url, () => {
     }
   });
 
+  t.test('a board is given back whole however long its tools take', async (t) => {
+    await using cluster = await startNetCluster();
+    const folder = t.testdir({});
+    const tool = (await run('which', 'ip')).trim();
+    const script = `#!/bin/sh\n[ ! -e ${folder}/slow ] || sleep 1.5\nexec ${tool} "$@"\n`;
+    await writeFile(join(folder, 'ip'), script, { mode: 0o755 });
+    const board = async () => ({
+      ...(await footprint()),
+      forwarding: await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8'),
+    });
+    const bare = await board();
+    t.equal(bare.forwarding, '0\n');
+    const PATH = `${folder}:${process.env['PATH']}`;
+    await using daemon = await createDaemon({ ClusterMqttPort: String(cluster.port) }, { PATH });
+    t.equal((await daemon.post('/register', registration)).status, 200);
+    await writeFile(join(folder, 'slow'), '');
+    t.equal(await daemon.end('SIGTERM'), 0);
+    t.same(await board(), bare, daemon.log());
+  });
+
   t.test('settings changed before a reboot are not given back after it', async (t) => {
     const found = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8');
     await using cluster = await startNetCluster();
