@@ -133,9 +133,10 @@ export class NetClient {
     };
     const attempt = async () => accepted(await this.#post('/register', this.#registration), '/register');
     await retry(attempt, { first: 50, growth: 1.5, most: 5000 }, either, (error, attempts) => {
-      if (attempts % 10 !== 1) return;
-      const moved =
-        former !== undefined && former !== id && error instanceof NetworkError && error.outcome === 'refused';
+      const outcome = error instanceof NetworkError ? error.outcome : undefined;
+      // both daemons start at once: that NetManager is not there yet is told after seconds
+      if (attempts % 10 !== (outcome === 'unsent' ? 0 : 1)) return;
+      const moved = former !== undefined && former !== id && outcome === 'refused';
       const remedy = moved ? `; if NetManager keeps to the former id ${former}, restart it` : '';
       this.#log.warn(`${explain(error)}; trying again${remedy}`);
     });
