@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { labFault, usageFault } from '../system/errors.ts';
-import { listRuns, reapRuns, removeRun, runMark } from '../system/runs.ts';
+import { listRuns, processesOf, reapRuns, removeRun, runMark } from '../system/runs.ts';
 import { deadline, until } from '../system/wait.ts';
 import { ask } from './channel.ts';
 import { chooseLab, type FoundLabs } from './choose.ts';
@@ -83,7 +83,8 @@ export const statusOf = async ({ folder, id }: LabRecord, signal: AbortSignal): 
 /** Ends a lab: as it is asked to, or by force when it does not answer. Resolves when nothing of it is left. */
 export const endLab = async (lab: LabRecord, signal: AbortSignal): Promise<void> => {
   const { name, id, folder } = lab;
-  const over = async () => !(await isStanding(name)) || undefined;
+  // its process goes on for a moment after it has given everything back
+  const over = async () => (!(await isStanding(name)) && (await processesOf(id)).length === 0) || undefined;
   const ends = deadline(downMs, `the end of the lab '${name}'`, signal);
   try {
     await ask(folder, { do: 'down' }, ends);
