@@ -19,7 +19,7 @@ const fileChannel = (filename: string) => ({
  * with a place for every page (mapped-ram) it would not be read sooner, and have 13 times as many bytes to check.
  */
 const migrate = async (
-  monitor: JsonChannel,
+  monitor: Pick<JsonChannel, 'request'>,
   command: 'migrate' | 'migrate-incoming',
   file: string,
   signal: AbortSignal,
@@ -34,13 +34,24 @@ const migrate = async (
   }, signal);
 };
 
-/** Writes a guest's state to a file. Meanwhile the guest stands still; afterwards it goes on. */
-export const saveState = async (monitor: JsonChannel, file: string, signal: AbortSignal): Promise<void> => {
+/**
+ * Writes a guest's state to a file. Meanwhile the guest stands still; afterwards it goes on, also where `signal` aborts
+ * before the file is written: `goesOn` limits how long that takes.
+ */
+export const saveState = async (
+  monitor: Pick<JsonChannel, 'request'>,
+  file: string,
+  signal: AbortSignal,
+  goesOn: () => AbortSignal,
+): Promise<void> => {
   await monitor.request('stop', {}, signal);
   try {
     await migrate(monitor, 'migrate', file, signal);
+  } catch (error) {
+    await monitor.request('migrate_cancel', {}, goesOn());
+    throw error;
   } finally {
-    await monitor.request('cont', {}, signal);
+    await monitor.request('cont', {}, goesOn());
   }
 };
 

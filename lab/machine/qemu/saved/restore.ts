@@ -75,18 +75,23 @@ const restoreSaved = async (options: BootOptions, { key, note }: Saving): Promis
   }
 };
 
+/** How long a guest may take to go on after it stood still, whatever came of saving it. */
+const goingOn = ({ lost }: BootedEmulator['emulator'], { definition, signal }: BootOptions): AbortSignal =>
+  deadline(deadlineMs * definition.slowness, 'having the board go on', signal, lost);
+
 /** Saves a guest that has just booted. It goes on as one that is restored does. */
 const save = async ({ emulator, agent, orLost }: BootedEmulator, options: BootOptions, key: string): Promise<void> => {
   const { definition, run, signal } = options;
   const saving = deadline(deadlineMs * definition.slowness, 'saving the board', signal, emulator.lost);
+  const goesOn = () => goingOn(emulator, options);
   await keepSavedBoot(
     key,
     async (file) => {
       await orLost(prepareRefresh(agent, definition.architecture, run.folder, saving));
       try {
-        await orLost(saveState(emulator.monitor, file, saving));
+        await orLost(saveState(emulator.monitor, file, saving, goesOn));
       } finally {
-        await orLost(refresh(agent, saving));
+        await orLost(refresh(agent, goesOn()));
       }
     },
     saving,
@@ -104,6 +109,8 @@ export const restoreOrBoot = async (options: BootOptions, saving: Saving): Promi
   } catch (error) {
     options.signal.throwIfAborted();
     if (booted.emulator.lost.aborted) throw booted.emulator.lost.reason;
+    // one that still stands still is of no use
+    await booted.orLost(booted.agent.ready(goingOn(booted.emulator, options)));
     saving.note(`The board will be booted the next time, too: it could not be saved (${messageOf(error)}).`);
   }
   stack.move();
