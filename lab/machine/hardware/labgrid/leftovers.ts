@@ -5,6 +5,7 @@ import { parseJson } from '../../../../worker/contract/check.ts';
 import { messageOf } from '../../../system/errors.ts';
 import { cachePath, writeAtomically } from '../../../system/files/cache.ts';
 import { isRunLiving } from '../../../system/runs.ts';
+import { abortable, deadline } from '../../../system/wait.ts';
 import type { Coordinator } from './coordinator.ts';
 
 /** What a run has at a coordinator bears its owner's name, which no other run has. */
@@ -38,10 +39,14 @@ export const giveBack = async (coordinator: Coordinator, { owner, run }: Claim):
 /** What came of a claim that a run left: the places that were given back, or why they could not be. */
 export type Left = Claim & { readonly places: readonly string[]; readonly problem?: string };
 
+/** How long a coordinator may take to answer at all, in ms: whoever waits wants something else. */
+const reachMs = 5_000;
+
 const giveBackLeft = async (claim: Claim): Promise<Left> => {
   const { openCoordinator } = await import('./coordinator.ts');
   using coordinator = openCoordinator(claim.coordinator);
   try {
+    await abortable(coordinator.places(), deadline(reachMs, 'its answer'));
     return { ...claim, places: await giveBack(coordinator, claim) };
   } catch (error) {
     return { ...claim, places: [], problem: messageOf(error) };
@@ -63,7 +68,10 @@ export const giveBackLeftovers = async (): Promise<readonly Left[]> => {
   const left: Left[] = [];
   for (const name of names.toSorted()) {
     const claim = await readClaim(path.join(folder(), name));
-    if (claim !== undefined && !(await isRunLiving(claim.run))) left.push(await giveBackLeft(claim));
+    if (claim === undefined || (await isRunLiving(claim.run))) continue;
+    // one that did not answer is not asked again for each run
+    const silent = left.find(({ coordinator, problem }) => coordinator === claim.coordinator && problem !== undefined);
+    left.push(silent === undefined ? await giveBackLeft(claim) : { ...silent, ...claim });
   }
   return left;
 };
