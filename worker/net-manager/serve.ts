@@ -34,13 +34,16 @@ export const recordedSettings = (
   return settingsOf(config, parseSubnet(subnet.address, subnet.addressv6), topology, cluster);
 };
 
-/** Is the net manager until it is told to stop; on a node that has addresses its network stands first. */
-export const serve = async (options: Options): Promise<void> => {
+/**
+ * Is the net manager until it is told to stop, or `ended` aborts; on a node that has addresses its network stands first.
+ */
+export const serve = async (options: Options, ended?: AbortSignal): Promise<void> => {
   const config = await readConfig(options.config, consoleLog(false).warn);
   const log = consoleLog(config.net.Debug ?? false);
   let opened: Journal | undefined;
   const givesBack = () => config.net.OnStop === 'remove' || opened?.contents.entries.length === 0;
-  const stop = stopSignal(log, () => (givesBack() ? removeMs : stopMs));
+  const told = stopSignal(log, () => (givesBack() ? removeMs : stopMs));
+  const stop = ended === undefined ? told : AbortSignal.any([told, ended]);
 
   using _board = await lockBoard(options.state);
   await using _state = await lockState(options.state, 'NetManager');

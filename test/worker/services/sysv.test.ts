@@ -106,7 +106,7 @@ inSandbox(import.meta.url, async () => {
     await configure(cluster.registrationPort, cluster.brokerPort, { InNodeEngine: true });
     t.match(await netManager('restart'), {
       code: 0,
-      text: /Stopping NetManager\n.*InNodeEngine.*\n.*Stopping NodeEngine\n/s,
+      text: /Stopping NodeEngine\nStopping NetManager\n.*InNodeEngine.*\nStarting NodeEngine\n/,
     });
     t.match(await netManager('start'), { code: 0, text: /not started by itself/ });
     t.match(await nodeEngine('start'), { code: 0, text: /running already/ });
@@ -127,8 +127,28 @@ inSandbox(import.meta.url, async () => {
     t.equal(await fetchText('http://127.0.0.1:8081/'), hello, 'deployed by it');
     await next.undeploy(signal);
 
-    t.equal((await netManager('stop')).code, 0);
+    t.match(await netManager('stop'), { code: 0, text: /runs in NodeEngine's process/ });
+    t.match(await netManager('restart'), { code: 0, text: /Stopping NodeEngine\n.*\n.*\nStarting NodeEngine\n/ });
+
+    await configure(cluster.registrationPort, cluster.brokerPort);
+    t.match(await netManager('restart'), {
+      code: 0,
+      text: /Stopping NodeEngine\n.*\nStarting NetManager\nStarting NodeEngine/,
+    });
+    const apart = async () => (await daemons()).size === 2;
+    await until(apart, 'two processes again', signal);
+
+    await configure(cluster.registrationPort, cluster.brokerPort, { InNodeEngine: true });
+    t.match(await nodeEngine('restart'), { code: 0 });
+    const toldSo = async () => /a NetManager runs by itself.*restarted/.test(await logOf('NodeEngine'));
+    await until(toldSo, 'what to do', signal);
+
     t.equal((await nodeEngine('stop')).code, 0);
+    t.match(await nodeEngine('restart'), { code: 0 }, 'it needs no NetManager then');
+    t.equal((await nodeEngine('stop')).code, 0);
+    t.equal((await netManager('stop')).code, 0);
+    await configure(cluster.registrationPort, cluster.brokerPort);
+    t.match(await nodeEngine('restart'), { code: 1, text: /needs NetManager/ });
     t.same(await readdir('/run/oakestra'), []);
     t.same(await instances(), []);
     t.notMatch((await logOf('NetManager')) + (await logOf('NodeEngine')), /Warning|ERROR/);

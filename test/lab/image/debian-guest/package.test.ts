@@ -197,13 +197,21 @@ t.test('a package on a booted Debian for arm64, with dpkg and systemd', { skip, 
   );
 
   if (!t.passing()) return;
-  await t.test('is ready again after a reboot, and purged with all that it made', (t) =>
+  await t.test('is ready again after a reboot, becomes one process, and is purged with all that it made', (t) =>
     booted(t, async (machine, admin) => {
       const { told, shell } = admin;
       await ready(admin);
       t.equal(await told(`systemctl is-active ${units.join(' ')}`), 'active\nactive');
-      await serving(t, machine, 2, 8082);
+      const { answers } = await serving(t, machine, 2, 8082);
       t.match(await told('ip netns list'), /app\.of\.package\.test\.instance\.2/);
+
+      const net = JSON.parse(await told('cat /etc/netmanager/netcfg.json')) as object;
+      await machine.writeFile('/etc/netmanager/netcfg.json', JSON.stringify({ ...net, InNodeEngine: true }), 0o600);
+      await told(`systemctl restart ${units.join(' ')}`);
+      await ready(admin);
+      t.match(await shell(`systemctl is-active ${units.join(' ')}`), { stdout: 'inactive\nactive\n' });
+      t.match(await told('pgrep -fa oakestra/.*cjs'), /^\d+ \S*node .*\/one-process\.cjs$/, 'one process is both');
+      t.equal(await answers(), app.body, 'the instance goes on');
 
       const { changed } = JSON.parse(await told('cat /var/lib/oakestra/netmanager/journal.json')) as {
         changed: object;

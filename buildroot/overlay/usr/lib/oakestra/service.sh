@@ -51,7 +51,11 @@ start() {
 stop() {
 	if ! running "$DAEMON"; then
 		rm -f "$PIDFILE"
-		echo "$DAEMON is not running"
+		if is_part && running NodeEngine; then
+			echo "NetManager runs in NodeEngine's process: /etc/init.d/S99nodeengine stop"
+		else
+			echo "$DAEMON is not running"
+		fi
 		return 0
 	fi
 	echo "Stopping $DAEMON"
@@ -59,7 +63,7 @@ stop() {
 	kill -TERM "$pid"
 	waited=0
 	while lives "$pid"; do
-		if [ "$waited" -ge 300 ]; then
+		if [ "$waited" -ge 700 ]; then
 			echo "$DAEMON does not end"
 			return 1
 		fi
@@ -82,9 +86,12 @@ status() {
 case "${1:-}" in
 start | stop | status) "$1" ;;
 restart)
-	stop && start
-	# what runs the daemon has to begin anew
-	! is_part || exec /etc/init.d/S99nodeengine restart
+	if [ "$DAEMON" = NetManager ] && running NodeEngine && { is_part || ! running NetManager; }; then
+		# NodeEngine's process is NetManager, too, or was when it started, or is to be
+		/etc/init.d/S99nodeengine stop && stop && start && exec /etc/init.d/S99nodeengine start
+	else
+		stop && start
+	fi
 	;;
 *)
 	echo "usage: $0 {start|stop|restart|status}"
