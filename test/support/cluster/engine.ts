@@ -8,6 +8,7 @@ import { problemsOf } from '../../../worker/contract/check.ts';
 import { JobStatusMessage, ResourcesMessage400, ResourcesMessage403 } from '../../../worker/contract/job.ts';
 import { type Dialect, nodeFields, registrationPath } from '../../../worker/contract/registration.ts';
 import { type Message, startBroker } from './broker.ts';
+import { askerOf } from './net.ts';
 
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
@@ -26,21 +27,30 @@ const schemaOf = (topic: string, dialect: Dialect) => {
 /** Key and certificate in PEM. With them the cluster speaks TLS and wants such a certificate of workers, too. */
 export type TlsFiles = { readonly key: string; readonly cert: string; readonly ca?: string };
 
-/** The cluster as a NodeEngine sees it, on 127.0.0.1: registration, broker and files. Every message is checked; faults collect in `violations`. */
+/**
+ * The cluster as a NodeEngine sees it, on 127.0.0.1: registration, broker and files. Every message is checked; faults
+ * collect in `violations`. With `subnet` a NetManager is served, too, at the broker that it is told.
+ */
 export const startCluster = async (
   options: {
     dialect?: Dialect;
     register?: (times: number) => string | number;
     connected?: () => void;
     tls?: TlsFiles;
+    subnet?: { readonly address: string; readonly addressv6: string };
   } = {},
 ) => {
-  const { dialect = '403', register = () => 'a'.repeat(24), connected = () => {}, tls } = options;
+  const { dialect = '403', register = () => 'a'.repeat(24), connected = () => {}, tls, subnet } = options;
   const registrations: Record<string, unknown>[] = [];
   const violations: string[] = [];
   const files = new Map<string, (request: IncomingMessage, response: ServerResponse) => void>();
 
   const received = ({ topic, body }: Message) => {
+    if (subnet && /^nodes\/[^/]+\/net\//.test(topic)) {
+      const id = askerOf(topic);
+      if (id !== undefined) void broker.publish(`nodes/${id}/net/subnetwork/result`, subnet);
+      return;
+    }
     const schema = schemaOf(topic, dialect);
     if (schema === undefined) violations.push(`unknown topic ${topic}`);
     else violations.push(...problemsOf(schema, body).map((problem) => `${topic}: ${problem}`));

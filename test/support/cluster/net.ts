@@ -1,5 +1,9 @@
 import { type Listening, type Message, startBroker } from './broker.ts';
 
+/** The worker whose NetManager asks for its subnet by a message to this topic. */
+export const askerOf = (topic: string): string | undefined =>
+  /^nodes\/(?<id>[^/]+)\/net\/subnet$/.exec(topic)?.groups?.['id'];
+
 /** The cluster as a NetManager sees it: a broker that answers subnet requests, and what was published on it. */
 export const startNetCluster = async (
   subnet = { address: '10.10.0.0', addressv6: 'fc00::100' },
@@ -7,7 +11,7 @@ export const startNetCluster = async (
 ) => {
   const broker = await startBroker(listening, {
     received: ({ topic }) => {
-      const id = /^nodes\/(?<id>[^/]+)\/net\/subnet$/.exec(topic)?.groups?.['id'];
+      const id = askerOf(topic);
       if (id !== undefined) void broker.publish(`nodes/${id}/net/subnetwork/result`, subnet);
     },
   });

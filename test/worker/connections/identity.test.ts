@@ -75,17 +75,23 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('after a new id from the cluster both halves are the same worker', { skip: noWasmtime }, async (t) => {
-    await using net = await startNetCluster();
-    await using manager = await createNetManager({ ClusterMqttPort: String(net.port) });
     let id = first;
-    await using cluster = await startCluster({ register: () => id });
+    await using cluster = await startCluster({
+      register: () => id,
+      subnet: { address: '10.10.0.0', addressv6: 'fc00::100' },
+    });
+    await using manager = await createNetManager({});
     await using engine = await createDaemon(cluster.port, {}, ['--net-manager', manager.socket]);
     engine.start();
     await cluster.subscribed();
     const image = await cluster.offer('hello.wasm', fixture('hello-wasi-http'));
     await cluster.send('deploy', job(image));
     await cluster.status('CREATED');
-    const deployed = (worker: string) => net.message(({ topic }) => topic === `nodes/${worker}/net/service/deployed`);
+    const deployed = (worker: string) =>
+      cluster.until(
+        () => cluster.messages.find(({ topic }) => topic === `nodes/${worker}/net/service/deployed`),
+        `a network of ${worker}`,
+      );
     const reported = (worker: string) =>
       cluster.until(
         () => cluster.messages.find(({ topic }) => topic === `nodes/${worker}/jobs/resources`)?.body,
@@ -117,15 +123,14 @@ inSandbox(import.meta.url, () => {
   });
 
   t.test('a net manager that forgot the worker is told again', { skip: noWasmtime }, async () => {
-    await using net = await startNetCluster();
-    await using manager = await createNetManager({ ClusterMqttPort: String(net.port) });
-    await using cluster = await startCluster();
+    await using cluster = await startCluster({ subnet: { address: '10.10.0.0', addressv6: 'fc00::100' } });
+    await using manager = await createNetManager({});
     await using engine = await createDaemon(cluster.port, {}, ['--net-manager', manager.socket]);
     engine.start();
     await cluster.subscribed();
     await manager.end('SIGTERM');
     await rm(join(manager.folder, 'state'), { recursive: true });
-    const asked = () => net.messages.filter(({ topic }) => topic === `nodes/${first}/net/subnet`).length;
+    const asked = () => cluster.messages.filter(({ topic }) => topic === `nodes/${first}/net/subnet`).length;
     const before = asked();
     await manager.start();
     await until(() => (asked() > before ? true : undefined), deadline(patienceMs, 'a registration'));
